@@ -1,0 +1,95 @@
+"""What a plugin implements and what it is given. Import from here.
+
+::
+
+    from penstock.api import Plugin, hookimpl
+
+    @hookimpl
+    def penstock_register_converters():
+        return [Plugin("greeter", "penstock_acme.greeter:GreeterConverter", aliases=("com.acme.GreeterConverter",))]
+
+and in the distribution's ``pyproject.toml``::
+
+    [project.entry-points.penstock]
+    penstock_acme = "penstock_acme.plugin"
+"""
+
+import pluggy
+
+from penstock.api.config_provider import ConfigData, ConfigProvider
+from penstock.api.connector import (
+    Connector,
+    ConnectorContext,
+    ConnectorTransactionBoundaries,
+    ErrantRecordReporter,
+    ExactlyOnceSupport,
+    OffsetStorageReader,
+    RecordMetadata,
+    SinkConnector,
+    SinkTask,
+    SinkTaskContext,
+    SourceConnector,
+    SourceTask,
+    SourceTaskContext,
+    Task,
+    TopicPartition,
+    TransactionContext,
+)
+from penstock.api.converter import Converter, Deserializer, HeaderConverter, Serializer
+from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
+from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference, Service
+from penstock.api.transform import (
+    NOTHING,
+    WHOLE_RECORD,
+    BoundPredicate,
+    BoundTransform,
+    Predicate,
+    Shape,
+    Transform,
+    apply_bound,
+)
+
+#: Marks a function as penstock's hook; the hooks are listed in `penstock.plugins.hookspecs`.
+hookimpl = pluggy.HookimplMarker("penstock")
+
+__all__ = [
+    "NOTHING",
+    "WHOLE_RECORD",
+    "BoundPredicate",
+    "BoundTransform",
+    "ConfigData",
+    "ConfigProvider",
+    "ConnectPlugin",
+    "Connector",
+    "ConnectorContext",
+    "ConnectorTransactionBoundaries",
+    "Converter",
+    "Deserializer",
+    "ErrantRecordReporter",
+    "ExactlyOnceSupport",
+    "HeaderConverter",
+    "InvalidSchemaError",
+    "OffsetStorageReader",
+    "ParsedSchema",
+    "Plugin",
+    "Predicate",
+    "RecordMetadata",
+    "SchemaFormat",
+    "SchemaReference",
+    "Serializer",
+    "Service",
+    "Shape",
+    "SinkConnector",
+    "SinkTask",
+    "SinkTaskContext",
+    "SourceConnector",
+    "SourceTask",
+    "SourceTaskContext",
+    "Task",
+    "TopicPartition",
+    "TransactionContext",
+    "Transform",
+    "Versioned",
+    "apply_bound",
+    "hookimpl",
+]

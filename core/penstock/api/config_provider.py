@@ -1,0 +1,32 @@
+"""Config providers: values that are looked up elsewhere (KIP-297)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from penstock.api.plugin import Versioned
+
+__all__ = ["ConfigData", "ConfigProvider"]
+
+
+class ConfigData(NamedTuple):
+    """What a provider found, and for how long it may be used (milliseconds; None: for good)."""
+
+    data: Mapping[str, str]
+    ttl_ms: int | None = None
+
+
+class ConfigProvider(Versioned):
+    """Resolves ``${provider:path:key}``. One instance a worker, safe from any thread."""
+
+    def configure(self, configs: Mapping[str, str]) -> None:
+        """``config.providers.<name>.param.*``, prefix taken off. Raises `ConfigError`."""
+
+    @abstractmethod
+    def get(self, path: str, keys: Iterable[str] | None = None) -> ConfigData:
+        """The values of `keys` under `path`, or all of them; unknown keys are left out. `path` may be empty."""
+
+    def close(self) -> None:
+        """Called once at the worker's end."""

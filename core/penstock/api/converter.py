@@ -1,0 +1,89 @@
+"""Converters: between Connect's data and the bytes in Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from penstock.api.plugin import ConnectPlugin
+from penstock.data import Headers, Schema, SchemaAndValue
+
+__all__ = ["Converter", "Deserializer", "HeaderConverter", "Serializer"]
+
+#: Turns a value of one schema into bytes; None stays a tombstone where the format has no null.
+Serializer = Callable[[Any], bytes | None]
+#: Turns bytes into a value and its schema.
+Deserializer = Callable[[bytes | None], SchemaAndValue]
+
+
+class Converter(ConnectPlugin):
+    """Translates keys or values of records.
+
+    A subclass offers one of two forms. The simple one, `from_connect` and `to_connect`, is called per record. The
+    bound one, `serializer` and `deserializer`, is asked for once per (topic, schema) and returns a plain function
+    that is called per record; everything that depends on the schema alone belongs in front of it. The base class
+    makes each form out of the other.
+
+    Both are called from the task's own thread. Raise `DataError` for a record that cannot be converted (tolerated
+    under ``errors.tolerance=all``), `RetriableError` for what may work later (a registry that does not answer; tried
+    again within ``errors.retry.timeout``). Any other exception fails the task.
+    """
+
+    #: True if the converter reads or writes record headers (schema ids in headers). Then the worker calls the
+    #: ``*_with_headers`` methods instead; they cost a call per record.
+    uses_headers: ClassVar[bool] = False
+
+    def configure(self, configs: Mapping[str, Any], is_key: bool) -> None:
+        """Called once, first. `configs` has the converter's own keys, prefix taken off, and ``converter.type``.
+
+        Raises `ConfigError` for wrong settings.
+        """
+
+    def from_connect(self, topic: str, schema: Schema | None, value: Any) -> bytes | None:
+        """One value to bytes."""
+        if type(self).serializer is Converter.serializer:
+            raise TypeError(f"{type(self).__name__} implements neither from_connect nor serializer")
+        return self.serializer(topic, schema)(value)
+
+    def to_connect(self, topic: str, data: bytes | None) -> SchemaAndValue:
+        """Bytes to one value with its schema."""
+        if type(self).deserializer is Converter.deserializer:
+            raise TypeError(f"{type(self).__name__} implements neither to_connect nor deserializer")
+        return self.deserializer(topic)(data)
+
+    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        """A function for values of `schema` in `topic`. The worker keeps it in a bounded cache."""
+        if type(self).from_connect is Converter.from_connect:
+            raise TypeError(f"{type(self).__name__} implements neither from_connect nor serializer")
+        convert = self.from_connect
+        return lambda value: convert(topic, schema, value)
+
+    def deserializer(self, topic: str) -> Deserializer:
+        """A function for the bytes of `topic`."""
+        if type(self).to_connect is Converter.to_connect:
+            raise TypeError(f"{type(self).__name__} implements neither to_connect nor deserializer")
+        convert = self.to_connect
+        return lambda data: convert(topic, data)
+
+    def serializer_with_headers(self, topic: str, schema: Schema | None) -> Callable[[Any, Headers], bytes | None]:
+        """Like `serializer`; the function may add to the record's headers, which are its own."""
+        plain = self.serializer(topic, schema)
+        return lambda value, headers: plain(value)
+
+    def deserializer_with_headers(self, topic: str) -> Callable[[bytes | None, Headers], SchemaAndValue]:
+        """Like `deserializer`; the function is given the raw headers (values are `bytes` or None, without schema)."""
+        plain = self.deserializer(topic)
+        return lambda data, headers: plain(data)
+
+
+class HeaderConverter(ConnectPlugin):
+    """Translates the values of record headers. Called per header, from the task's own thread."""
+
+    def configure(self, configs: Mapping[str, Any]) -> None:
+        """Called once, first, with ``converter.type`` = ``header`` among the settings."""
+
+    def from_connect_header(self, topic: str, key: str, schema: Schema | None, value: Any) -> bytes | None:
+        raise TypeError(f"{type(self).__name__} does not implement from_connect_header")
+
+    def to_connect_header(self, topic: str, key: str, data: bytes | None) -> SchemaAndValue:
+        raise TypeError(f"{type(self).__name__} does not implement to_connect_header")

@@ -1,0 +1,83 @@
+"""What a registry is made of, as far as plugins may add to it: schema formats and long-lived services."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from penstock.errors import DataError
+
+__all__ = ["InvalidSchemaError", "ParsedSchema", "SchemaFormat", "SchemaReference", "Service"]
+
+
+class InvalidSchemaError(DataError):
+    """A schema text that cannot be parsed; the message says where and why."""
+
+
+class SchemaReference(NamedTuple):
+    """A schema's use of another, registered one."""
+
+    name: str
+    subject: str
+    version: int
+
+
+class ParsedSchema(Protocol):
+    """A schema as the registry sees it. Immutable, safe from any thread."""
+
+    @property
+    def schema_type(self) -> str:
+        """``AVRO``, ``PROTOBUF``, ``JSON`` or a further format's name."""
+
+    @property
+    def canonical(self) -> str:
+        """The text that is stored and returned; two registrations are the same if this and the references are."""
+
+    @property
+    def references(self) -> Sequence[SchemaReference]: ...
+
+    @property
+    def name(self) -> str | None:
+        """The full name a record-name strategy uses; None if the schema has none."""
+
+    def normalized(self) -> ParsedSchema:
+        """The same with everything that does not matter in one fixed form (``normalize.schemas``)."""
+
+    def formatted(self, form: str) -> str:
+        """The text in another form (``format=resolved``, ``serialized``); an unknown form gives `canonical`."""
+
+    def incompatibilities(self, previous: ParsedSchema) -> list[str]:
+        """Why data written with `previous` cannot be read with this schema; empty if it can. One message each, with
+        path, old and new."""
+
+
+class SchemaFormat(ABC):
+    """A schema language. Stateless, safe from any thread."""
+
+    #: ``AVRO``, ``PROTOBUF``, ``JSON`` or another name.
+    schema_type: str
+
+    @abstractmethod
+    def parse(
+        self,
+        text: str,
+        references: Sequence[SchemaReference] = (),
+        resolved: Mapping[str, str] | None = None,
+    ) -> ParsedSchema:
+        """Parse and check. `resolved` has the text of every reference, direct and transitive, by its name, in an
+        order that has each after those it needs. Raises `InvalidSchemaError`."""
+
+
+class Service(Protocol):
+    """Long-lived company of a worker, such as the embedded registry. Made by the command line, not by a connector."""
+
+    def start(self, config: Mapping[str, str]) -> None:
+        """Begin serving; returns once it can answer. Raises `ConfigError` or `WorkerError`."""
+
+    def stop(self) -> None:
+        """Stop serving; may be called twice."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Where others reach it."""

@@ -1,0 +1,347 @@
+"""`ConfigDef`: which settings something takes, with type, default, checks, and everything a form or a doc page needs.
+
+The rules and the words are those of ``org.apache.kafka.common.config.ConfigDef``; what the validate endpoint answers
+is made from it (see `penstock.config.info`). Keys stay in their dotted form; values are parsed by `ConfigDef.parse`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, Self
+
+from penstock.config.validators import Validator
+from penstock.errors import ConfigError
+
+__all__ = [
+    "NO_DEFAULT",
+    "Config",
+    "ConfigDef",
+    "ConfigKey",
+    "ConfigType",
+    "ConfigValue",
+    "Importance",
+    "Password",
+    "Recommender",
+    "Width",
+]
+
+
+class ConfigType(enum.Enum):
+    BOOLEAN = "boolean"
+    STRING = "string"
+    INT = "int"
+    SHORT = "short"
+    LONG = "long"
+    DOUBLE = "double"
+    LIST = "list"
+    CLASS = "class"
+    PASSWORD = "password"  # noqa: S105 - the name of a type
+
+
+class Importance(enum.Enum):
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Width(enum.Enum):
+    NONE = "none"
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
+class _NoDefault:
+    def __repr__(self) -> str:
+        return "NO_DEFAULT"
+
+
+#: The default of a setting that must be given.
+NO_DEFAULT: Final = _NoDefault()
+
+
+class Password:
+    """A secret: printing it, logging it or putting it into JSON shows ``[hidden]``. The text is in `value`."""
+
+    __slots__ = ("value",)
+    HIDDEN: Final = "[hidden]"
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return self.HIDDEN
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Password) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+class Recommender(Protocol):
+    """Suggests values, and decides whether a setting is shown at all, given the others' values."""
+
+    def valid_values(self, name: str, parsed: Mapping[str, Any]) -> Sequence[Any]: ...
+
+    def visible(self, name: str, parsed: Mapping[str, Any]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """One setting."""
+
+    name: str
+    type: ConfigType
+    default: Any
+    importance: Importance
+    doc: str
+    validator: Validator | None = None
+    group: str | None = None
+    order: int = -1
+    width: Width = Width.NONE
+    display_name: str = ""
+    dependents: tuple[str, ...] = ()
+    recommender: Recommender | None = None
+    internal: bool = False
+
+    @property
+    def has_default(self) -> bool:
+        return self.default is not NO_DEFAULT
+
+
+@dataclass(slots=True)
+class ConfigValue:
+    """One setting's outcome of a validation. `value` is None where it could not be parsed."""
+
+    name: str
+    value: Any = None
+    recommended_values: list[Any] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    visible: bool = True
+
+    def add_error(self, message: str) -> None:
+        self.errors.append(message)
+
+
+@dataclass(slots=True)
+class Config:
+    """What `Connector.validate` returns."""
+
+    values: list[ConfigValue]
+
+    def value(self, name: str) -> ConfigValue | None:
+        return next((v for v in self.values if v.name == name), None)
+
+
+class ConfigDef:
+    """An ordered set of `ConfigKey`s.
+
+    Built once, by chained `define` calls, then only read: safe to share. ``ConfigDef(base)`` starts from a copy.
+    """
+
+    def __init__(self, base: ConfigDef | None = None) -> None:
+        self._keys: dict[str, ConfigKey] = dict(base._keys) if base else {}
+        self._groups: list[str] = list(base._groups) if base else []
+
+    def define(
+        self,
+        name: str,
+        type: ConfigType,  # noqa: A002 - Connect's word
+        default: Any = NO_DEFAULT,
+        *,
+        importance: Importance,
+        doc: str,
+        validator: Validator | None = None,
+        group: str | None = None,
+        order: int = -1,
+        width: Width = Width.NONE,
+        display_name: str | None = None,
+        dependents: Iterable[str] = (),
+        recommender: Recommender | None = None,
+        internal: bool = False,
+    ) -> Self:
+        """Add a setting. The default is given in its text or its parsed form and is checked here, at import."""
+        if name in self._keys:
+            raise ConfigError(f"Configuration {name} is defined twice.")
+        if group is not None and group not in self._groups:
+            self._groups.append(group)
+        parsed = default if default is NO_DEFAULT else parse_type(name, default, type)
+        if validator is not None and parsed is not NO_DEFAULT:
+            validator.ensure_valid(name, parsed)
+        self._keys[name] = ConfigKey(
+            name, type, parsed, importance, doc, validator, group, order, width,
+            name if display_name is None else display_name, tuple(dependents), recommender, internal,
+        )  # fmt: skip
+        return self
+
+    def embed(self, prefix: str, group: str | None, start_order: int, other: ConfigDef) -> Self:
+        """Add another definition's settings under a prefix, all in one group (``ConfigDef.embed``)."""
+        for i, key in enumerate(other.keys):
+            name = prefix + key.name
+            if name in self._keys:
+                raise ConfigError(f"Configuration {name} is defined twice.")
+            if group is not None and group not in self._groups:
+                self._groups.append(group)
+            dependents = tuple(prefix + d for d in key.dependents)
+            self._keys[name] = replace(key, name=name, group=group, order=start_order + i, dependents=dependents)
+        return self
+
+    @property
+    def keys(self) -> list[ConfigKey]:
+        """In the order of their definition."""
+        return list(self._keys.values())
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._keys)
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self._groups)
+
+    def key(self, name: str) -> ConfigKey | None:
+        return self._keys.get(name)
+
+    def parse(self, props: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings, parsed, defaults filled in. Raises `ConfigError` for the first that is wrong."""
+        return {name: self._parse_value(key, props) for name, key in self._keys.items()}
+
+    def _parse_value(self, key: ConfigKey, props: Mapping[str, Any]) -> Any:
+        if key.name in props:
+            value = parse_type(key.name, props[key.name], key.type)
+        elif key.has_default:
+            value = key.default
+        else:
+            raise ConfigError(f'Missing required configuration "{key.name}" which has no default value.')
+        if key.validator is not None:
+            key.validator.ensure_valid(key.name, value)
+        return value
+
+    def validate(self, props: Mapping[str, Any]) -> list[ConfigValue]:
+        """Every setting's value, errors and recommendations; never raises for what is in `props`."""
+        values = {name: ConfigValue(name) for name in self._keys}
+        parsed: dict[str, Any] = {}
+        for name, key in self._keys.items():
+            parsed[name] = self._parse_for_validate(key, props, values[name])
+        for name, key in self._keys.items():
+            self._recommend(key, parsed, values[name])
+        return list(values.values())
+
+    def _parse_for_validate(self, key: ConfigKey, props: Mapping[str, Any], outcome: ConfigValue) -> Any:
+        value: Any = None
+        if key.name in props:
+            try:
+                value = parse_type(key.name, props[key.name], key.type)
+            except ConfigError as error:
+                outcome.add_error(error.message)
+                return None
+        elif key.has_default:
+            value = key.default
+        else:
+            outcome.add_error(f'Missing required configuration "{key.name}" which has no default value.')
+        if key.validator is not None:
+            try:
+                key.validator.ensure_valid(key.name, value)
+            except ConfigError as error:
+                outcome.add_error(error.message)
+        outcome.value = value
+        return value
+
+    def _recommend(self, key: ConfigKey, parsed: Mapping[str, Any], outcome: ConfigValue) -> None:
+        if key.recommender is None:
+            return
+        try:
+            outcome.recommended_values = list(key.recommender.valid_values(key.name, parsed))
+            outcome.visible = key.recommender.visible(key.name, parsed)
+        except ConfigError as error:
+            outcome.add_error(error.message)
+
+
+_COMMA: Final = re.compile(r"\s*,\s*")
+_INT_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
+_INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def parse_type(name: str, value: Any, type: ConfigType) -> Any:  # noqa: A002 - Connect's word
+    """One value from its text (or already parsed) form; `ConfigError` says what was expected."""
+    if value is None:
+        return None
+    text = value.strip() if isinstance(value, str) else None
+    return _PARSERS[type](name, value, text, type)
+
+
+def _boolean(name: str, value: Any, text: str | None, _: ConfigType) -> bool:
+    if isinstance(value, bool):
+        return value
+    if text is not None and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    raise ConfigError(name, value, "Expected value to be either true or false")
+
+
+def _string(name: str, value: Any, text: str | None, _: ConfigType) -> str:
+    if text is None:
+        raise ConfigError(name, value, f"Expected value to be a string, but it was a {type(value).__name__}")
+    return text
+
+
+def _integer(name: str, value: Any, text: str | None, type: ConfigType) -> int:  # noqa: A002 - Connect's word
+    number: int | None = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif text is not None and _INTEGER.fullmatch(text):
+        number = int(text)
+    bits = _INT_BITS[type]
+    if number is None or not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise ConfigError(name, value, f"Not a number of type {type.name}")
+    return number
+
+
+def _double(name: str, value: Any, text: str | None, _: ConfigType) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        return float((text or "").replace("_", "?"))
+    except ValueError:
+        raise ConfigError(name, value, "Not a number of type DOUBLE") from None
+
+
+def _list(name: str, value: Any, text: str | None, _: ConfigType) -> list[Any]:
+    if text is not None:
+        return _COMMA.split(text) if text else []
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise ConfigError(name, value, "Expected a comma separated list.")
+
+
+def _class(name: str, value: Any, text: str | None, _: ConfigType) -> Any:
+    # Names stay names here: what a class name means is the plugin manager's to say, not ConfigDef's.
+    if text is not None or isinstance(value, type):
+        return value if text is None else text
+    raise ConfigError(name, value, "Expected a Class instance or class name.")
+
+
+def _password(name: str, value: Any, text: str | None, _: ConfigType) -> Password:
+    if isinstance(value, Password):
+        return value
+    if text is None:
+        raise ConfigError(name, Password.HIDDEN, f"Expected value to be a string, but it was a {type(value).__name__}")
+    return Password(text)
+
+
+_PARSERS: Final[dict[ConfigType, Callable[[str, Any, str | None, ConfigType], Any]]] = {
+    ConfigType.BOOLEAN: _boolean,
+    ConfigType.STRING: _string,
+    ConfigType.INT: _integer,
+    ConfigType.SHORT: _integer,
+    ConfigType.LONG: _integer,
+    ConfigType.DOUBLE: _double,
+    ConfigType.LIST: _list,
+    ConfigType.CLASS: _class,
+    ConfigType.PASSWORD: _password,
+}

@@ -1,0 +1,164 @@
+"""Connect's logical types: Decimal, Date, Time, Timestamp, and their primitive forms.
+
+Sources: ``org.apache.kafka.connect.data.{Decimal,Date,Time,Timestamp}``. Every ``*_from_*`` raises `DataError` for
+what Python's types cannot hold (years before 1 or beyond 9999) and says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Final
+
+from penstock.data.schema import Schema, SchemaBuilder, Type
+from penstock.errors import DataError
+
+__all__ = [
+    "DATE",
+    "DATE_NAME",
+    "DECIMAL_NAME",
+    "EPOCH",
+    "LOGICAL_NAMES",
+    "MILLIS_PER_DAY",
+    "OPTIONAL_DATE",
+    "OPTIONAL_TIME",
+    "OPTIONAL_TIMESTAMP",
+    "SCALE_FIELD",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_NAME",
+    "TIME_NAME",
+    "date_from_days",
+    "date_to_days",
+    "decimal_from_bytes",
+    "decimal_scale",
+    "decimal_schema",
+    "decimal_to_bytes",
+    "scale_of",
+    "time_from_millis",
+    "time_to_millis",
+    "timestamp_from_millis",
+    "timestamp_to_millis",
+    "unscaled",
+]
+
+DECIMAL_NAME: Final = "org.apache.kafka.connect.data.Decimal"
+DATE_NAME: Final = "org.apache.kafka.connect.data.Date"
+TIME_NAME: Final = "org.apache.kafka.connect.data.Time"
+TIMESTAMP_NAME: Final = "org.apache.kafka.connect.data.Timestamp"
+LOGICAL_NAMES: Final = frozenset({DECIMAL_NAME, DATE_NAME, TIME_NAME, TIMESTAMP_NAME})
+
+SCALE_FIELD: Final = "scale"
+MILLIS_PER_DAY: Final = 86_400_000
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+
+DATE: Final = Schema(Type.INT32, name=DATE_NAME, version=1)
+TIME: Final = Schema(Type.INT32, name=TIME_NAME, version=1)
+TIMESTAMP: Final = Schema(Type.INT64, name=TIMESTAMP_NAME, version=1)
+OPTIONAL_DATE: Final = DATE.as_optional()
+OPTIONAL_TIME: Final = TIME.as_optional()
+OPTIONAL_TIMESTAMP: Final = TIMESTAMP.as_optional()
+
+
+def decimal_schema(scale: int, optional: bool = False) -> Schema:
+    builder = SchemaBuilder(Type.BYTES).name(DECIMAL_NAME).version(1).parameter(SCALE_FIELD, str(scale))
+    return (builder.optional() if optional else builder).build()
+
+
+def decimal_scale(schema: Schema) -> int:
+    """The scale a Decimal schema declares."""
+    text = schema.parameters.get(SCALE_FIELD)
+    if text is None:
+        raise DataError("Invalid Decimal schema: scale parameter not found.")
+    try:
+        return int(text)
+    except ValueError:
+        raise DataError("Invalid scale parameter found in Decimal schema: ") from None
+
+
+def scale_of(value: Decimal) -> int:
+    """``BigDecimal.scale()``: minus the exponent."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):  # 'n', 'N' or 'F'
+        raise DataError(f"Decimal value {value} is not a finite number")
+    return -exponent
+
+
+def unscaled(value: Decimal) -> int:
+    """``BigDecimal.unscaledValue()``, free of the decimal context's precision."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise DataError(f"Decimal value {value} is not a finite number")
+    # str() of a tuple of digits beats arithmetic and cannot round.
+    number = int("".join(map(str, digits)) or "0")
+    return -number if sign else number
+
+
+def decimal_to_bytes(value: Decimal, scale: int) -> bytes:
+    """Two's complement, big-endian, of the unscaled value (``Decimal.fromLogical``)."""
+    if scale_of(value) != scale:
+        raise DataError(
+            f"Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {scale_of(value)}."
+        )
+    number = unscaled(value)
+    length = (number if number >= 0 else ~number).bit_length() // 8 + 1
+    return number.to_bytes(length, "big", signed=True)
+
+
+def decimal_from_bytes(data: bytes, scale: int) -> Decimal:
+    if not data:
+        raise DataError("Zero length BigInteger: a Decimal needs at least one byte")
+    return decimal_from_unscaled(int.from_bytes(data, "big", signed=True), scale)
+
+
+def decimal_from_unscaled(number: int, scale: int) -> Decimal:
+    # Decimal(tuple) keeps every digit; arithmetic would round to the context's 28.
+    return (
+        Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
+        if abs(number) >= 10**15
+        else Decimal(number).scaleb(-scale)
+    )
+
+
+def date_to_days(value: dt.date) -> int:
+    return value.toordinal() - _EPOCH_ORDINAL
+
+
+def date_from_days(days: int) -> dt.date:
+    try:
+        return dt.date.fromordinal(days + _EPOCH_ORDINAL)
+    except (ValueError, OverflowError):
+        raise DataError(
+            f"Date {days} days from 1970-01-01 lies outside the years 1 to 9999 that a date can hold"
+        ) from None
+
+
+def time_to_millis(value: dt.time) -> int:
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
+
+
+def time_from_millis(millis: int) -> dt.time:
+    if not 0 <= millis <= MILLIS_PER_DAY:
+        raise DataError("Time values must use number of milliseconds greater than 0 and less than 86400000")
+    seconds, ms = divmod(millis % MILLIS_PER_DAY, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return dt.time(hour, minute, second, ms * 1000)
+
+
+def timestamp_to_millis(value: dt.datetime) -> int:
+    """Milliseconds since the epoch, rounded down; a datetime without timezone is refused."""
+    if value.tzinfo is None:
+        raise DataError(f"Timestamp {value.isoformat()} has no timezone; expected a timezone-aware datetime in UTC")
+    return (value - EPOCH) // _MILLISECOND
+
+
+def timestamp_from_millis(millis: int) -> dt.datetime:
+    try:
+        return EPOCH + dt.timedelta(milliseconds=millis)
+    except OverflowError:
+        raise DataError(
+            f"Timestamp {millis} ms from the epoch lies outside the years 1 to 9999 that a timestamp can hold"
+        ) from None

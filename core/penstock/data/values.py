@@ -1,0 +1,185 @@
+"""Values, and what Java calls them.
+
+Values are plain Python values:
+
+========== ======================================================================================
+schema     value
+========== ======================================================================================
+INT8..64   `int`
+FLOAT32/64 `float`
+BOOLEAN    `bool`
+STRING     `str`
+BYTES      `bytes`
+ARRAY      `list`
+MAP        `dict` (keys must be hashable)
+STRUCT     `dict` from field name to value; a field that is absent is null, its default not filled in
+Decimal    `decimal.Decimal` whose exponent is minus the schema's scale
+Date       `datetime.date`
+Time       `datetime.time`, milliseconds
+Timestamp  timezone-aware `datetime.datetime` in UTC, milliseconds
+========== ======================================================================================
+
+Where a value travels *without* a schema, a plain ``int`` is Java's ``Long`` and a plain ``float`` its ``Double``. The
+subclasses below stand for the narrower boxes; arithmetic on them gives plain numbers again. They are never needed
+beside a schema, which says the width.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, Self
+
+from penstock.data.schema import Field, Schema, Type
+from penstock.errors import DataError
+
+__all__ = ["BigInteger", "Float32", "Int8", "Int16", "Int32", "Struct", "java_class_name"]
+
+
+class Int8(int):
+    """A ``java.lang.Byte`` without a schema."""
+
+    __slots__ = ()
+
+
+class Int16(int):
+    """A ``java.lang.Short`` without a schema."""
+
+    __slots__ = ()
+
+
+class Int32(int):
+    """A ``java.lang.Integer`` without a schema."""
+
+    __slots__ = ()
+
+
+class BigInteger(int):
+    """A ``java.math.BigInteger`` without a schema; any `int` beyond 64 bits counts as one too."""
+
+    __slots__ = ()
+
+
+class Float32(float):
+    """A ``java.lang.Float`` without a schema."""
+
+    __slots__ = ()
+
+
+class Struct(dict[str, Any]):
+    """A struct's value that carries its schema and checks what is put into it.
+
+    For plugin authors, at the API's edge; inside, a struct is a plain ``dict`` beside its schema. Being a ``dict``, it
+    may be handed over wherever a struct's value is expected, and it is also what a struct without a schema beside it
+    has to be, as Connect's ``Struct`` is.
+    """
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: Schema, values: Mapping[str, Any] | None = None) -> None:
+        if schema.type is not Type.STRUCT:
+            raise DataError(f"Not a struct schema: {schema!r}")
+        super().__init__()
+        self.schema: Final = schema
+        for name, value in (values or {}).items():
+            self.put(name, value)
+
+    @classmethod
+    def trusted(cls, schema: Schema, values: Mapping[str, Any]) -> Self:
+        """Without checks: for code that made the values from the schema itself."""
+        struct = cls(schema)
+        dict.update(struct, values)
+        return struct
+
+    def put(self, name: str, value: Any) -> Self:
+        """Set a field; a DataError if there is no such field or the value does not fit its schema."""
+        from penstock.data.validation import validate_value  # validation prints Structs: imported late
+
+        field = self._field(name)
+        validate_value(field.schema, value, name)
+        dict.__setitem__(self, name, value)
+        return self
+
+    __setitem__ = put  # type: ignore[assignment]  # returns self for chaining, which item assignment ignores
+
+    def value(self, name: str) -> Any:
+        """The field's value, or its default where none was put (``Struct.get``)."""
+        field = self._field(name)
+        value = dict.get(self, name)
+        return field.schema.default if value is None else value
+
+    def without_default(self, name: str) -> Any:
+        self._field(name)
+        return dict.get(self, name)
+
+    def validate(self) -> None:
+        """A DataError if a required field without default has no value."""
+        from penstock.data.validation import validate_value  # validation prints Structs: imported late
+
+        for field in self.schema.fields:
+            value = dict.get(self, field.name)
+            if value is None and (field.schema.optional or field.schema.default is not None):
+                continue
+            validate_value(field.schema, value, field.name)
+
+    def _field(self, name: str) -> Field:
+        field = self.schema.field(name)
+        if field is None:
+            raise DataError(f"{name} is not a valid field name")
+        return field
+
+    def items_in_order(self) -> Iterator[tuple[str, Any]]:
+        """Set fields in the schema's order."""
+        for field in self.schema.fields:
+            if dict.get(self, field.name) is not None:
+                yield field.name, dict.__getitem__(self, field.name)
+
+
+_JAVA_CLASS: Final[dict[type, str]] = {
+    bool: "java.lang.Boolean",
+    Int8: "java.lang.Byte",
+    Int16: "java.lang.Short",
+    Int32: "java.lang.Integer",
+    BigInteger: "java.math.BigInteger",
+    Float32: "java.lang.Float",
+    float: "java.lang.Double",
+    str: "java.lang.String",
+    bytes: "[B",
+    bytearray: "java.nio.HeapByteBuffer",
+    memoryview: "java.nio.HeapByteBuffer",
+    list: "java.util.ArrayList",
+    tuple: "java.util.ArrayList",
+    Struct: "org.apache.kafka.connect.data.Struct",
+    Decimal: "java.math.BigDecimal",
+    dt.date: "java.util.Date",
+    dt.time: "java.util.Date",
+    dt.datetime: "java.util.Date",
+}
+
+
+def java_class_name(value: Any, schema: Schema | None = None) -> str:
+    """What Java's ``value.getClass().getName()`` would say, for messages that users know by heart.
+
+    With a `schema` whose type fits, its width decides (a plain int is an ``Integer`` beside INT32).
+    """
+    kind = type(value)
+    if kind is int:
+        if schema is not None and schema.type in _WIDTH:
+            return _WIDTH[schema.type]
+        return "java.lang.Long" if -(2**63) <= value < 2**63 else "java.math.BigInteger"
+    if kind is float and schema is not None and schema.type is Type.FLOAT32:
+        return "java.lang.Float"
+    if kind is dict:
+        if schema is not None and schema.type is Type.STRUCT:
+            return "org.apache.kafka.connect.data.Struct"
+        return "java.util.HashMap"
+    return _JAVA_CLASS.get(kind) or f"{kind.__module__}.{kind.__qualname__}"
+
+
+_WIDTH: Final = {
+    Type.INT8: "java.lang.Byte",
+    Type.INT16: "java.lang.Short",
+    Type.INT32: "java.lang.Integer",
+    Type.INT64: "java.lang.Long",
+}

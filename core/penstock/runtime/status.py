@@ -1,0 +1,46 @@
+"""States of connectors and tasks, and who is told about them."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple, Protocol
+
+__all__ = ["ConnectorTaskId", "State", "StatusListener", "TargetState"]
+
+
+class ConnectorTaskId(NamedTuple):
+    """Which task: the connector's name and the task's number. Prints as Connect prints it, ``name-0``."""
+
+    connector: str
+    task: int
+
+    def __str__(self) -> str:
+        return f"{self.connector}-{self.task}"
+
+
+class State(enum.Enum):
+    """What a connector or a task is doing (``AbstractStatus.State``). STOPPED is for connectors only."""
+
+    UNASSIGNED = "UNASSIGNED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    FAILED = "FAILED"
+    RESTARTING = "RESTARTING"
+    STOPPED = "STOPPED"
+    DESTROYED = "DESTROYED"
+
+
+class TargetState(enum.Enum):
+    """What a connector is asked to be doing."""
+
+    STARTED = "STARTED"
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
+
+
+class StatusListener(Protocol):
+    """Told of every change, from the connector's or the task's own thread. Must not block for long, must not raise."""
+
+    def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None: ...
+
+    def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None: ...

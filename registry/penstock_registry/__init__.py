@@ -1,0 +1,1 @@
+"""The schema registry: what converters use of it, and its server."""

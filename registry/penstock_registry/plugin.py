@@ -1,0 +1,15 @@
+"""What this package brings to penstock; nothing it needs at run time is imported here."""
+
+from __future__ import annotations
+
+from penstock.api import Plugin, hookimpl
+
+
+@hookimpl
+def penstock_register_schema_formats() -> list[Plugin]:
+    return []
+
+
+@hookimpl
+def penstock_register_services() -> list[Plugin]:
+    return []

@@ -1,0 +1,1 @@
+"""The registry as a service: its rules, its store, its HTTP API."""
