@@ -16,7 +16,6 @@ and in the distribution's ``pyproject.toml``::
 
 import pluggy
 
-from penstock.api.config_provider import ConfigData, ConfigProvider
 from penstock.api.connector import (
     Connector,
     ConnectorContext,
@@ -48,6 +47,7 @@ from penstock.api.transform import (
     Transform,
     apply_bound,
 )
+from penstock.config.provider import ConfigData, ConfigProvider
 
 #: Marks a function as penstock's hook; the hooks are listed in `penstock.plugins.hookspecs`.
 hookimpl = pluggy.HookimplMarker("penstock")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
-
-from penstock.api.plugin import Versioned
+from typing import ClassVar, NamedTuple
 
 __all__ = ["ConfigData", "ConfigProvider"]
 
@@ -18,8 +16,10 @@ class ConfigData(NamedTuple):
     ttl_ms: int | None = None
 
 
-class ConfigProvider(Versioned):
+class ConfigProvider(ABC):
     """Resolves ``${provider:path:key}``. One instance a worker, safe from any thread."""
+
+    version: ClassVar[str] = "undefined"
 
     def configure(self, configs: Mapping[str, str]) -> None:
         """``config.providers.<name>.param.*``, prefix taken off. Raises `ConfigError`."""
