@@ -1,0 +1,131 @@
+"""Makes Kafka clients from settings in Java's names."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from penstock.config import Password
+from penstock.errors import ConfigError
+from penstock.kafka.jaas import parse_jaas
+from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
+
+__all__ = ["ClientKind", "KafkaClients", "client_settings"]
+
+_log: Final = logging.getLogger(__name__)
+
+#: Connect's settings for the producers of tasks (``Worker.baseProducerConfigs``), in Java's names.
+_PRODUCER_DEFAULTS: Final = {
+    "acks": "all",
+    "enable.idempotence": "false",
+    "max.in.flight.requests.per.connection": "1",
+    "delivery.timeout.ms": str(2**31 - 1),
+    "batch.size": "16384",
+}
+_CONSUMER_DEFAULTS: Final = {
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_uncommitted",
+    "partition.assignment.strategy": "range,roundrobin",
+    "enable.auto.commit": "false",
+}
+#: What no setting of a user's may change: the loops rely on it. In librdkafka's names.
+_FIXED: Final[dict[ClientKind, dict[str, Any]]] = {
+    # Java's murmur2 partition for a key; librdkafka's own default would put keys elsewhere.
+    ClientKind.PRODUCER: {"partitioner": "murmur2_random"},
+    ClientKind.CONSUMER: {"enable.auto.offset.store": False, "enable.partition.eof": False},
+    ClientKind.ADMIN: {},
+}
+_warned: set[tuple[str, str]] = set()
+_warned_lock = threading.Lock()
+
+
+def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """librdkafka settings for `props` in Java's names; `owner` is named in warnings and errors.
+
+    Raises `ConfigError` for what is refused. librdkafka's own names pass through, so that a user may tune it.
+    """
+    settings: dict[str, Any] = {}
+    for name, raw in props.items():
+        value = raw.value if isinstance(raw, Password) else str(raw)
+        if name in SAME_NAME:
+            settings[name] = value
+        elif name in TRANSLATED:
+            settings.update(TRANSLATED[name](value))
+        elif name == "sasl.jaas.config":
+            settings.update(parse_jaas(value))
+        elif name in NO_EFFECT:
+            _warn_once(kind.value, name, f"{owner}: {kind.value} setting {name} has no effect here")
+        else:
+            settings[name] = value
+    if "transactional.id" in settings:
+        settings.pop("message.timeout.ms", None)  # librdkafka refuses a timeout beyond the transaction's
+    if settings.get("enable.idempotence") == "true" and settings.get("acks") not in (None, "all", "-1"):
+        raise ConfigError("acks", settings["acks"], "must be all when enable.idempotence is true")
+    return settings | _FIXED[kind]
+
+
+def _warn_once(kind: str, name: str, message: str) -> None:
+    with _warned_lock:
+        if (kind, name) in _warned:
+            return
+        _warned.add((kind, name))
+    _log.warning(message)
+
+
+class KafkaClients:
+    """Factory of clients for one Kafka cluster. Safe from any thread.
+
+    `common` holds the worker's own connection settings; ``producer``, ``consumer`` and ``admin`` what the worker says
+    under those prefixes. What a connector overrides is handed to each call and wins.
+    """
+
+    def __init__(
+        self,
+        common: Mapping[str, Any],
+        producer: Mapping[str, Any] | None = None,
+        consumer: Mapping[str, Any] | None = None,
+        admin: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._common = dict(common)
+        self._by_kind = {
+            ClientKind.PRODUCER: {**_PRODUCER_DEFAULTS, **(producer or {})},
+            ClientKind.CONSUMER: {**_CONSUMER_DEFAULTS, **(consumer or {})},
+            ClientKind.ADMIN: dict(admin or {}),
+        }
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return str(self._common.get("bootstrap.servers", ""))
+
+    def settings(self, kind: ClientKind, overrides: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """Everything laid over each other, in librdkafka's names."""
+        return client_settings(kind, {**self._common, **self._by_kind[kind], **overrides}, owner)
+
+    def java_settings(self, kind: ClientKind, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The same before translation, for settings the loops themselves use (``max.poll.records``)."""
+        return {**self._common, **self._by_kind[kind], **overrides}
+
+    def producer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Producer:
+        return _make(Producer, self.settings(ClientKind.PRODUCER, overrides, owner), owner, callbacks)
+
+    def consumer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Consumer:
+        return _make(Consumer, self.settings(ClientKind.CONSUMER, overrides, owner), owner, callbacks)
+
+    def admin(self, overrides: Mapping[str, Any], owner: str) -> AdminClient:
+        return _make(AdminClient, self.settings(ClientKind.ADMIN, overrides, owner), owner, {})
+
+
+def _make(client: Any, settings: dict[str, Any], owner: str, callbacks: Mapping[str, Callable[..., Any]]) -> Any:
+    """librdkafka's complaint about a setting becomes a `ConfigError` with the setting's name; values stay out of it."""
+    logger = logging.getLogger("penstock.kafka.librdkafka")
+    try:
+        return client({**settings, **callbacks}, logger=logger)
+    except KafkaException as error:
+        cause = error.args[0] if error.args else error
+        text = cause.str() if isinstance(cause, KafkaError) else str(cause)
+        raise ConfigError(f"{owner}: the Kafka client refuses a setting: {text}") from error

@@ -1,0 +1,186 @@
+"""Source offsets: how far each source partition has been read and safely written.
+
+``org.apache.kafka.connect.storage.OffsetBackingStore``, with keys already split into connector and partition. Two
+partitions are the same if their JSON is, whatever the order of their members.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from penstock.errors import ConfigError, DataError, WorkerError
+
+__all__ = ["FileOffsetStore", "MemoryOffsetStore", "OffsetStore", "StoreOffsetReader", "partition_key"]
+
+Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
+
+
+def partition_key(partition: Mapping[str, Any]) -> str:
+    """One text per source partition. A `DataError` if it holds what JSON cannot."""
+    try:
+        return orjson.dumps(partition, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"Source partition {partition!r} cannot be stored: {error}; use JSON's types only") from error
+
+
+class OffsetStore(ABC):
+    """Interface. Safe from any thread."""
+
+    def start(self) -> None:
+        """Called once, before anything else. Raises `WorkerError` if the store cannot be read."""
+
+    def stop(self) -> None:
+        """Called once, last."""
+
+    @abstractmethod
+    def write(self, connector: str, offsets: Offsets) -> None:
+        """Store offsets durably, all or none; None as an offset forgets the partition. Returns when they are safe;
+        raises `WorkerError` or `RetriableError` otherwise, and then what was stored before still stands."""
+
+    @abstractmethod
+    def read(self, connector: str, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]: ...
+
+    @abstractmethod
+    def all(self, connector: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Every partition of a connector with its offset, in the order first stored."""
+
+
+class MemoryOffsetStore(OffsetStore):
+    """Offsets that live as long as the process: for ``penstock dev`` and tests."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._offsets: dict[str, dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+
+    def write(self, connector: str, offsets: Offsets) -> None:
+        with self._lock:
+            changed = self._changed(connector, offsets)
+            self._save({**self._offsets, connector: changed})
+            self._offsets[connector] = changed
+
+    def _changed(self, connector: str, offsets: Offsets) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        changed = dict(self._offsets.get(connector, {}))
+        for partition, offset in offsets:
+            key = partition_key(partition)
+            if offset is None:
+                changed.pop(key, None)
+            else:
+                changed[key] = (partition, offset)
+        return changed
+
+    def _save(self, offsets: Mapping[str, Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]]) -> None:
+        """Nothing to do in memory."""
+
+    def read(self, connector: str, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
+        with self._lock:
+            known = self._offsets.get(connector, {})
+            found = [known.get(partition_key(p)) for p in partitions]
+        return [dict(f[1]) if f else None for f in found]
+
+    def all(self, connector: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        with self._lock:
+            return list(self._offsets.get(connector, {}).values())
+
+
+_JAVA_SERIALISED: Final = b"\xac\xed"
+
+
+class FileOffsetStore(MemoryOffsetStore):
+    """Offsets in one JSON file (``offset.storage.file.filename``).
+
+    Written aside, fsynced and renamed, so that a crash at any moment leaves the old file or the new one. A file the
+    JVM worker wrote (Java serialisation) is refused, never overwritten.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self._path = Path(path)
+
+    def start(self) -> None:
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            self._check_writable()
+            return
+        except OSError as error:
+            raise WorkerError(f"Cannot read the offsets file {self._path}: {error.strerror}") from error
+        if data.startswith(_JAVA_SERIALISED):
+            raise ConfigError(
+                f"The offsets file {self._path} was written by the JVM worker (Java serialisation) and is left alone; "
+                "read the connectors' offsets there with GET /connectors/NAME/offsets, name another file in offset.storage.file.filename, "
+                "and set them here with PATCH /connectors/NAME/offsets"
+            )
+        if data.strip():
+            self._load(data)
+        self._check_writable()
+
+    def _load(self, data: bytes) -> None:
+        try:
+            for entry in json.loads(data)["offsets"]:
+                connector, partition, offset = entry["connector"], entry["partition"], entry["offset"]
+                self._offsets.setdefault(connector, {})[partition_key(partition)] = (partition, offset)
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkerError(
+                f"The offsets file {self._path} is not penstock's: {error!r}; move it away or name another in offset.storage.file.filename"
+            ) from error
+
+    def _check_writable(self) -> None:
+        # Better to fail at start than at the first commit, a minute later.
+        folder = self._path.parent
+        if not folder.is_dir():
+            raise WorkerError(
+                f"Cannot write the offsets file {self._path}: its folder does not exist; create it or change offset.storage.file.filename"
+            )
+        if not os.access(folder, os.W_OK):
+            raise WorkerError(f"Cannot write the offsets file {self._path}: no permission to write in {folder}")
+
+    def _save(self, offsets: Mapping[str, Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]]) -> None:
+        entries = [
+            {"connector": c, "partition": p, "offset": o} for c, known in offsets.items() for p, o in known.values()
+        ]
+        aside = self._path.with_name(self._path.name + ".tmp")
+        try:
+            data = orjson.dumps({"version": 1, "offsets": entries}, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError as error:
+            raise DataError(f"Source offsets cannot be stored: {error}; use JSON's types only") from error
+        try:
+            with open(aside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, self._path)
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise WorkerError(
+                f"Cannot write the offsets file {self._path}: {error.strerror}; the offsets stored before still stand"
+            ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself must survive a power cut too.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class StoreOffsetReader:
+    """One connector's view of a store (`penstock.api.OffsetStorageReader`)."""
+
+    def __init__(self, store: OffsetStore, connector: str) -> None:
+        self._store, self._connector = store, connector
+
+    def offset(self, partition: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return self._store.read(self._connector, [partition])[0]
+
+    def offsets(self, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
+        return self._store.read(self._connector, partitions)
