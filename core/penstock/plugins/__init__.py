@@ -1,0 +1,8 @@
+"""Plugins: the hooks they implement, how they are found, and what their names mean."""
+
+from penstock.plugins.discovery import BrokenSource
+from penstock.plugins.kinds import PluginInfo, PluginKind
+from penstock.plugins.manager import Plugins
+from penstock.plugins.settings import PluginSettings
+
+__all__ = ["BrokenSource", "PluginInfo", "PluginKind", "PluginSettings", "Plugins"]
