@@ -2,11 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
+# A newer interpreter than the oldest supported one, where there is one. It is run, not only looked for: a pyenv shim may be there and refuse.
+NEWEST ?= $(shell for p in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3 python3.12 "$$HOME"/.pyenv/versions/3.12*/bin/python3; do \
+	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: help venv demo test check lint types imports bench soak package clean
+.PHONY: help venv demo test test-quick test-newest check bench soak package clean
 help:
 	@echo "make demo [FILE=orders.jsonl]  run a whole chain: file, transforms, Avro, registry, Kafka, file"
 	@echo "make test                      every test; fetches and starts a Kafka broker"
+	@echo "make test-quick                the tests that need neither a broker nor a package index"
+	@echo "make test-newest               unit tests and types on a newer Python, where there is one"
 	@echo "make check                     ruff, mypy, import-linter"
 	@echo "make bench                     throughput, beside the bare client's"
 	@echo "make soak                      the long forms of fault and fuzz runs"
@@ -22,6 +28,9 @@ $(VENV)/.installed: pyproject.toml
 
 venv: $(VENV)/.installed
 
+demo: venv
+	$(BIN)/python examples/quickstart/run.py $(if $(FILE),--file "$(FILE)")
+
 check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,7 +38,35 @@ check: venv
 	$(BIN)/lint-imports
 
 test: venv
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
+
+test-quick: venv
+	$(PYTEST) -m "not broker and not packaging"
+
+.venv-newest/.installed: pyproject.toml
+	"$(NEWEST)" -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install -q --upgrade "pip>=25.1"
+	.venv-newest/bin/python -m pip install -q -e ".[all]" --group dev
+	@touch $@
+
+ifeq ($(NEWEST),)
+test-newest:
+	@echo "make: no Python 3.12 or 3.13 found; name one with: make test-newest NEWEST=/path/to/python3.13"
+else
+test-newest: .venv-newest/.installed
+	.venv-newest/bin/python -m pytest -q -p no:cacheprovider tests/unit tests/vectors
+	.venv-newest/bin/mypy --cache-dir .venv-newest/mypy
+endif
+
+soak: venv
+	$(PYTEST) --soak
+
+bench: venv
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+package: venv
+	$(BIN)/python -m build -q --outdir dist .
+	$(PYTEST) -m packaging
 
 clean:
-	rm -rf $(VENV) dist build .work
+	rm -rf $(VENV) .venv-newest dist build .work
