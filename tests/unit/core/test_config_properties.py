@@ -1,0 +1,143 @@
+"""Settings from files and from the environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.config.properties import (
+    from_environment,
+    load_connector,
+    load_file,
+    load_properties,
+    parse_properties,
+)
+from penstock.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=1", {"a": "1"}),
+        ("a = 1", {"a": "1"}),
+        ("a:1", {"a": "1"}),
+        ("a 1", {"a": "1"}),
+        ("a  :  1 ", {"a": "1 "}),
+        ("a\t=\t1", {"a": "1"}),
+        ("a==1", {"a": "=1"}),
+        ("a = : 1", {"a": ": 1"}),
+        ("a", {"a": ""}),
+        ("=v", {"": "v"}),
+        ("  # not=this\n! nor=this\n\n \t\na=1", {"a": "1"}),
+        ("a=1\na=2", {"a": "2"}),
+        ("a=1\r\nb=2\rc=3", {"a": "1", "b": "2", "c": "3"}),
+        ("a=one, \\\n   two", {"a": "one, two"}),
+        ("a=one\\\\\nb=2", {"a": "one\\", "b": "2"}),
+        ("a=one\\\n#two", {"a": "one#two"}),
+        ("# comment \\\na=1", {"a": "1"}),
+        ("a=1\\\n\\\nb", {"a": "1b"}),
+        ("a=1\\", {"a": "1"}),
+        ("k\\=e\\:y\\ s=v", {"k=e:y s": "v"}),
+        ("a=\\t\\n\\r\\f\\q\\\\", {"a": "\t\n\r\fq\\"}),
+        ("a=\\u00e9\\uD83D\\uDE00", {"a": "é😀"}),
+        ("a=C:\\\\dir", {"a": "C:\\dir"}),
+        ("a=\u2028x\x0by\x85", {"a": "\u2028x\x0by\x85"}),
+        ("\ufeffa=1", {"a": "1"}),
+        (
+            'sasl.jaas.config=a \\\n  username="x" \\\n  password="y#z";',
+            {"sasl.jaas.config": 'a username="x" password="y#z";'},
+        ),
+    ],
+)
+def test_properties_are_read_as_java_reads_them(text: str, expected: dict[str, str]) -> None:
+    assert parse_properties(text) == expected
+
+
+@pytest.mark.parametrize("text", ["a=\\u12", "a=\\u12G4", "a=\\u"])
+def test_a_malformed_unicode_escape_is_refused_naming_the_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "w.properties").write_text(text)
+    with pytest.raises(ConfigError, match=r"w\.properties: Malformed \\u escape"):
+        load_properties(tmp_path / "w.properties")
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(c):04x}" if not c.isalnum() or ord(c) > 126 else c for c in text)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(max_codepoint=0xD7FF), min_size=1), st.text(st.characters(max_codepoint=0xD7FF))
+    )
+)
+def test_what_is_written_with_escapes_is_read_back(props: dict[str, str]) -> None:
+    assert parse_properties("\n".join(f"{escaped(k)}={escaped(v)}" for k, v in props.items())) == props
+
+
+def test_toml_takes_whole_keys_in_quotes_and_says_so_where_they_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "w.toml"
+    file.write_text(
+        '"offset.flush.interval.ms" = 1000\n"topic.creation.enable" = true\n"listeners" = ["http://:1", "http://:2"]'
+    )
+    assert load_file(file) == {
+        "offset.flush.interval.ms": "1000",
+        "topic.creation.enable": "true",
+        "listeners": "http://:1,http://:2",
+    }
+    file.write_text("offset.flush.interval.ms = 1000")
+    with pytest.raises(
+        ConfigError, match=r'\'offset\' is a table; write the whole key in quotes, e\.g\. "offset\.flush"'
+    ):
+        load_file(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        ({"name": "c", "config": {"connector.class": "X", "tasks.max": 2}}, None),
+        ({"name": "c", "config": {"connector.class": "X", "tasks.max": "2"}, "initial_state": "paused"}, "PAUSED"),
+        ({"name": "c", "connector.class": "X", "tasks.max": "2"}, None),
+    ],
+)
+def test_a_connectors_json_comes_in_three_forms(content: object, state: str | None, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    found = load_connector(tmp_path / "c.json")
+    assert found.name == "c"
+    assert found.config == {"name": "c", "connector.class": "X", "tasks.max": "2"}
+    assert found.initial_state == state
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"name": "c", "config": {}, "initial_state": "ASLEEP"}', "'ASLEEP'"),
+        ('{"name": "c", "config": {"name": "d"}}', "'name' is 'c' but 'd'"),
+        ('{"name": "c", "config": {}, "tasks": []}', "unknown key 'tasks'"),
+        ('{"connector.class": "X"}', "needs a 'name'"),
+        ("[]", "expected a JSON object"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_a_connectors_file_that_says_something_else_is_refused(text: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        load_connector(tmp_path / "c.json")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Cannot read .*none\.properties: No such file"):
+        load_file(tmp_path / "none.properties")
+
+
+def test_environment_variables_spell_dots_underscores_and_dashes() -> None:
+    environ = {
+        "CONNECT_BOOTSTRAP_SERVERS": "b:9092",
+        "CONNECT_A__B": "1",
+        "CONNECT_A___B_C": "2",
+        "CONNECT_": "x",
+        "PATH": "/bin",
+    }
+    assert from_environment(environ) == {"bootstrap.servers": "b:9092", "a_b": "1", "a-b.c": "2"}
