@@ -178,6 +178,10 @@ class SinkConnector(Connector):
 class Task(Versioned, ABC):
     """Moves data. Made without arguments."""
 
+    #: The class name that ``task.class`` shows in the REST API and the config topic, where it is not this class's
+    #: Python path: the JVM's name for a task that takes over from a JVM class.
+    java_class: ClassVar[str | None] = None
+
     @abstractmethod
     def start(self, props: Mapping[str, str]) -> None:
         """Begin with this task's configuration. Called once. An exception makes the task FAILED."""
@@ -217,6 +221,10 @@ class SourceTask(Task):
     """
 
     context: SourceTaskContext
+
+    #: True once `poll` will never return records again (a finite source read to its end); ``penstock dev --once``
+    #: ends when every source task says so. May be a property. Read from any thread.
+    exhausted: bool = False
 
     def initialize(self, context: SourceTaskContext) -> None:
         self.context = context

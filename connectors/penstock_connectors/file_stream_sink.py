@@ -1,0 +1,129 @@
+"""Record values as lines of a file, or of standard output: Kafka's ``FileStreamSinkConnector``.
+
+At least once: offsets are committed after the lines were handed to the operating system, and lines written after the
+last commit are written again when the task is restarted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from penstock import KAFKA_VERSION
+from penstock.api import SinkConnector, SinkTask, TopicPartition
+from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.data import Schema, SinkRecord
+from penstock.errors import ConnectError
+from penstock_connectors.java_text import printer
+
+__all__ = ["FileStreamSinkConnector", "FileStreamSinkTask"]
+
+log = logging.getLogger(__name__)
+
+FILE: Final = "file"
+
+CONFIG_DEF: Final = ConfigDef().define(
+    FILE,
+    ConfigType.STRING,
+    None,
+    importance=Importance.HIGH,
+    doc="The file to append to, made if it is not there; without it, lines go to standard output.",
+)
+
+
+class FileStreamSinkConnector(SinkConnector):
+    """Every task appends to the same file, each batch in one write."""
+
+    version = KAFKA_VERSION
+
+    @classmethod
+    def config_def(cls) -> ConfigDef:
+        return CONFIG_DEF
+
+    def start(self, props: Mapping[str, str]) -> None:
+        self._props = dict(props)
+        CONFIG_DEF.parse(props)
+
+    @property
+    def task_class(self) -> type[FileStreamSinkTask]:
+        return FileStreamSinkTask
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        return [dict(self._props) for _ in range(max_tasks)]
+
+    def stop(self) -> None:
+        """Nothing was taken."""
+
+    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
+        """The task keeps no state of its own: any offsets will do."""
+        return True
+
+
+class FileStreamSinkTask(SinkTask):
+    """A value's text is what the JVM prints: ``String.valueOf(record.value())``."""
+
+    version = KAFKA_VERSION
+    java_class: ClassVar[str] = "org.apache.kafka.connect.file.FileStreamSinkTask"
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        self._path: str | None = None
+        # The last schema seen and what prints its values: records come in runs of one schema.
+        self._printer: tuple[Schema | None, Callable[[Any], str]] = (None, printer(None))
+
+    def start(self, props: Mapping[str, str]) -> None:
+        self._path = CONFIG_DEF.parse(props)[FILE]
+        if self._path is None:
+            return
+        try:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise ConnectError(
+                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask: {error.strerror}"
+            ) from error
+
+    def put(self, records: Sequence[SinkRecord]) -> None:
+        if not records:
+            return
+        text = "\n".join(self._lines(records)) + "\n"
+        if self._descriptor is None:
+            sys.stdout.write(text)
+        else:
+            # Whole batches in one append keep several tasks' lines whole. Lone surrogates become ?, as in Java.
+            self._write(self._descriptor, text.encode("utf-8", "replace"))
+
+    def _lines(self, records: Sequence[SinkRecord]) -> list[str]:
+        schema, print_value = self._printer
+        lines = []
+        for record in records:
+            value = record.value
+            if type(value) is str:
+                lines.append(value)
+                continue
+            if record.value_schema is not schema:
+                schema = record.value_schema
+                print_value = printer(schema)
+            lines.append(print_value(value))
+        self._printer = (schema, print_value)
+        return lines
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except OSError as error:
+            # Kafka's PrintStream swallows this, and the records with it.
+            raise ConnectError(f"FileStreamSinkTask cannot write to '{self._path}': {error.strerror}") from error
+
+    def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self._descriptor is None:
+            sys.stdout.flush()
+
+    def stop(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
