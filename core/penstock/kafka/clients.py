@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -17,6 +17,7 @@ from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
 
 __all__ = ["ClientKind", "KafkaClients", "client_settings"]
 
+_Client = TypeVar("_Client", Producer, Consumer, AdminClient)
 _log: Final = logging.getLogger(__name__)
 
 #: Connect's settings for the producers of tasks (``Worker.baseProducerConfigs``), in Java's names.
@@ -120,11 +121,14 @@ class KafkaClients:
         return _make(AdminClient, self.settings(ClientKind.ADMIN, overrides, owner), owner, {})
 
 
-def _make(client: Any, settings: dict[str, Any], owner: str, callbacks: Mapping[str, Callable[..., Any]]) -> Any:
+def _make(
+    client: type[_Client], settings: dict[str, Any], owner: str, callbacks: Mapping[str, Callable[..., Any]]
+) -> _Client:
     """librdkafka's complaint about a setting becomes a `ConfigError` with the setting's name; values stay out of it."""
     logger = logging.getLogger("penstock.kafka.librdkafka")
     try:
-        return client({**settings, **callbacks}, logger=logger)
+        settings.update(callbacks)
+        return client(settings, logger=logger)
     except KafkaException as error:
         cause = error.args[0] if error.args else error
         text = cause.str() if isinstance(cause, KafkaError) else str(cause)

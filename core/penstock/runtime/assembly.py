@@ -1,0 +1,125 @@
+"""Puts a task's parts together from its configuration: converters, header converter, chain of transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.api import Converter, HeaderConverter, Predicate, Transform
+from penstock.errors import ConfigError
+from penstock.plugins import PluginKind, Plugins
+from penstock.runtime.chain import Chain, Stage
+
+__all__ = ["Converters", "build_chain", "build_converters", "strip_prefix"]
+
+_DEFAULT_HEADER_CONVERTER: Final = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+
+
+@dataclass(frozen=True, slots=True)
+class Converters:
+    """The converters of one task, and the names that failures call them by."""
+
+    key: Converter
+    value: Converter
+    header: HeaderConverter
+    key_class: str
+    value_class: str
+    header_class: str
+
+    def close(self) -> None:
+        for converter in (self.key, self.value, self.header):
+            converter.close()
+
+
+def strip_prefix(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: value for name, value in config.items() if name.startswith(prefix)}
+
+
+def build_converters(
+    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str], registry_url: str | None
+) -> Converters:
+    """A converter named in the connector's configuration comes with the settings there; otherwise the worker's does.
+
+    `registry_url` is what converters that use a registry are given if they name none themselves.
+    """
+    key, key_class = _converter(plugins, connector, worker, "key", registry_url)
+    value, value_class = _converter(plugins, connector, worker, "value", registry_url)
+    header, header_class = _header_converter(plugins, connector, worker)
+    return Converters(key, value, header, key_class, value_class, header_class)
+
+
+def _chosen(connector: Mapping[str, str], worker: Mapping[str, str], setting: str) -> tuple[str | None, dict[str, Any]]:
+    source = connector if connector.get(setting) else worker
+    return source.get(setting), strip_prefix(source, setting + ".")
+
+
+def _converter(
+    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str], which: str, registry_url: str | None
+) -> tuple[Converter, str]:
+    setting = f"{which}.converter"
+    name, config = _chosen(connector, worker, setting)
+    if name is None:
+        raise ConfigError(f'Missing required configuration "{setting}" which has no default value.')
+    info = plugins.find(PluginKind.CONVERTER, name)
+    config.pop("plugin.version", None)
+    if info.plugin.uses_registry and registry_url is not None:
+        config.setdefault("schema.registry.url", registry_url)
+    converter: Converter = plugins.new(PluginKind.CONVERTER, name)
+    converter.configure({**config, "converter.type": which}, which == "key")
+    return converter, info.class_name
+
+
+def _header_converter(
+    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str]
+) -> tuple[HeaderConverter, str]:
+    name, config = _chosen(connector, worker, "header.converter")
+    name = name or _DEFAULT_HEADER_CONVERTER
+    config.pop("plugin.version", None)
+    info = plugins.find(PluginKind.HEADER_CONVERTER, name)
+    converter: HeaderConverter = plugins.new(PluginKind.HEADER_CONVERTER, name)
+    converter.configure({**config, "converter.type": "header"})
+    return converter, info.class_name
+
+
+def _aliases(config: Mapping[str, str], setting: str) -> list[str]:
+    return [alias.strip() for alias in config.get(setting, "").split(",") if alias.strip()]
+
+
+def build_chain(plugins: Plugins, connector: Mapping[str, str]) -> Chain:
+    """The transforms in the order of ``transforms``, each with its predicate (KIP-66, KIP-585)."""
+    stages = []
+    for alias in _aliases(connector, "transforms"):
+        prefix = f"transforms.{alias}."
+        config = strip_prefix(connector, prefix)
+        name = config.pop("type", None)
+        if not name:
+            raise ConfigError(f'Missing required configuration "{prefix}type" which has no default value.')
+        config.pop("plugin.version", None)
+        predicate_alias = config.pop("predicate", "")
+        negate = str(config.pop("negate", "false")).strip().lower() == "true"
+        info = plugins.find(PluginKind.TRANSFORM, name)
+        transform: Transform = plugins.new(PluginKind.TRANSFORM, name)
+        transform.configure(config)
+        predicate = _predicate(plugins, connector, alias, predicate_alias) if predicate_alias else None
+        stages.append(Stage(alias, transform, info.class_name, predicate, negate))
+    return Chain(stages)
+
+
+def _predicate(plugins: Plugins, connector: Mapping[str, str], transform: str, alias: str) -> Predicate:
+    declared = _aliases(connector, "predicates")
+    if alias not in declared:
+        raise ConfigError(
+            f"transforms.{transform}.predicate",
+            alias,
+            f"there is no such predicate; predicates declares {', '.join(declared) or 'none'}",
+        )
+    prefix = f"predicates.{alias}."
+    config = strip_prefix(connector, prefix)
+    name = config.pop("type", None)
+    if not name:
+        raise ConfigError(f'Missing required configuration "{prefix}type" which has no default value.')
+    config.pop("plugin.version", None)
+    predicate: Predicate = plugins.new(PluginKind.PREDICATE, name)
+    predicate.configure(config)
+    return predicate

@@ -1,0 +1,252 @@
+"""The chain of transforms: bound once per shape, then run per record.
+
+A polled batch is cut into runs of one shape. For each shape the chain is bound once (`Chain.bind`): every transform
+does its schema work, predicates that the shape decides disappear, and one shallow copy is put before the first
+transform that writes a part of the record (see `penstock.api.BoundTransform`). What is left per record is a row of
+plain calls.
+
+Where the shape after a stage depends on the record, the rest of the chain is bound when such a record comes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform
+
+__all__ = ["BoundChain", "Chain", "Stage", "StageError"]
+
+Apply = Callable[[Any], Any]
+
+#: Bound rests kept per chain; beyond it they are thrown away and bound again as needed.
+_MAX_BOUND: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One transform of a chain, with the predicate that guards it, if any."""
+
+    alias: str
+    transform: Transform
+    class_name: str
+    predicate: Predicate | None = None
+    negate: bool = False
+
+
+class StageError(Exception):
+    """A transform or its predicate raised; the cause is what it raised."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.alias)
+        self.stage = stage
+
+
+@dataclass(frozen=True, slots=True)
+class BoundChain:
+    """`apply` takes a record of the shape bound to; gives a record or None. `shape` None: look at the record."""
+
+    apply: Apply | None
+    shape: Shape | None
+
+
+class Chain:
+    """The transforms of one task. Not thread-safe: a task has its own."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = tuple(stages)
+        self._rests: dict[tuple[int, Shape, frozenset[str]], BoundChain] = {}
+
+    def bind(self, shape: Shape, owned: frozenset[str] = frozenset()) -> BoundChain:
+        """`owned` are the parts of its records that nobody else holds, as `BoundTransform.writes` names them.
+
+        Raises `StageError` if a transform cannot handle the shape at all.
+        """
+        if not self._stages:
+            return BoundChain(None, shape)
+        return self._rest(0, shape, owned)
+
+    def close(self) -> None:
+        for stage in self._stages:
+            stage.transform.close()
+            if stage.predicate is not None:
+                stage.predicate.close()
+
+    def _rest(self, index: int, shape: Shape, owned: frozenset[str]) -> BoundChain:
+        key = (index, shape, owned)
+        known = self._rests.get(key)
+        if known is None:
+            if len(self._rests) >= _MAX_BOUND:
+                self._rests.clear()
+            known = self._rests[key] = self._bind_from(index, shape, owned)
+        return known
+
+    def _bind_from(self, index: int, shape: Shape, owned: frozenset[str]) -> BoundChain:
+        """Bind stages from `index` on, up to the end or to where the shape is no longer known."""
+        steps: list[tuple[Apply, Stage]] = []
+        after: Shape | None = shape
+        for at in range(index, len(self._stages)):
+            stage = self._stages[at]
+            test, bound = _bind_stage(stage, shape)
+            if bound is None:
+                continue
+            copies = _copies(bound.writes, owned)
+            then = _owned_after(bound, owned)
+            if test is None:
+                steps.extend((step, stage) for step in (*copies, bound.apply))
+                owned, after = then, bound.shape
+            elif bound.shape == shape:
+                steps.append((_guarded(test, (*copies, bound.apply)), stage))
+                owned, after = owned & then, shape
+            else:  # two shapes from here on: each way is bound when a record takes it
+                steps.append((self._fork(test, copies, bound, at + 1, shape, owned, then), stage))
+                return BoundChain(_runner(steps), None)
+            if after is None:
+                if at + 1 < len(self._stages):
+                    steps.append((self._by_record(at + 1, owned), stage))
+                return BoundChain(_runner(steps), None)
+            shape = after
+        return BoundChain(_runner(steps), after) if steps else BoundChain(None, after)
+
+    def _by_record(self, index: int, owned: frozenset[str]) -> Apply:
+        """The rest of the chain, chosen by each record's own shape."""
+        rest = self._rest
+
+        def step(record: Any) -> Any:
+            apply = rest(index, Shape(record.topic, record.key_schema, record.value_schema), owned).apply
+            return record if apply is None else apply(record)
+
+        return step
+
+    def _fork(
+        self,
+        test: Callable[[Any], bool],
+        copies: Sequence[Apply],
+        bound: BoundTransform,
+        index: int,
+        shape: Shape,
+        owned: frozenset[str],
+        then: frozenset[str],
+    ) -> Apply:
+        transform = _row((*copies, bound.apply))
+        dynamic = self._by_record(index, then)
+        rest = self._rest
+
+        def step(record: Any) -> Any:
+            if test(record):
+                record = transform(record)
+                return None if record is None else dynamic(record)
+            apply = rest(index, shape, owned).apply
+            return record if apply is None else apply(record)
+
+        return step
+
+
+def _bind_stage(stage: Stage, shape: Shape) -> tuple[Callable[[Any], bool] | None, BoundTransform | None]:
+    """(test, transform): test None means always; transform None means never."""
+    try:
+        test: BoundPredicate = True if stage.predicate is None else stage.predicate.bind(shape)
+        if isinstance(test, bool):
+            return None, stage.transform.bind(shape) if test is not stage.negate else None
+        if stage.negate:
+            holds = test
+            return (lambda record: not holds(record)), stage.transform.bind(shape)
+        return test, stage.transform.bind(shape)
+    except Exception as error:
+        raise StageError(stage) from error
+
+
+def _owned_after(bound: BoundTransform, owned: frozenset[str]) -> frozenset[str]:
+    written = bound.writes | {"record"} if bound.writes else bound.writes
+    return (owned | written) - bound.replaces | bound.owns
+
+
+def _copy_record(record: Any) -> Any:
+    return record.__copy__()
+
+
+def _copy_key(record: Any) -> Any:
+    if isinstance(record.key, dict):
+        record.key = record.key.copy()
+    return record
+
+
+def _copy_value(record: Any) -> Any:
+    if isinstance(record.value, dict):
+        record.value = record.value.copy()
+    return record
+
+
+def _copy_record_and_value(record: Any) -> Any:
+    record = record.__copy__()
+    if isinstance(record.value, dict):
+        record.value = record.value.copy()
+    return record
+
+
+def _copy_headers(record: Any) -> Any:
+    record.headers = type(record.headers)(record.headers)
+    return record
+
+
+def _copies(writes: frozenset[str], owned: frozenset[str]) -> list[Apply]:
+    """The copies needed before a transform that writes, given what the chain owns already."""
+    missing = writes - owned
+    steps: list[Apply] = []
+    if writes and "record" not in owned:
+        if "value" in missing:
+            steps.append(_copy_record_and_value)
+            missing -= {"value"}
+        else:
+            steps.append(_copy_record)
+    if "key" in missing:
+        steps.append(_copy_key)
+    if "value" in missing:
+        steps.append(_copy_value)
+    if "headers" in missing:
+        steps.append(_copy_headers)
+    return steps
+
+
+def _row(steps: Sequence[Apply]) -> Apply:
+    """Several copies and one transform as one function. Copies never drop."""
+    if len(steps) == 1:
+        return steps[0]
+    if len(steps) == 2:
+        first, second = steps
+        return lambda record: second(first(record))
+
+    def run(record: Any) -> Any:
+        for step in steps:
+            record = step(record)
+        return record
+
+    return run
+
+
+def _guarded(test: Callable[[Any], bool], steps: Sequence[Apply]) -> Apply:
+    transform = _row(steps)
+    return lambda record: transform(record) if test(record) else record
+
+
+def _runner(steps: Sequence[tuple[Apply, Stage]]) -> Apply:
+    """The steps in a row; None ends it; what a step raises names its stage."""
+    calls = tuple(step for step, _ in steps)
+    stages = {id(step): stage for step, stage in steps}
+
+    def run(record: Any) -> Any:
+        step = calls[0]
+        try:
+            for step in calls:
+                record = step(record)
+                if record is None:
+                    return None
+        except StageError:
+            raise
+        except Exception as error:
+            # One copy function may stand before several stages, but copies do not raise.
+            raise StageError(stages[id(step)]) from error
+        return record
+
+    return run

@@ -1,0 +1,302 @@
+"""A record between connector and bytes: the chain and the converters bound to a shape, as one function.
+
+`SourceConversion` gives functions from source records to the arguments of ``produce``; `SinkConversion` turns
+consumed messages into sink records. Bound forms are kept in bounded caches. What goes wrong is raised as `StageError`
+or `ConversionError`, which name the stage; `locate` reads them. A ``try`` costs nothing while nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from confluent_kafka import Message
+
+from penstock.api import Shape
+from penstock.data import Header, Headers, SchemaAndValue, SinkRecord, TimestampType
+from penstock.runtime.assembly import Converters
+from penstock.runtime.chain import BoundChain, Chain, StageError
+from penstock.runtime.tolerance import ErrorStage
+
+__all__ = ["ConversionError", "Outgoing", "SinkConversion", "SourceConversion", "locate"]
+
+#: topic, value, key, partition, timestamp, headers: the arguments of ``Producer.produce``.
+Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, list[tuple[str, bytes | None]] | None]
+Convert: TypeAlias = Callable[[Any], Outgoing | None]
+
+_MAX_BOUND: Final = 1000
+_ANY_PARTITION: Final = -1
+_NOW: Final = 0
+
+
+class ConversionError(Exception):
+    """A converter raised; the cause is what it raised."""
+
+    def __init__(self, stage: ErrorStage, class_name: str) -> None:
+        super().__init__(stage.value)
+        self.stage = stage
+        self.class_name = class_name
+
+
+def locate(error: BaseException) -> tuple[ErrorStage, str, BaseException]:
+    """(stage, class, cause) of what a bound function raised."""
+    if isinstance(error, StageError):
+        return ErrorStage.TRANSFORMATION, f"{error.stage.class_name} as {error.stage.alias}", error.__cause__ or error
+    if isinstance(error, ConversionError):
+        return error.stage, error.class_name, error.__cause__ or error
+    return ErrorStage.KAFKA_PRODUCE, type(error).__name__, error
+
+
+class SourceConversion:
+    """Chain, key, value and header converter of one source task. For the task's thread."""
+
+    def __init__(self, chain: Chain, converters: Converters) -> None:
+        self._chain = chain
+        self._by = converters
+        self._bound: dict[Shape, Convert] = {}
+        self._serializers: dict[Shape, tuple[Callable[[Any], bytes | None], Callable[[Any], bytes | None]]] = {}
+        self._topics: set[str] = set()
+        self._key_error = ErrorStage.KEY_CONVERTER, converters.key_class
+        self._value_error = ErrorStage.VALUE_CONVERTER, converters.value_class
+
+    def bind(self, shape: Shape, new_topic: Callable[[str], None]) -> Convert:
+        """The function for records of `shape`. `new_topic` is called once for each topic, before its first record."""
+        known = self._bound.get(shape)
+        if known is None:
+            if len(self._bound) >= _MAX_BOUND:
+                self._bound.clear()
+            known = self._bound[shape] = self._bind(shape, new_topic)
+        return known
+
+    def close(self) -> None:
+        self._chain.close()
+        self._by.close()
+
+    def _bind(self, shape: Shape, new_topic: Callable[[str], None]) -> Convert:
+        bound = self._chain.bind(shape)
+        if self._by.key.uses_headers or self._by.value.uses_headers:
+            return self._with_headers(bound.apply, new_topic)
+        if bound.shape is None:
+            return self._by_record(bound.apply, new_topic)
+        self._announce(bound.shape.topic, new_topic)
+        return self._fixed(bound.apply, bound.shape)
+
+    def _announce(self, topic: str, new_topic: Callable[[str], None]) -> None:
+        if topic not in self._topics:
+            new_topic(topic)
+            self._topics.add(topic)
+
+    def _serializers_for(self, shape: Shape) -> tuple[Callable[[Any], bytes | None], Callable[[Any], bytes | None]]:
+        known = self._serializers.get(shape)
+        if known is None:
+            if len(self._serializers) >= _MAX_BOUND:
+                self._serializers.clear()
+            try:
+                key = self._by.key.serializer(shape.topic, shape.key_schema)
+            except Exception as error:
+                raise ConversionError(*self._key_error) from error
+            try:
+                value = self._by.value.serializer(shape.topic, shape.value_schema)
+            except Exception as error:
+                raise ConversionError(*self._value_error) from error
+            known = self._serializers[shape] = (key, value)
+        return known
+
+    def _fixed(self, apply: Callable[[Any], Any] | None, shape: Shape) -> Convert:
+        """Topic and schemas are known beforehand: nothing is looked up per record."""
+        topic = shape.topic
+        to_key, to_value = self._serializers_for(shape)
+        to_headers, key_error, value_error = self._headers, self._key_error, self._value_error
+
+        def convert(record: Any) -> Outgoing | None:
+            if apply is not None:
+                record = apply(record)
+                if record is None:
+                    return None
+            headers = to_headers(topic, record.headers) if record.headers else None
+            try:
+                key = to_key(record.key)
+            except Exception as error:
+                raise ConversionError(*key_error) from error
+            try:
+                value = to_value(record.value)
+            except Exception as error:
+                raise ConversionError(*value_error) from error
+            partition = record.partition
+            return (
+                topic,
+                value,
+                key,
+                _ANY_PARTITION if partition is None else partition,
+                record.timestamp or _NOW,
+                headers,
+            )
+
+        return convert
+
+    def _by_record(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
+        """The chain decides topic or schemas record by record; the converters are bound to what comes out."""
+        fixed: dict[Shape, Convert] = {}
+
+        def convert(record: Any) -> Outgoing | None:
+            if apply is not None:
+                record = apply(record)
+                if record is None:
+                    return None
+            shape = Shape(record.topic, record.key_schema, record.value_schema)
+            last = fixed.get(shape)
+            if last is None:
+                if len(fixed) >= _MAX_BOUND:
+                    fixed.clear()
+                self._announce(shape.topic, new_topic)
+                last = fixed[shape] = self._fixed(None, shape)
+            return last(record)
+
+        return convert
+
+    def _with_headers(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
+        """For converters that put something into the headers (schema ids)."""
+
+        def convert(record: Any) -> Outgoing | None:
+            if apply is not None:
+                record = apply(record)
+                if record is None:
+                    return None
+            topic, headers = record.topic, Headers(record.headers)
+            self._announce(topic, new_topic)
+            try:
+                key = self._by.key.serializer_with_headers(topic, record.key_schema)(record.key, headers)
+            except Exception as error:
+                raise ConversionError(*self._key_error) from error
+            try:
+                value = self._by.value.serializer_with_headers(topic, record.value_schema)(record.value, headers)
+            except Exception as error:
+                raise ConversionError(*self._value_error) from error
+            partition = record.partition
+            sent = self._headers(topic, headers) if headers else None
+            return (
+                topic,
+                value,
+                key,
+                _ANY_PARTITION if partition is None else partition,
+                record.timestamp or _NOW,
+                sent,
+            )
+
+        return convert
+
+    def _headers(self, topic: str, headers: Headers) -> list[tuple[str, bytes | None]]:
+        convert = self._by.header.from_connect_header
+        try:
+            return [(h.key, convert(topic, h.key, h.schema, h.value)) for h in headers]
+        except Exception as error:
+            raise ConversionError(ErrorStage.HEADER_CONVERTER, self._by.header_class) from error
+
+
+_TIMESTAMP_TYPES: Final = {
+    0: TimestampType.NO_TIMESTAMP_TYPE,
+    1: TimestampType.CREATE_TIME,
+    2: TimestampType.LOG_APPEND_TIME,
+}
+#: What a sink task's chain may alter: the worker has just made the record and everything in it.
+_OWNED: Final = frozenset({"record", "key", "value", "headers"})
+
+
+class SinkConversion:
+    """Key, value and header converter and chain of one sink task. For the task's thread."""
+
+    def __init__(self, chain: Chain, converters: Converters) -> None:
+        self._chain = chain
+        self._by = converters
+        self._deserializers: dict[str, tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]] = {}
+        self._key_error = ErrorStage.KEY_CONVERTER, converters.key_class
+        self._value_error = ErrorStage.VALUE_CONVERTER, converters.value_class
+        self._with_headers = converters.key.uses_headers or converters.value.uses_headers
+        self._topic = ""
+        self._key_schema: Any = None
+        self._value_schema: Any = None
+        self._chain_bound: BoundChain | None = None
+
+    def close(self) -> None:
+        self._chain.close()
+        self._by.close()
+
+    def record(self, message: Message) -> SinkRecord | None:
+        """A consumed message as a sink record, through the chain; None if the chain drops it."""
+        topic: Any = message.topic()
+        known = self._deserializers.get(topic)
+        if known is None:
+            known = self._deserializers[topic] = self._deserializers_for(topic)
+        headers = message.headers()
+        if self._with_headers:
+            key, value = self._convert_with_headers(topic, message, headers or [])
+        else:
+            try:
+                key = known[0](message.key())
+            except Exception as error:
+                raise ConversionError(*self._key_error) from error
+            try:
+                value = known[1](message.value())
+            except Exception as error:
+                raise ConversionError(*self._value_error) from error
+        kind, timestamp = message.timestamp()
+        partition, offset = message.partition(), message.offset()
+        record = SinkRecord(
+            topic, partition, key.schema, key.value, value.schema, value.value,
+            timestamp if kind else None, self._headers(topic, headers) if headers else Headers(),
+            offset, _TIMESTAMP_TYPES[kind], topic, partition, offset,  # type: ignore[arg-type]  # a consumed message has an offset
+        )  # fmt: skip
+        apply = self._bound(topic, key.schema, value.schema)
+        return record if apply is None else apply(record)
+
+    def _bound(self, topic: str, key_schema: Any, value_schema: Any) -> Callable[[Any], Any] | None:
+        """The chain for this shape; messages in a row mostly have one."""
+        bound = self._chain_bound
+        if (
+            bound is None
+            or value_schema is not self._value_schema
+            or topic != self._topic
+            or key_schema is not self._key_schema
+        ):
+            bound = self._chain.bind(Shape(topic, key_schema, value_schema), _OWNED)
+            self._chain_bound, self._topic, self._key_schema, self._value_schema = (
+                bound,
+                topic,
+                key_schema,
+                value_schema,
+            )
+        return bound.apply
+
+    def _deserializers_for(self, topic: str) -> tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]:
+        try:
+            key = self._by.key.deserializer(topic)
+        except Exception as error:
+            raise ConversionError(*self._key_error) from error
+        try:
+            return key, self._by.value.deserializer(topic)
+        except Exception as error:
+            raise ConversionError(*self._value_error) from error
+
+    def _convert_with_headers(
+        self, topic: str, message: Message, raw: list[Any]
+    ) -> tuple[SchemaAndValue, SchemaAndValue]:
+        headers = Headers(Header(k, None, v) for k, v in raw)
+        try:
+            key = self._by.key.deserializer_with_headers(topic)(message.key(), headers)  # type: ignore[arg-type]  # consumed bytes
+        except Exception as error:
+            raise ConversionError(*self._key_error) from error
+        try:
+            return key, self._by.value.deserializer_with_headers(topic)(message.value(), headers)  # type: ignore[arg-type]  # consumed bytes
+        except Exception as error:
+            raise ConversionError(*self._value_error) from error
+
+    def _headers(self, topic: str, raw: list[Any]) -> Headers:
+        convert = self._by.header.to_connect_header
+        headers = Headers()
+        try:
+            for key, data in raw:
+                converted = convert(topic, key, data)
+                headers.append(Header(key, converted.schema, converted.value))
+        except Exception as error:
+            raise ConversionError(ErrorStage.HEADER_CONVERTER, self._by.header_class) from error
+        return headers

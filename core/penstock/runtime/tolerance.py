@@ -1,0 +1,173 @@
+"""What becomes of an error on a record's way: retried, tolerated and reported, or the end of the task.
+
+KIP-298 (``errors.*``); the rules are ``RetryWithToleranceOperator``'s. Nothing here runs for a record that causes no
+error.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.runtime.status import ConnectorTaskId
+
+__all__ = ["ErrorPolicy", "ErrorStage", "LogReporter", "RecordFailure", "Reporter", "ToleranceExceeded"]
+
+_log: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+#: First pause before an operation is tried again, doubled each time (``RetryWithToleranceOperator``).
+RETRIES_DELAY_MIN_MS: Final = 300
+
+
+class ErrorStage(enum.Enum):
+    """Where on its way a record failed (``org.apache.kafka.connect.runtime.errors.Stage``)."""
+
+    TASK_POLL = "TASK_POLL"
+    TASK_PUT = "TASK_PUT"
+    TRANSFORMATION = "TRANSFORMATION"
+    KEY_CONVERTER = "KEY_CONVERTER"
+    VALUE_CONVERTER = "VALUE_CONVERTER"
+    HEADER_CONVERTER = "HEADER_CONVERTER"
+    KAFKA_PRODUCE = "KAFKA_PRODUCE"
+    KAFKA_CONSUME = "KAFKA_CONSUME"
+
+
+class ToleranceExceeded(ConnectError):
+    """An error that is not tolerated: it ends the task."""
+
+
+@dataclass(slots=True)
+class RecordFailure:
+    """One record's failure, for reporters and messages."""
+
+    task: ConnectorTaskId
+    stage: ErrorStage
+    class_name: str
+    error: BaseException
+    #: Where the record is, in words: ``topic orders, partition 0, offset 41``.
+    position: str
+    #: The consumed message, or the source record; for logs and the dead letter.
+    record: Any = None
+    attempts: int = 1
+
+    def describe(self) -> str:
+        return f"[{self.task.connector}|task-{self.task.task}] {self.stage.value} ({self.class_name}) failed for the record at {self.position}: {self.error}"
+
+
+class Reporter(Protocol):
+    """Takes failures that are tolerated. Called from the task's thread."""
+
+    def report(self, failure: RecordFailure) -> Future[None] | None:
+        """A future if the report is still on its way; offsets wait for it."""
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class ErrorPolicy:
+    """A task's ``errors.*`` settings at work. For the task's own thread, except `stop` and `report`."""
+
+    task: ConnectorTaskId
+    tolerate_all: bool = False
+    retry_timeout_ms: int = 0
+    retry_delay_max_ms: int = 60_000
+    reporters: Sequence[Reporter] = ()
+    clock: Callable[[], float] = time.monotonic
+    stopping: threading.Event = field(default_factory=threading.Event)
+    #: Counters of ``task-error-metrics``.
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("errors", "failures", "skipped", "retries"), 0)
+    )
+
+    @classmethod
+    def from_config(
+        cls, task: ConnectorTaskId, config: Mapping[str, Any], reporters: Sequence[Reporter], stopping: threading.Event
+    ) -> ErrorPolicy:
+        """`config` is the parsed common connector configuration."""
+        return cls(
+            task,
+            tolerate_all=config["errors.tolerance"] == "all",
+            retry_timeout_ms=config["errors.retry.timeout"],
+            retry_delay_max_ms=config["errors.retry.delay.max.ms"],
+            reporters=reporters,
+            stopping=stopping,
+        )
+
+    def attempt(self, operation: Callable[[], _T]) -> _T:
+        """Run `operation`, again and again while it raises `RetriableError` (itself or as a stage's cause) and
+        ``errors.retry.timeout`` allows.
+
+        What it raises last goes through. `TaskStopped` if the task is stopped while waiting.
+        """
+        started = self.clock()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return operation()
+            except Exception as error:
+                self.counts["errors"] += 1
+                if not _retriable(error):
+                    raise
+                delay = self._delay(attempt)
+                deadline = started + self.retry_timeout_ms / 1000
+                if self.retry_timeout_ms >= 0 and self.clock() + (delay if attempt > 1 else 0) >= deadline:
+                    raise
+                self.counts["retries"] += 1
+                _log.debug("[%s] attempt %d failed, trying again in %.1f s: %s", self.task, attempt, delay, error)
+                if self.stopping.wait(delay):
+                    raise TaskStopped(f"{self.task} was stopped while an operation was being retried") from error
+
+    def _delay(self, attempt: int) -> float:
+        delay = RETRIES_DELAY_MIN_MS << min(attempt - 1, 40)
+        if delay > self.retry_delay_max_ms:  # spread, so that many tasks do not come back at one moment
+            delay = random.randint(0, max(1, self.retry_delay_max_ms))  # noqa: S311 - jitter, not a secret
+        return delay / 1000
+
+    def failed(self, failure: RecordFailure) -> list[Future[None]]:
+        """Report a failure and go on, or raise `ToleranceExceeded`. Returns reports still on their way."""
+        self.counts["failures"] += 1
+        waiting = self.report(failure)
+        if not self.tolerate_all:
+            raise ToleranceExceeded(failure.describe()) from failure.error
+        self.counts["skipped"] += 1
+        return waiting
+
+    def report(self, failure: RecordFailure) -> list[Future[None]]:
+        futures = (reporter.report(failure) for reporter in self.reporters)
+        return [f for f in futures if f is not None]
+
+    def close(self) -> None:
+        for reporter in self.reporters:
+            reporter.close()
+
+
+def _retriable(error: BaseException) -> bool:
+    # A stage's error wraps what the plugin raised.
+    return isinstance(error, RetriableError) or isinstance(error.__cause__, RetriableError)
+
+
+class LogReporter:
+    """Writes failures to the log (``errors.log.enable``), with the record if asked (``errors.log.include.messages``)."""
+
+    def __init__(self, include_messages: bool) -> None:
+        self._include_messages = include_messages
+
+    def report(self, failure: RecordFailure) -> Future[None] | None:
+        text = failure.describe()
+        if self._include_messages and failure.record is not None:
+            text += f" Record: {failure.record!r}"
+        _log.error("%s", text, exc_info=failure.error)
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
