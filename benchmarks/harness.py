@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,10 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from penstock.testing.worker_process import WorkerProcess, free_port
+
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
-PENSTOCK = Path(sys.executable).with_name("penstock")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -46,12 +44,6 @@ def wait_for(what: str, probe: Callable[[], Any], seconds: float = 120, pause: f
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 class Topics:
     """Makes topics, and says how many records one holds."""
 
@@ -67,90 +59,45 @@ class Topics:
         return int(self._consumer.get_watermark_offsets(TopicPartition(name, 0), timeout=10)[1])
 
 
-class Worker:
+class Worker(WorkerProcess):
     """A ``penstock standalone`` process with its REST API, in a folder of its own."""
 
     def __init__(
-        self, folder: Path, bootstrap: str, settings: Mapping[str, str], connectors: Sequence[Mapping[str, str]] = ()
+        self,
+        folder: Path,
+        bootstrap: str,
+        settings: Mapping[str, str],
+        connectors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         folder.mkdir(parents=True)
-        self.folder, self.port = folder, free_port()
+        self.folder = folder
+        rest = f"http://127.0.0.1:{free_port()}"
         properties = {
             "bootstrap.servers": bootstrap,
-            "listeners": f"http://127.0.0.1:{self.port}",
+            "listeners": rest,
             "offset.storage.file.filename": str(folder / "offsets.json"),
             "key.converter": "org.apache.kafka.connect.storage.StringConverter",
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
             **settings,
         }
         (folder / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        files = []
+        arguments: list[str | Path] = ["standalone", folder / "worker.properties"]
         for number, config in enumerate(connectors):
-            files.append(folder / f"connector-{number}.json")
-            files[-1].write_text(json.dumps({"name": config["name"], "config": dict(config)}))
-        self._log = (folder / "worker.log").open("wb")
-        self.process = subprocess.Popen(
-            [PENSTOCK, "standalone", folder / "worker.properties", *files],
-            stdout=self._log,
-            stderr=self._log,
-            env={**os.environ, "PYTHONPATH": str(HERE)},
-            cwd=folder,
-        )
-        self.pid = self.process.pid
+            arguments.append(folder / f"connector-{number}.json")
+            Path(arguments[-1]).write_text(json.dumps({"name": config["name"], "config": dict(config)}))
+        super().__init__(arguments, folder / "worker.log", rest, {"PYTHONPATH": str(HERE)})
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._log.close()
-
-    def check(self) -> None:
-        if self.process.poll() is not None:
-            raise SystemExit(f"the worker ended with {self.process.returncode}:\n{self.log()}")
-
-    def log(self) -> str:
-        return (self.folder / "worker.log").read_text(errors="replace")[-4000:]
-
-    def ready(self) -> bool:
-        self.check()
-        try:
-            return self.get("/connectors") is not None
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def get(self, path: str) -> Any:
-        return self._request("GET", path, None)
-
-    def put(self, path: str, body: Any) -> Any:
-        return self._request("PUT", path, body)
+    def put(self, path: str, body: Any) -> None:
+        code, answer = self.call("PUT", path, body)
+        if code not in (200, 201):
+            raise SystemExit(f"PUT {path}: {code} {answer}\n{self.log()}")
 
     def check_tasks(self, connector: str) -> None:
         """End the benchmark with the worker's own words when a task failed."""
         self.check()
-        status = self.get(f"/connectors/{connector}/status")
-        if any(part["state"] == "FAILED" for part in [status["connector"], *status["tasks"]]):
+        code, status = self.call("GET", f"/connectors/{connector}/status")
+        if code == 200 and any(part["state"] == "FAILED" for part in [status["connector"], *status["tasks"]]):
             raise SystemExit(f"{connector} failed: {json.dumps(status, indent=1)}\n{self.log()}")
-
-    def _request(self, method: str, path: str, body: Any) -> Any:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            raise SystemExit(
-                f"{method} {path}: {error.code} {error.read().decode(errors='replace')}\n{self.log()}"
-            ) from error
 
 
 def script(name: str, *arguments: object) -> Any:

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import HERE, Topics, Worker, cpu_seconds, free_port, median, resident_mb, script, table, wait_for
+from harness import HERE, Topics, Worker, cpu_seconds, median, resident_mb, script, table, wait_for
 from penstock.testing.broker import KafkaBroker, fetch_jars
+from penstock.testing.worker_process import free_port
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ENCODINGS: dict[str, dict[str, str]] = {
@@ -65,7 +66,7 @@ class Bench:
         """One run of the source path. The topic it filled, and what that took."""
         topic = self.topics.make(f"bench-{encoding}-{uuid.uuid4().hex[:8]}")
         with self.worker(self.registry if encoding == "avro" else None) as worker:
-            wait_for("the worker's REST API", worker.ready)
+            worker.wait_ready()
             marker = worker.folder / "marker.json"
             shape = "string" if encoding == "string" else "struct"
             config = {
@@ -86,7 +87,7 @@ class Bench:
 
     def sink(self, encoding: str, topic: str, transforms: dict[str, str]) -> dict[str, float]:
         with self.worker(self.registry if encoding == "avro" else None) as worker:
-            wait_for("the worker's REST API", worker.ready)
+            worker.wait_ready()
             marker = worker.folder / "marker.json"
             name = f"bench-{uuid.uuid4().hex[:8]}"
             config = {
@@ -146,7 +147,7 @@ class Bench:
     def idle(self) -> float:
         """Resident memory of a standalone worker with REST and registry that has nothing to do."""
         with self.worker(self.registry) as worker:
-            wait_for("the worker's REST API", worker.ready)
+            worker.wait_ready()
             time.sleep(2)
             return resident_mb(worker.pid)
 

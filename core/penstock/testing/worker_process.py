@@ -1,0 +1,129 @@
+"""A ``penstock`` command as a process of its own, for tests and benchmarks of the whole worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["WorkerProcess", "free_port"]
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class WorkerProcess:
+    """``penstock ARGUMENTS...``, started at once; output goes to `log`. Use it as a context manager, which kills what is left.
+
+    `rest` is the address that ``--listeners`` or the properties file gives it, for the calls below.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str | os.PathLike[str]],
+        log: Path,
+        rest: str = "",
+        environ: Mapping[str, str] | None = None,
+        program: Path | None = None,
+    ) -> None:
+        self.rest, self._log = rest, log
+        program = program or Path(sys.executable).with_name("penstock")
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
+                [program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(environ or {})},
+                cwd=log.parent,
+            )
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def log(self, characters: int = 6000) -> str:
+        return self._log.read_text(errors="replace")[-characters:]
+
+    def check(self) -> None:
+        """AssertionError with the end of the log if the process has ended."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"penstock ended with {self.process.returncode}:\n{self.log()}")
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would be."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout: float = 30) -> int:
+        """SIGTERM; the exit code. AssertionError if it is still there after `timeout` seconds."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"penstock did not stop within {timeout:g} s:\n{self.log()}") from None
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One REST call: status and parsed answer. OSError if nobody listens."""
+        request = urllib.request.Request(  # noqa: S310 - an address of our own
+            self.rest + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"null")
+
+    def wait_ready(self, timeout: float = 60) -> WorkerProcess:
+        """Until the REST API answers."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.check()
+            try:
+                if self.call("GET", "/connectors")[0] == 200:
+                    return self
+            except (OSError, ValueError):
+                pass  # not listening yet
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.rest} did not answer within {timeout:g} s:\n{self.log()}")
+            time.sleep(0.05)
+
+    def wait_running(self, connector: str, timeout: float = 60) -> None:
+        """Until the connector and at least one task are RUNNING. AssertionError at once if something is FAILED."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.check()
+            code, status = self.call("GET", f"/connectors/{connector}/status")
+            if code == 200:
+                parts = [status["connector"], *status["tasks"]]
+                states = {part["state"] for part in parts}
+                if "FAILED" in states:
+                    raise AssertionError(f"{connector}: {json.dumps(status, indent=1)}\n{self.log()}")
+                if states == {"RUNNING"} and len(parts) > 1:
+                    return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{connector} is not running after {timeout:g} s: {status}\n{self.log()}")
+            time.sleep(0.05)
