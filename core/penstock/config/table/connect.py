@@ -1,0 +1,68 @@
+"""Settings of every worker (``WorkerConfig``, ``RestServerConfig``, ``StandaloneConfig``)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from penstock.config.definition import NO_DEFAULT, ConfigType
+from penstock.config.table.checks import ADMIN_LISTENERS, LISTENERS, RESPONSE_HEADERS
+from penstock.config.table.row import HIGH, LOW, MEDIUM, Row, ignored, refused, used
+from penstock.config.validators import Range
+
+__all__ = ["CONNECT_ROWS"]
+
+_T = ConfigType
+
+CONNECT_ROWS: Final[tuple[Row, ...]] = (
+    used("key.converter", _T.CLASS, NO_DEFAULT, HIGH,
+         "Converter of record keys, for connectors that name none. Its own settings follow under `key.converter.`."),
+    used("value.converter", _T.CLASS, NO_DEFAULT, HIGH,
+         "Converter of record values, for connectors that name none. Its own settings follow under `value.converter.`."),
+    used("header.converter", _T.CLASS, "org.apache.kafka.connect.storage.SimpleHeaderConverter", LOW,
+         "Converter of record headers, for connectors that name none. Its own settings follow under `header.converter.`."),
+    ignored("key.converter.plugin.version", _T.STRING, None, "One version of a plugin is installed at a time."),
+    ignored("value.converter.plugin.version", _T.STRING, None, "One version of a plugin is installed at a time."),
+    ignored("header.converter.plugin.version", _T.STRING, None, "One version of a plugin is installed at a time."),
+    used("offset.storage.file.filename", _T.STRING, NO_DEFAULT, HIGH,
+         "Where a standalone worker keeps the offsets of its source connectors.", mode="standalone"),
+    used("offset.flush.interval.ms", _T.LONG, 60000, LOW, "How often tasks commit their offsets."),
+    used("offset.flush.timeout.ms", _T.LONG, 5000, LOW,
+         "How long one commit of source offsets may take; what is not done by then is committed the next time."),
+    used("task.shutdown.graceful.timeout.ms", _T.LONG, 5000, LOW,
+         "How long all tasks together may take to stop before they are abandoned."),
+    used("listeners", _T.LIST, "http://:8083", LOW, "Where the REST API listens.", LISTENERS),
+    used("admin.listeners", _T.LIST, None, LOW,
+         "Where the `/admin` endpoints listen; without it they are served with the rest, empty switches them off.",
+         ADMIN_LISTENERS),
+    used("rest.advertised.listener", _T.STRING, None, LOW, "Which protocol, http or https, other workers are told to use."),
+    used("rest.advertised.host.name", _T.STRING, None, LOW, "The host name other workers and users are told to use."),
+    used("rest.advertised.port", _T.INT, None, LOW, "The port other workers and users are told to use."),
+    used("access.control.allow.origin", _T.STRING, "", LOW,
+         "Web pages of which origin may call the REST API; `*` for all, empty for none."),
+    used("access.control.allow.methods", _T.STRING, "", LOW,
+         "The methods such pages may use; empty for GET, POST and HEAD."),
+    used("response.http.headers.config", _T.STRING, "", LOW,
+         "Headers to add to every REST response: rules `set|add|setDate|addDate NAME:VALUE`, separated by commas.",
+         RESPONSE_HEADERS),
+    refused("rest.extension.classes", _T.LIST, "",
+            "Java REST extensions cannot be loaded; put authentication in front of the REST API, or use TLS client certificates."),
+    used("config.providers", _T.LIST, "", LOW,
+         "Names of config providers; each has a class under `config.providers.NAME.class` and its settings under "
+         "`config.providers.NAME.param.`."),
+    used("connector.client.config.override.policy", _T.STRING, "All", MEDIUM,
+         "Which client settings a connector may override: `All`, `None`, `Principal`, `Allowlist`."),
+    used("connector.client.config.override.allowlist", _T.LIST, "", MEDIUM,
+         "The client settings a connector may override under the policy `Allowlist`."),
+    used("topic.creation.enable", _T.BOOLEAN, True, LOW,
+         "Create the topics of source connectors that ask for it with `topic.creation.*`."),
+    used("topic.tracking.enable", _T.BOOLEAN, True, LOW, "Remember which topics each connector used."),
+    used("topic.tracking.allow.reset", _T.BOOLEAN, True, LOW, "Let users have that memory cleared over REST."),
+    ignored("plugin.path", _T.LIST, None, "Plugins are installed with pip, or named under [paths] in plugins.toml."),
+    ignored("plugin.discovery", _T.STRING, "hybrid_warn", "Plugins are found by their entry points."),
+    ignored("metric.reporters", _T.LIST, "org.apache.kafka.common.metrics.JmxReporter",
+            "Metrics are served over HTTP in Prometheus' format."),
+    ignored("metrics.recording.level", _T.STRING, "INFO", "All metrics are recorded."),
+    ignored("metrics.num.samples", _T.INT, 2, "Rates are for the reader of the metrics to work out.", Range.at_least(1)),
+    ignored("metrics.sample.window.ms", _T.LONG, 30000, "Rates are for the reader of the metrics to work out.",
+            Range.at_least(0)),
+)  # fmt: skip

@@ -1,0 +1,153 @@
+"""`WorkerConfig`: a worker's settings, parsed and checked against the one table in `penstock.config.table`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, cast, get_args
+
+from penstock.config.definition import NO_DEFAULT, Password, parse_type
+from penstock.config.stores import java_store_problems
+from penstock.config.table import PREFIXES, ROWS, SECTIONS, Mode, Row, Treatment
+from penstock.errors import ConfigError
+
+__all__ = ["WorkerConfig"]
+
+#: What the worker decides about its internal topics itself, whatever the file says (``DistributedConfig.topicSettings``).
+_TOPIC_SETTINGS_IGNORED: Final = {
+    "config.storage.partitions": "the topic of configurations always has one partition",
+    "config.storage.cleanup.policy": "internal topics are always compacted",
+    "offset.storage.cleanup.policy": "internal topics are always compacted",
+    "status.storage.cleanup.policy": "internal topics are always compacted",
+}
+#: What belongs to the connection to Kafka; ``ssl.client.auth`` is for servers.
+_CLIENT_NAMES: Final = {r.name for section in ("Connection to Kafka", "Security") for r in SECTIONS[section]} - {
+    "ssl.client.auth"
+}
+_STORAGE_PREFIXES: Final = ("config.storage.", "offset.storage.", "status.storage.")
+
+
+class WorkerConfig:
+    """A worker's settings. Immutable, safe from any thread.
+
+    `raw` holds what was given, `values` every known setting parsed, with defaults; ``config["group.id"]`` is short
+    for the latter. Settings under a prefix are taken with `with_prefix`.
+    """
+
+    def __init__(self, raw: Mapping[str, str], values: Mapping[str, Any], mode: Mode, warnings: list[str]) -> None:
+        self.raw: Mapping[str, str] = MappingProxyType(dict(raw))
+        self.values: Mapping[str, Any] = MappingProxyType(dict(values))
+        self.mode: Mode = mode
+        #: One line each, to be logged once: settings without effect, and unknown ones.
+        self.warnings: tuple[str, ...] = tuple(warnings)
+
+    @classmethod
+    def parse(cls, props: Mapping[str, str], mode: str) -> WorkerConfig:
+        """Check `props` (providers resolved) for ``standalone`` or ``distributed``.
+
+        Raises `ConfigError` naming everything that is wrong: each with key, value and what was expected.
+        """
+        if mode not in get_args(Mode):
+            raise ConfigError(f"Unknown mode {mode!r}: expected standalone or distributed")
+        values: dict[str, Any] = {}
+        errors: list[str] = []
+        warnings: list[str] = []
+        for row in ROWS.values():
+            applies = row.mode in (None, mode)
+            try:
+                values[row.name] = _value(row, props, applies)
+                if row.name in props:
+                    warnings += _effect(row, values[row.name], applies, mode)
+            except ConfigError as error:
+                errors.append(error.message)
+        errors += java_store_problems(props)
+        errors += _across(values, mode)
+        if errors:
+            raise ConfigError("\n".join(errors))
+        warnings += [w for key in props if key not in ROWS for w in _beyond_the_table(key)]
+        return cls(props, values, cast("Mode", mode), warnings)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def with_prefix(self, prefix: str) -> dict[str, str]:
+        """What was given under `prefix` (``producer.``), the prefix taken off."""
+        return {k.removeprefix(prefix): v for k, v in self.raw.items() if k.startswith(prefix) and k != prefix}
+
+    def topic_settings(self, prefix: str) -> dict[str, str]:
+        """Topic settings for the internal topic of `prefix` (``config.storage.``), where it is made (KIP-605)."""
+        own = {"topic", "partitions", "replication.factor", "file.filename", "cleanup.policy"}
+        return {k: v for k, v in self.with_prefix(prefix).items() if k not in own}
+
+    def client_settings(self) -> dict[str, str]:
+        """The worker's own connection settings, as given, in Java's names: for `KafkaClients(common)`."""
+        return {k: v for k, v in self.raw.items() if k in _CLIENT_NAMES}
+
+    def __repr__(self) -> str:
+        return f"WorkerConfig({self.mode}, {len(self.raw)} settings)"  # no values: some are secrets
+
+
+def _value(row: Row, props: Mapping[str, str], applies: bool) -> Any:
+    if row.name in props:
+        value = parse_type(row.name, props[row.name], row.type)
+    elif row.default is NO_DEFAULT:
+        if applies:
+            raise ConfigError(f'Missing required configuration "{row.name}" which has no default value.')
+        return None
+    else:
+        return parse_type(row.name, row.default, row.type)
+    if row.validator is not None:
+        row.validator.ensure_valid(row.name, value)
+    return row.normalize(value) if row.normalize is not None and value is not None else value
+
+
+def _effect(row: Row, value: Any, applies: bool, mode: str) -> list[str]:
+    """Refuse, warn, or neither, for a setting that was given."""
+    harmless = (parse_type(row.name, row.default, row.type), "", Password(""))
+    if row.treatment is Treatment.REFUSED and value not in harmless:
+        shown = Password.HIDDEN if isinstance(value, Password) else value
+        raise ConfigError(row.name, shown, f"not supported here. {row.doc}")
+    if not applies:
+        return [f"{row.name} has no effect in {mode} mode"]
+    if row.treatment is Treatment.NO_EFFECT:
+        return [f"{row.name} has no effect here: {row.doc}"]
+    return []
+
+
+def _beyond_the_table(key: str) -> list[str]:
+    """A warning for a key that is in no row: none under a known prefix."""
+    if why := _TOPIC_SETTINGS_IGNORED.get(key):
+        return [f"{key} has no effect: {why}"]
+    if any(key.startswith(prefix.name) for prefix in PREFIXES):
+        return []
+    near = difflib.get_close_matches(key, ROWS, n=1, cutoff=0.75)
+    return [f"{key} is not a known setting and has no effect" + (f"; did you mean {near[0]}?" if near else "")]
+
+
+def _across(values: Mapping[str, Any], mode: str) -> list[str]:
+    """Rules between settings (``DistributedConfig.validateInterWorkerKeyConfigs`` and the constructor)."""
+    if mode != "distributed":
+        return []
+    errors = []
+    algorithm, verified = (
+        values.get("inter.worker.signature.algorithm"),
+        values.get("inter.worker.verification.algorithms"),
+    )
+    if algorithm and verified and algorithm not in verified:
+        errors.append(
+            ConfigError(
+                "inter.worker.signature.algorithm", algorithm, "must be one of inter.worker.verification.algorithms"
+            ).message
+        )
+    heartbeat, session = values.get("heartbeat.interval.ms"), values.get("session.timeout.ms")
+    if heartbeat is not None and session is not None and heartbeat >= session:
+        errors.append(
+            ConfigError("heartbeat.interval.ms", heartbeat, f"must be less than session.timeout.ms ({session})").message
+        )
+    topics = [values.get(f"{prefix}topic") for prefix in _STORAGE_PREFIXES]
+    if None not in topics and len(set(topics)) < len(topics):
+        errors.append(
+            f"config.storage.topic, offset.storage.topic and status.storage.topic must be three topics, but are {topics}"
+        )
+    return errors
