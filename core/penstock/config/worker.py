@@ -104,8 +104,11 @@ def _value(row: Row, props: Mapping[str, str], applies: bool) -> Any:
 
 def _effect(row: Row, value: Any, applies: bool, mode: str) -> list[str]:
     """Refuse, warn, or neither, for a setting that was given."""
-    harmless = (parse_type(row.name, row.default, row.type), "", Password(""))
-    if row.treatment is Treatment.REFUSED and value not in harmless:
+    if row.treatment is Treatment.REFUSED and value not in (
+        parse_type(row.name, row.default, row.type),
+        "",
+        Password(""),
+    ):
         shown = Password.HIDDEN if isinstance(value, Password) else value
         raise ConfigError(row.name, shown, f"not supported here. {row.doc}")
     if not applies:
