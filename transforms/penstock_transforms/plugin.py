@@ -4,12 +4,67 @@ from __future__ import annotations
 
 from penstock.api import Plugin, hookimpl
 
+_JVM = "org.apache.kafka.connect.transforms"
+
+#: Class name: module and one line for listings. These come as ``$Key`` and ``$Value``.
+_OF_KEY_OR_VALUE = {
+    "Cast": ("cast", "Casts fields, or the whole, to another type."),
+    "ExtractField": ("extract_field", "Puts one field in the place of the whole."),
+    "Flatten": ("flatten", "Takes nested structs apart into one level."),
+    "HeaderFrom": ("header_from", "Copies or moves fields into headers."),
+    "HoistField": ("hoist_field", "Wraps the whole into a struct of one field."),
+    "InsertField": ("insert_field", "Adds fields from record metadata or a fixed text."),
+    "MaskField": ("mask_field", "Replaces fields by a null-like or given value."),
+    "ReplaceField": ("replace_field", "Keeps, drops and renames fields."),
+    "SetSchemaMetadata": ("set_schema_metadata", "Sets the schema's name and version."),
+    "TimestampConverter": ("timestamp_converter", "Converts between representations of time."),
+}
+_OF_RECORD = {
+    "DropHeaders": ("drop_headers", "Removes headers by name."),
+    "Filter": ("filter", "Drops every record; use it with a predicate."),
+    "InsertHeader": ("insert_header", "Adds a header with a fixed value."),
+    "RegexRouter": ("regex_router", "Renames the topic by a regular expression."),
+    "TimestampRouter": ("timestamp_router", "Makes the topic from topic and timestamp."),
+    "ValueToKey": ("value_to_key", "Makes the key from fields of the value."),
+}
+_PREDICATES = {
+    "HasHeaderKey": ("has_header_key", "True where a header of the name is there."),
+    "RecordIsTombstone": ("record_is_tombstone", "True where the value is null."),
+    "TopicNameMatches": ("topic_name_matches", "True where the whole topic name matches a pattern."),
+}
+
+
+def _short(module: str) -> str:
+    return module.replace("_", "-")
+
 
 @hookimpl
 def penstock_register_transforms() -> list[Plugin]:
-    return []
+    plugins = [
+        Plugin(
+            f"{_short(module)}.{part.lower()}",
+            f"penstock_transforms.{module}:{name}{part}",
+            aliases=(f"{_JVM}.{name}${part}",),
+            summary=summary,
+        )
+        for name, (module, summary) in _OF_KEY_OR_VALUE.items()
+        for part in ("Key", "Value")
+    ]
+    plugins += [
+        Plugin(_short(module), f"penstock_transforms.{module}:{name}", aliases=(f"{_JVM}.{name}",), summary=summary)
+        for name, (module, summary) in _OF_RECORD.items()
+    ]
+    return plugins
 
 
 @hookimpl
 def penstock_register_predicates() -> list[Plugin]:
-    return []
+    return [
+        Plugin(
+            _short(module),
+            f"penstock_transforms.predicates.{module}:{name}",
+            aliases=(f"{_JVM}.predicates.{name}",),
+            summary=summary,
+        )
+        for name, (module, summary) in _PREDICATES.items()
+    ]

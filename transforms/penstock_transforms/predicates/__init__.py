@@ -1,0 +1,1 @@
+"""Predicates: when a transform applies (KIP-585)."""
