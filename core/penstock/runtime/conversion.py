@@ -18,10 +18,10 @@ from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import BoundChain, Chain, StageError
 from penstock.runtime.tolerance import ErrorStage
 
-__all__ = ["ConversionError", "Outgoing", "SinkConversion", "SourceConversion", "locate"]
+__all__ = ["ConsumedRecord", "ConversionError", "Outgoing", "SinkConversion", "SourceConversion", "locate"]
 
 #: topic, value, key, partition, timestamp, headers: the arguments of ``Producer.produce``.
-Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, list[tuple[str, bytes | None]] | None]
+Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, list[tuple[str, str | bytes | None]] | None]
 Convert: TypeAlias = Callable[[Any], Outgoing | None]
 
 _MAX_BOUND: Final = 1000
@@ -185,7 +185,7 @@ class SourceConversion:
 
         return convert
 
-    def _headers(self, topic: str, headers: Headers) -> list[tuple[str, bytes | None]]:
+    def _headers(self, topic: str, headers: Headers) -> list[tuple[str, str | bytes | None]]:
         convert = self._by.header.from_connect_header
         try:
             return [(h.key, convert(topic, h.key, h.schema, h.value)) for h in headers]
@@ -202,10 +202,17 @@ _TIMESTAMP_TYPES: Final = {
 _OWNED: Final = frozenset({"record", "key", "value", "headers"})
 
 
+class ConsumedRecord(SinkRecord):
+    """A sink record that still holds its message: a dead letter is made of that, not of what became of it."""
+
+    message: Any = None
+
+
 class SinkConversion:
     """Key, value and header converter and chain of one sink task. For the task's thread."""
 
-    def __init__(self, chain: Chain, converters: Converters) -> None:
+    def __init__(self, chain: Chain, converters: Converters, keep_messages: bool = False) -> None:
+        self._keep_messages = keep_messages
         self._chain = chain
         self._by = converters
         self._deserializers: dict[str, tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]] = {}
@@ -227,7 +234,7 @@ class SinkConversion:
         known = self._deserializers.get(topic)
         if known is None:
             known = self._deserializers[topic] = self._deserializers_for(topic)
-        headers = message.headers()
+        headers: Any = message.headers()
         if self._with_headers:
             key, value = self._convert_with_headers(topic, message, headers or [])
         else:
@@ -246,6 +253,10 @@ class SinkConversion:
             timestamp if kind else None, self._headers(topic, headers) if headers else Headers(),
             offset, _TIMESTAMP_TYPES[kind], topic, partition, offset,  # type: ignore[arg-type]  # a consumed message has an offset
         )  # fmt: skip
+        if self._keep_messages:
+            record = ConsumedRecord(
+                **{name: getattr(record, name) for name in SinkRecord.__struct_fields__}, message=message
+            )
         apply = self._bound(topic, key.schema, value.schema)
         return record if apply is None else apply(record)
 
@@ -282,11 +293,11 @@ class SinkConversion:
     ) -> tuple[SchemaAndValue, SchemaAndValue]:
         headers = Headers(Header(k, None, v) for k, v in raw)
         try:
-            key = self._by.key.deserializer_with_headers(topic)(message.key(), headers)  # type: ignore[arg-type]  # consumed bytes
+            key = self._by.key.deserializer_with_headers(topic)(message.key(), headers)
         except Exception as error:
             raise ConversionError(*self._key_error) from error
         try:
-            return key, self._by.value.deserializer_with_headers(topic)(message.value(), headers)  # type: ignore[arg-type]  # consumed bytes
+            return key, self._by.value.deserializer_with_headers(topic)(message.value(), headers)
         except Exception as error:
             raise ConversionError(*self._value_error) from error
 

@@ -92,6 +92,10 @@ class WorkerSourceTask(WorkerTask):
         """The task says it will never have another record, and all it had is sent."""
         return bool(getattr(self._task, "exhausted", False)) and not self._batch
 
+    @property
+    def version(self) -> str:
+        return type(self._task).version
+
     # ---- life
 
     def initialize(self) -> None:

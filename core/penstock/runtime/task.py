@@ -61,6 +61,11 @@ class WorkerTask(ABC):
         self.on_cancel()
 
     @property
+    @abstractmethod
+    def version(self) -> str:
+        """The plugin's version."""
+
+    @property
     def done(self) -> bool:
         return self._done.is_set()
 

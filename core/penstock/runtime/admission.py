@@ -1,0 +1,66 @@
+"""Holds sources back while the sinks of the same process are behind, for ``penstock dev``.
+
+Its embedded broker keeps only about 5 MB per partition and forgets the rest. So what is produced to a topic that some
+sink reads counts as unread until the sink has consumed it, and a source waits while too much of a topic is unread.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Final
+
+__all__ = ["UnreadLimit"]
+
+#: Of a partition, and so of a whole topic, too: which partition a record goes to is the client's choice.
+MAX_UNREAD_BYTES: Final = 3 * 1024 * 1024
+#: What a record takes in the broker's log beside key and value.
+_OVERHEAD: Final = 96
+
+
+class UnreadLimit:
+    """Bytes produced and not yet consumed, per topic. Safe from any thread."""
+
+    def __init__(self, limit: int = MAX_UNREAD_BYTES) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._unread: dict[str, int] = {}
+        self._readers: dict[object, re.Pattern[str]] = {}
+
+    def add_reader(self, reader: object, topics: list[str]) -> None:
+        """A sink that reads these topics; a name that starts with ``^`` is a regular expression."""
+        pattern = "|".join(t[1:] if t.startswith("^") else re.escape(t) for t in topics)
+        with self._changed:
+            self._readers[reader] = re.compile(pattern)
+
+    def remove_reader(self, reader: object) -> None:
+        with self._changed:
+            self._readers.pop(reader, None)
+            self._unread = {t: n for t, n in self._unread.items() if self._is_read(t)}
+            self._changed.notify_all()
+
+    def admit(self, topic: str, size: int) -> None:
+        with self._changed:
+            if self._is_read(topic):
+                self._unread[topic] = self._unread.get(topic, 0) + size + _OVERHEAD
+
+    def consumed(self, topic: str, size: int) -> None:
+        """`size` of key and value together."""
+        with self._changed:
+            left = self._unread.get(topic, 0) - size - _OVERHEAD
+            self._unread[topic] = max(0, left)
+            if left < self._limit:
+                self._changed.notify_all()
+
+    def wait(self, stopping: threading.Event) -> None:
+        with self._changed:
+            while not stopping.is_set() and any(n >= self._limit for n in self._unread.values()):
+                self._changed.wait(0.1)
+
+    @property
+    def unread(self) -> int:
+        with self._changed:
+            return sum(self._unread.values())
+
+    def _is_read(self, topic: str) -> bool:
+        return any(p.fullmatch(topic) for p in self._readers.values())

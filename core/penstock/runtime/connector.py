@@ -1,0 +1,144 @@
+"""A connector instance's life, in a thread of its own (``WorkerConnector``)."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+
+from penstock.api import Connector
+from penstock.errors import ConnectError
+from penstock.runtime.status import State, StatusListener, TargetState
+
+__all__ = ["WorkerConnector"]
+
+_log = logging.getLogger(__name__)
+Done = Callable[[BaseException | None], None]
+
+
+class WorkerConnector:
+    """Brings one connector instance to the state asked for. Methods are safe from any thread and do not block, but
+    for `await_stop` and `task_configs`."""
+
+    def __init__(
+        self,
+        name: str,
+        connector: Connector,
+        config: Mapping[str, str],
+        listener: StatusListener,
+        request_reconfiguration: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.connector = connector
+        self.config = config
+        self._listener = listener
+        self._request_reconfiguration = request_reconfiguration
+        self._asked: queue.SimpleQueue[tuple[TargetState | None, Done | None]] = queue.SimpleQueue()
+        self._state: State | None = None
+        self._guard = threading.RLock()
+        self._done = threading.Event()
+        self._cancelled = False
+        self._thread = threading.Thread(target=self._run, name=f"[{name}|worker]", daemon=True)
+
+    # ---- penstock.api.ConnectorContext
+
+    def request_task_reconfiguration(self) -> None:
+        if not self._cancelled:
+            self._request_reconfiguration(self.name)
+
+    def raise_error(self, error: BaseException) -> None:
+        if self._cancelled or self._state is State.FAILED:
+            return
+        _log.error("[%s|worker] the connector reported a failure: %s", self.name, error, exc_info=error)
+        self._become(State.FAILED, error)
+
+    # ---- for the worker
+
+    def start(self, target: TargetState, done: Done) -> None:
+        self._asked.put((target, done))
+        self._thread.start()
+
+    def transition_to(self, target: TargetState, done: Done | None = None) -> None:
+        self._asked.put((target, done))
+
+    def stop(self) -> None:
+        self._asked.put((None, None))
+
+    def await_stop(self, timeout: float) -> bool:
+        stopped = self._done.wait(timeout)
+        if not stopped:
+            self._cancelled = True
+            _log.error("[%s|worker] the connector did not stop in time and is abandoned", self.name)
+        return stopped
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        """The connector's answer; its own lock keeps it from being stopped meanwhile."""
+        with self._guard:
+            if self._state is not State.RUNNING:
+                raise ConnectError(f"Connector {self.name} is not running and cannot divide its work into tasks")
+            return [dict(config) for config in self.connector.task_configs(max_tasks)]
+
+    @property
+    def running(self) -> bool:
+        return self._state is State.RUNNING
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        while True:
+            target, done = self._asked.get()
+            if target is None:
+                break
+            error = self._transition(target)
+            if done is not None:
+                done(error)
+        self._shut_down()
+        self._done.set()
+
+    def _transition(self, target: TargetState) -> BaseException | None:
+        if self._state is State.FAILED:
+            return ConnectError(f"Connector {self.name} has failed and must be restarted first")
+        try:
+            with self._guard:
+                self._bring_to(target)
+        except Exception as error:
+            _log.error(
+                "[%s|worker] error while starting or stopping the connector: %s", self.name, error, exc_info=error
+            )
+            self._become(State.FAILED, error)
+            return error
+        return None
+
+    def _bring_to(self, target: TargetState) -> None:
+        wanted = {
+            TargetState.STARTED: State.RUNNING,
+            TargetState.PAUSED: State.PAUSED,
+            TargetState.STOPPED: State.STOPPED,
+        }[target]
+        if self._state is wanted:
+            return
+        if wanted is State.RUNNING:
+            self.connector.initialize(self)
+            self.connector.start(self.config)
+        elif self._state is State.RUNNING:
+            self.connector.stop()
+        self._become(wanted)
+
+    def _become(self, state: State, error: BaseException | None = None) -> None:
+        self._state = state
+        if not self._cancelled:
+            self._listener.on_connector(self.name, state, error)
+
+    def _shut_down(self) -> None:
+        try:
+            with self._guard:
+                if self._state in (State.RUNNING, State.FAILED):
+                    self.connector.stop()
+                self.connector.close()
+        except Exception as error:
+            _log.error("[%s|worker] error while stopping the connector: %s", self.name, error, exc_info=error)
+            self._become(State.FAILED, error)
+            return
+        if self._state is not State.FAILED:
+            self._become(State.UNASSIGNED)

@@ -1,0 +1,31 @@
+"""What a source task may ask of the worker (`penstock.api.SourceTaskContext`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from penstock.api import OffsetStorageReader, TransactionContext
+from penstock.storage import OffsetStore
+from penstock.storage.offsets import StoreOffsetReader
+
+__all__ = ["WorkerSourceTaskContext"]
+
+
+class WorkerSourceTaskContext:
+    """Safe from any thread."""
+
+    def __init__(self, store: OffsetStore, connector: str, configs: Callable[[], Mapping[str, str]]) -> None:
+        self._reader = StoreOffsetReader(store, connector)
+        self._configs = configs
+
+    def configs(self) -> Mapping[str, str]:
+        return self._configs()
+
+    @property
+    def offset_storage_reader(self) -> OffsetStorageReader:
+        return self._reader
+
+    @property
+    def transaction_context(self) -> TransactionContext | None:
+        """Always None: this worker offers no exactly-once source delivery."""
+        return None

@@ -1,0 +1,277 @@
+"""The worker: runs connectors and tasks for a herder (``org.apache.kafka.connect.runtime.Worker``)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+
+from penstock.api import Connector, TopicPartition
+from penstock.config.transformer import ConfigTransformer
+from penstock.config.worker import WorkerConfig
+from penstock.errors import ConnectError
+from penstock.kafka import KafkaClients
+from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
+from penstock.plugins import PluginKind, Plugins
+from penstock.runtime.admission import UnreadLimit
+from penstock.runtime.assembly import strip_prefix
+from penstock.runtime.committer import Committer
+from penstock.runtime.connector import Done, WorkerConnector
+from penstock.runtime.source import WorkerSourceTask
+from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
+from penstock.runtime.task import WorkerTask
+from penstock.runtime.task_builder import TaskBuilder
+from penstock.storage import OffsetStore
+
+__all__ = ["Worker"]
+
+_log: Final = logging.getLogger(__name__)
+#: How long stopping a connector instance may take (``Worker.CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS``).
+_CONNECTOR_STOP_S: Final = 5.0
+_CLUSTER_ID_S: Final = 10.0
+
+
+class Worker:
+    """Starts, stops and watches connectors and tasks. Safe from any thread; the herder is its only caller."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        plugins: Plugins,
+        offset_store: OffsetStore,
+        listener: StatusListener,
+        *,
+        worker_id: str,
+        clients: KafkaClients,
+        transformer: ConfigTransformer,
+        registry_url: str | None = None,
+        admission: UnreadLimit | None = None,
+        on_topic: Callable[[ConnectorTaskId, str], None] | None = None,
+    ) -> None:
+        self.worker_id = worker_id
+        self.plugins = plugins
+        self.config = config
+        self.clients = clients
+        self._listener = listener
+        self._offset_store = offset_store
+        self._transformer = transformer
+        self._admission = admission
+        self._lock = threading.Lock()
+        self._connectors: dict[str, WorkerConnector] = {}
+        self._tasks: dict[ConnectorTaskId, WorkerTask] = {}
+        self._committer = Committer(config["offset.flush.interval.ms"] / 1000)
+        self._graceful_s: float = config["task.shutdown.graceful.timeout.ms"] / 1000
+        self._builder = TaskBuilder(
+            config, plugins, clients, offset_store, self.resolve, registry_url, admission, on_topic
+        )
+        self._cluster_id: str | None = None
+
+    # ---- life
+
+    def start(self) -> None:
+        self._offset_store.start()
+        _log.info("worker %s started", self.worker_id)
+
+    def stop(self) -> None:
+        """Stop everything, each within its time; whatever does not stop is cut off from Kafka."""
+        self.stop_tasks(self.task_ids())
+        for name in self.connector_names():
+            self.stop_connector(name)
+        self._committer.stop()
+        self._offset_store.stop()
+        _log.info("worker %s stopped", self.worker_id)
+
+    def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
+        """A configuration with its config providers' values put in."""
+        return dict(self._transformer.transform(config)[0])
+
+    def kafka_cluster_id(self) -> str | None:
+        """Of the cluster the worker talks to, asked once; None while no broker answers."""
+        if self._cluster_id is None:
+            try:
+                admin = self.clients.admin({}, "worker")
+                self._cluster_id = admin.list_topics(timeout=_CLUSTER_ID_S).cluster_id
+            except KafkaException as error:
+                _log.warning("no broker at %s answers: %s", self.clients.bootstrap_servers, error.args[0].str())
+        return self._cluster_id
+
+    # ---- connectors
+
+    def start_connector(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        target: TargetState,
+        request_reconfiguration: Callable[[str], None],
+        done: Done,
+    ) -> None:
+        """Start the connector's thread; `done` is called from it once `target` is reached, or with the error."""
+        try:
+            resolved = self.resolve(config)
+            connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved.get("connector.class", ""))
+        except Exception as error:
+            self._listener.on_connector(name, State.FAILED, error)
+            done(error)
+            return
+        worker_connector = WorkerConnector(name, connector, resolved, self._listener, request_reconfiguration)
+        with self._lock:
+            if name in self._connectors:
+                raise ConnectError(f"Connector {name} is running already")
+            self._connectors[name] = worker_connector
+        worker_connector.start(target, done)
+
+    def stop_connector(self, name: str) -> None:
+        with self._lock:
+            connector = self._connectors.pop(name, None)
+        if connector is not None:
+            connector.stop()
+            connector.await_stop(_CONNECTOR_STOP_S)
+
+    def connector_running(self, name: str) -> bool:
+        with self._lock:
+            connector = self._connectors.get(name)
+        return connector is not None and connector.running
+
+    def connector_names(self) -> set[str]:
+        with self._lock:
+            return set(self._connectors)
+
+    def connector_version(self, name: str) -> str | None:
+        with self._lock:
+            connector = self._connectors.get(name)
+        return None if connector is None else type(connector.connector).version
+
+    def connector_task_configs(self, name: str) -> list[dict[str, str]]:
+        """Ask the connector to divide its work, and add what the worker needs to each answer."""
+        with self._lock:
+            connector = self._connectors.get(name)
+        if connector is None:
+            raise ConnectError(f"Connector {name} is not running on this worker")
+        config = connector.config
+        limit = int(config.get("tasks.max", "1"))
+        configs = connector.task_configs(limit)
+        if len(configs) > limit:
+            self._too_many_tasks(name, config, len(configs), limit)
+        task_class = connector.connector.task_class
+        common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
+        common |= {key: config[key] for key in ("topics", "topics.regex") if config.get(key)}
+        return [{**task_config, **common} for task_config in configs]
+
+    def _too_many_tasks(self, name: str, config: Mapping[str, str], count: int, limit: int) -> None:
+        # KIP-1004: a connector that ignores tasks.max is stopped by it, unless its owner says otherwise.
+        text = f"The connector {name} has generated {count} tasks, which is greater than {limit}, the maximum number of tasks it is configured to create."
+        if config.get("tasks.max.enforce", "true").strip().lower() != "false":
+            raise ConnectError(f"{text} If this connector is known to be correct, set tasks.max.enforce to false.")
+        _log.warning("%s", text)
+
+    # ---- tasks
+
+    def start_task(
+        self,
+        id: ConnectorTaskId,  # noqa: A002 - the interface's word
+        connector_config: Mapping[str, str],
+        task_config: Mapping[str, str],
+        target: TargetState,
+    ) -> bool:
+        """Make the task and start its thread. False if it could not be made: the listener was told why."""
+        try:
+            resolved = self.resolve(connector_config)
+            task = self._builder.build(id, resolved, self.resolve(task_config), target, self._listener)
+        except Exception as error:
+            _log.error("task %s could not be made: %s", id, error, exc_info=error)
+            self._listener.on_task(id, State.FAILED, error)
+            return False
+        with self._lock:
+            known = self._tasks.get(id)
+            if known is not None and not known.done:
+                raise ConnectError(f"Task {id} is running already")
+            self._tasks[id] = task
+        if isinstance(task, WorkerSourceTask):
+            self._committer.add(task)
+        task.start()
+        return True
+
+    def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
+        """Ask all, then wait for all within ``task.shutdown.graceful.timeout.ms``; those left are cancelled."""
+        with self._lock:
+            tasks = [t for t in (self._tasks.pop(i, None) for i in ids) if t is not None]
+        for task in tasks:
+            task.stop()
+        deadline = time.monotonic() + self._graceful_s
+        for task in tasks:
+            if not task.await_stop(max(0.0, deadline - time.monotonic())):
+                _log.error(
+                    "Graceful stop of task %s failed: not stopped within task.shutdown.graceful.timeout.ms; it is cut off",
+                    task.id,
+                )
+                task.cancel()
+            if isinstance(task, WorkerSourceTask):
+                self._committer.remove(task)
+
+    def task_ids(self) -> set[ConnectorTaskId]:
+        with self._lock:
+            return set(self._tasks)
+
+    def tasks(self) -> list[WorkerTask]:
+        with self._lock:
+            return list(self._tasks.values())
+
+    def task_version(self, id: ConnectorTaskId) -> str | None:  # noqa: A002 - the interface's word
+        with self._lock:
+            task = self._tasks.get(id)
+        return None if task is None else task.version
+
+    def set_target_state(self, connector: str, state: TargetState) -> None:
+        with self._lock:
+            instance = self._connectors.get(connector)
+            tasks = [task for id_, task in self._tasks.items() if id_.connector == connector]
+        if instance is not None:
+            instance.transition_to(state)
+        for task in tasks:
+            task.transition_to(state)
+
+    # ---- offsets, for REST (KIP-875)
+
+    def source_offsets(
+        self, name: str, config: Mapping[str, str]
+    ) -> Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        return self._offset_store.all(name)
+
+    def write_source_offsets(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+    ) -> None:
+        self._offset_store.write(name, offsets)
+
+    def _group(self, name: str, config: Mapping[str, str]) -> tuple[Any, str]:
+        resolved = self.resolve(config)
+        admin = self.clients.admin(strip_prefix(resolved, "admin.override."), f"connector {name}")
+        return admin, resolved.get("consumer.override.group.id") or f"connect-{name}"
+
+    def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]:
+        admin, group = self._group(name, config)
+        return {TopicPartition(*p): offset for p, offset in group_offsets(admin, group).items()}
+
+    def write_sink_offsets(
+        self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
+    ) -> None:
+        admin, group = self._group(name, config)
+        kept = {(p.topic, p.partition): o for p, o in offsets.items() if o is not None}
+        dropped = [p for p, o in offsets.items() if o is None]
+        if dropped:
+            # librdkafka has no call for single partitions: the group goes, and the offsets that stay are set again.
+            remaining = {p: o for p, o in group_offsets(admin, group).items() if p not in set(map(tuple, dropped))}
+            delete_group(admin, [group])
+            kept = {**remaining, **kept}
+        if kept:
+            alter_group_offsets(admin, group, kept)
+
+    def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
+        admin, group = self._group(name, config)
+        delete_group(admin, [group])
