@@ -173,7 +173,7 @@ def java_class_name(value: Any, schema: Schema | None = None) -> str:
     if kind is dict:
         if schema is not None and schema.type is Type.STRUCT:
             return "org.apache.kafka.connect.data.Struct"
-        return "java.util.HashMap"
+        return "java.util.LinkedHashMap"  # like ours, it keeps the order of its entries
     return _JAVA_CLASS.get(kind) or f"{kind.__module__}.{kind.__qualname__}"
 
 
