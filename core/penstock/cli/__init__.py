@@ -1,0 +1,54 @@
+"""The command line. Each command is a module with `add_parser` and `run`; rooms are wired together here only."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from penstock import KAFKA_VERSION, __version__
+from penstock.errors import ConnectError
+
+__all__ = ["main"]
+
+_DESCRIPTION = "Kafka Connect and a Confluent-compatible Schema Registry in one Python package."
+_EPILOG = """\
+examples:
+  penstock dev source.json sink.json          everything in one process, nothing else needed
+  penstock standalone worker.properties orders.json
+                                              one worker against a Kafka cluster
+  penstock registry registry.properties       the schema registry alone
+  penstock plugins                            what converters, transforms and connectors there are
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0, 1 for an error that was explained, 2 for wrong usage."""
+    arguments = _parser().parse_args(argv)
+    if arguments.command is None:
+        _parser().print_help()
+        return 2
+    try:
+        status: int = arguments.run(arguments)
+    except ConnectError as error:
+        print(f"penstock: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Imported when a command line is read: `penstock --version` needs none of the rooms below.
+    from penstock.cli import dev, plugins, registry, standalone
+
+    parser = argparse.ArgumentParser(
+        prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"penstock {__version__} (follows Kafka Connect {KAFKA_VERSION})"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for module in (standalone, dev, registry, plugins):
+        module.add_parser(commands)
+    return parser

@@ -82,7 +82,9 @@ class KafkaClients:
     """Factory of clients for one Kafka cluster. Safe from any thread.
 
     `common` holds the worker's own connection settings; ``producer``, ``consumer`` and ``admin`` what the worker says
-    under those prefixes. What a connector overrides is handed to each call and wins.
+    under those prefixes. What a connector overrides is handed to each call and wins. As in the JVM worker
+    (``Worker.baseProducerConfigs``, ``adminConfigs``), of `common` producers and consumers of tasks take the bootstrap
+    servers only; their security stands under ``producer.`` and ``consumer.``.
     """
 
     def __init__(
@@ -93,10 +95,11 @@ class KafkaClients:
         admin: Mapping[str, Any] | None = None,
     ) -> None:
         self._common = dict(common)
+        servers = {"bootstrap.servers": self._common.get("bootstrap.servers", "")}
         self._by_kind = {
-            ClientKind.PRODUCER: {**_PRODUCER_DEFAULTS, **(producer or {})},
-            ClientKind.CONSUMER: {**_CONSUMER_DEFAULTS, **(consumer or {})},
-            ClientKind.ADMIN: dict(admin or {}),
+            ClientKind.PRODUCER: {**servers, **_PRODUCER_DEFAULTS, **(producer or {})},
+            ClientKind.CONSUMER: {**servers, **_CONSUMER_DEFAULTS, **(consumer or {})},
+            ClientKind.ADMIN: {**self._common, **(admin or {})},
         }
 
     @property
@@ -105,11 +108,11 @@ class KafkaClients:
 
     def settings(self, kind: ClientKind, overrides: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Everything laid over each other, in librdkafka's names."""
-        return client_settings(kind, {**self._common, **self._by_kind[kind], **overrides}, owner)
+        return client_settings(kind, {**self._by_kind[kind], **overrides}, owner)
 
     def java_settings(self, kind: ClientKind, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The same before translation, for settings the loops themselves use (``max.poll.records``)."""
-        return {**self._common, **self._by_kind[kind], **overrides}
+        return {**self._by_kind[kind], **overrides}
 
     def producer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Producer:
         return _make(Producer, self.settings(ClientKind.PRODUCER, overrides, owner), owner, callbacks)

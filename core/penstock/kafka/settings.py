@@ -28,7 +28,7 @@ Translation = Callable[[str], Mapping[str, Any]]
 #: Settings that both know by one name and mean the same by.
 SAME_NAME: Final = frozenset(
     """
-    bootstrap.servers client.id client.rack client.dns.lookup metadata.max.age.ms reconnect.backoff.ms
+    bootstrap.servers client.id client.rack client.dns.lookup reconnect.backoff.ms
     reconnect.backoff.max.ms retry.backoff.ms retry.backoff.max.ms connections.max.idle.ms
     socket.connection.setup.timeout.ms request.timeout.ms
     acks batch.size compression.type enable.idempotence linger.ms max.in.flight.requests.per.connection
@@ -144,6 +144,8 @@ TRANSLATED: Final[dict[str, Translation]] = {
     # 2147483647 is Java's "for ever" (Connect's default); librdkafka says that with 0. Beside a transactional id
     # it may not be set at all, see KafkaClients.
     "delivery.timeout.ms": lambda v: {"message.timeout.ms": 0 if int(v) >= 2**31 - 1 else int(v)},
+    # Java looks for new topics and partitions at this interval; librdkafka has an interval of its own for that.
+    "metadata.max.age.ms": lambda v: {"metadata.max.age.ms": v, "topic.metadata.refresh.interval.ms": v},
     "fetch.max.wait.ms": _one("fetch.wait.max.ms"),
     "receive.buffer.bytes": lambda v: {"socket.receive.buffer.bytes": max(0, int(v))},  # -1 there, 0 here: the system's
     "send.buffer.bytes": lambda v: {"socket.send.buffer.bytes": max(0, int(v))},

@@ -95,6 +95,11 @@ class WorkerSinkTask(WorkerTask):
     def version(self) -> str:
         return type(self._task).version
 
+    @property
+    def idle(self) -> bool:
+        """Everything read was taken by the task."""
+        return not self._batch and self._retry_at is None
+
     # ---- life
 
     def initialize(self) -> None:
@@ -191,7 +196,7 @@ class WorkerSinkTask(WorkerTask):
                 topic, partition, first = _place(message)
             offset = message.offset()  # type: ignore[assignment]  # consumed: it has one
             if self._parts.consumption is not None:
-                self._parts.consumption.consumed(topic or "", len(message))
+                self._parts.consumption.consumed(topic or "", len(message.value() or b"") + len(message.key() or b""))
         self._advance(topic, partition, first, offset)
 
     def _advance(self, topic: str | None, partition: int, first: int, last: int) -> None:
