@@ -94,9 +94,18 @@ class ConfigError(ConnectError):
         if value is ...:
             super().__init__(name_or_message)
             return
-        shown = "null" if value is None else value
+        shown = _java_text(value)
         tail = "" if problem is None else f": {problem}"
         super().__init__(f"Invalid value {shown} for configuration {name_or_message}{tail}")
+
+
+def _java_text(value: object) -> str:
+    """A setting's value in the words of Java's ``toString``."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_java_text(item) for item in value)}]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class PluginError(ConnectError):

@@ -23,9 +23,11 @@ __all__ = [
     "ConfigType",
     "ConfigValue",
     "Importance",
+    "Parser",
     "Password",
     "Recommender",
     "Width",
+    "parse_type",
 ]
 
 
@@ -92,6 +94,10 @@ class Recommender(Protocol):
     def visible(self, name: str, parsed: Mapping[str, Any]) -> bool: ...
 
 
+#: Takes name and parsed value, gives the value to use; `ConfigError` for one that is not understood.
+Parser = Callable[[str, Any], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigKey:
     """One setting."""
@@ -109,6 +115,8 @@ class ConfigKey:
     dependents: tuple[str, ...] = ()
     recommender: Recommender | None = None
     internal: bool = False
+    #: A second step of parsing, for what needs more than the type to be understood (a class name).
+    parser: Parser | None = None
 
     @property
     def has_default(self) -> bool:
@@ -165,6 +173,7 @@ class ConfigDef:
         dependents: Iterable[str] = (),
         recommender: Recommender | None = None,
         internal: bool = False,
+        parser: Parser | None = None,
     ) -> Self:
         """Add a setting. The default is given in its text or its parsed form and is checked here, at import."""
         if name in self._keys:
@@ -176,21 +185,47 @@ class ConfigDef:
             validator.ensure_valid(name, parsed)
         self._keys[name] = ConfigKey(
             name, type, parsed, importance, doc, validator, group, order, width,
-            name if display_name is None else display_name, tuple(dependents), recommender, internal,
+            name if display_name is None else display_name, tuple(dependents), recommender, internal, parser,
         )  # fmt: skip
         return self
 
-    def embed(self, prefix: str, group: str | None, start_order: int, other: ConfigDef) -> Self:
-        """Add another definition's settings under a prefix, all in one group (``ConfigDef.embed``)."""
-        for i, key in enumerate(other.keys):
+    def embed(self, prefix: str, group: str, start_order: int, other: ConfigDef) -> Self:
+        """Add another definition's settings under a prefix, in `group` or groups below it (``ConfigDef.embed``).
+
+        They come sorted. Their validators and recommenders go on seeing names without the prefix.
+        """
+        for order, key in enumerate(other.sorted_keys(), start_order):
             name = prefix + key.name
             if name in self._keys:
                 raise ConfigError(f"Configuration {name} is defined twice.")
-            if group is not None and group not in self._groups:
-                self._groups.append(group)
-            dependents = tuple(prefix + d for d in key.dependents)
-            self._keys[name] = replace(key, name=name, group=group, order=start_order + i, dependents=dependents)
+            key_group = group if key.group is None else f"{group}: {key.group}"
+            if key_group not in self._groups:
+                self._groups.append(key_group)
+            self._keys[name] = replace(
+                key,
+                name=name,
+                group=key_group,
+                order=order,
+                dependents=tuple(prefix + d for d in key.dependents),
+                validator=key.validator and _EmbeddedValidator(prefix, key.validator),
+                recommender=key.recommender and _EmbeddedRecommender(prefix, key.recommender),
+            )
         return self
+
+    def sorted_keys(self) -> list[ConfigKey]:
+        """By group, order, required first, importance, name (``ConfigDef.sortedConfigs``)."""
+        groups = {group: i for i, group in enumerate(self._groups)}
+        importance = list(Importance)
+        return sorted(
+            self._keys.values(),
+            key=lambda k: (
+                -1 if k.group is None else groups[k.group],
+                k.order,
+                k.has_default,
+                importance.index(k.importance),
+                k.name,
+            ),
+        )
 
     @property
     def keys(self) -> list[ConfigKey]:
@@ -214,7 +249,7 @@ class ConfigDef:
 
     def _parse_value(self, key: ConfigKey, props: Mapping[str, Any]) -> Any:
         if key.name in props:
-            value = parse_type(key.name, props[key.name], key.type)
+            value = _parsed(key, props[key.name])
         elif key.has_default:
             value = key.default
         else:
@@ -226,26 +261,30 @@ class ConfigDef:
     def validate(self, props: Mapping[str, Any]) -> list[ConfigValue]:
         """Every setting's value, errors and recommendations; never raises for what is in `props`."""
         values = {name: ConfigValue(name) for name in self._keys}
-        parsed: dict[str, Any] = {}
-        for name, key in self._keys.items():
-            parsed[name] = self._parse_for_validate(key, props, values[name])
+        for name in self._undefined_dependents():
+            values[name] = ConfigValue(
+                name, errors=[f"{name} is referred in the dependents, but not defined."], visible=False
+            )
+        parsed = {name: self._parse_for_validate(key, props, values[name]) for name, key in self._keys.items()}
         for name, key in self._keys.items():
             self._recommend(key, parsed, values[name])
         return list(values.values())
+
+    def _undefined_dependents(self) -> list[str]:
+        return list(dict.fromkeys(d for key in self._keys.values() for d in key.dependents if d not in self._keys))
 
     def _parse_for_validate(self, key: ConfigKey, props: Mapping[str, Any], outcome: ConfigValue) -> Any:
         value: Any = None
         if key.name in props:
             try:
-                value = parse_type(key.name, props[key.name], key.type)
+                value = _parsed(key, props[key.name])
             except ConfigError as error:
                 outcome.add_error(error.message)
-                return None
         elif key.has_default:
             value = key.default
         else:
             outcome.add_error(f'Missing required configuration "{key.name}" which has no default value.')
-        if key.validator is not None:
+        if key.validator is not None:  # after a parse error as well, then with None: Connect users know both messages
             try:
                 key.validator.ensure_valid(key.name, value)
             except ConfigError as error:
@@ -263,9 +302,39 @@ class ConfigDef:
             outcome.add_error(error.message)
 
 
+class _EmbeddedValidator:
+    def __init__(self, prefix: str, validator: Validator) -> None:
+        self._prefix, self._validator = prefix, validator
+
+    def ensure_valid(self, name: str, value: Any) -> None:
+        self._validator.ensure_valid(name.removeprefix(self._prefix), value)
+
+    def __str__(self) -> str:
+        return str(self._validator)
+
+
+class _EmbeddedRecommender:
+    def __init__(self, prefix: str, recommender: Recommender) -> None:
+        self._prefix, self._recommender = prefix, recommender
+
+    def _inner(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
+        return {k.removeprefix(self._prefix): v for k, v in parsed.items() if k.startswith(self._prefix)}
+
+    def valid_values(self, name: str, parsed: Mapping[str, Any]) -> Sequence[Any]:
+        return self._recommender.valid_values(name.removeprefix(self._prefix), self._inner(parsed))
+
+    def visible(self, name: str, parsed: Mapping[str, Any]) -> bool:
+        return self._recommender.visible(name.removeprefix(self._prefix), self._inner(parsed))
+
+
 _COMMA: Final = re.compile(r"\s*,\s*")
 _INT_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
 _INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def _parsed(key: ConfigKey, given: Any) -> Any:
+    value = parse_type(key.name, given, key.type)
+    return value if key.parser is None or value is None else key.parser(key.name, value)
 
 
 def parse_type(name: str, value: Any, type: ConfigType) -> Any:  # noqa: A002 - Connect's word

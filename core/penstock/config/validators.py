@@ -133,10 +133,10 @@ class NonEmptyString:
 class NonEmptyStringWithoutControlChars:
     def ensure_valid(self, name: str, value: Any) -> None:
         if value is None:
-            raise ConfigError(name, None, "entry must be non null")
+            return  # a required setting that is missing was reported already
         if value == "":
             raise ConfigError(name, value, "String may not be empty")
-        found = [f"{ord(c):#06x}" for c in value if ord(c) < 32 or 127 <= ord(c) < 160]
+        found = [str(ord(c)) for c in value if ord(c) < 32 or 127 <= ord(c) < 160]
         if found:
             raise ConfigError(
                 name,

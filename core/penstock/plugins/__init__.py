@@ -2,7 +2,8 @@
 
 from penstock.plugins.discovery import BrokenSource
 from penstock.plugins.kinds import PluginInfo, PluginKind
+from penstock.plugins.lookup import Lookup
 from penstock.plugins.manager import Plugins
 from penstock.plugins.settings import PluginSettings
 
-__all__ = ["BrokenSource", "PluginInfo", "PluginKind", "PluginSettings", "Plugins"]
+__all__ = ["BrokenSource", "Lookup", "PluginInfo", "PluginKind", "PluginSettings", "Plugins"]

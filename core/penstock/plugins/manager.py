@@ -76,15 +76,20 @@ class Plugins:
 
         Raises `PluginError` for a name that is unknown (with the nearest known ones) or claimed twice.
         """
+        info = self.find_or_none(kind, name)
+        if info is None:
+            raise PluginError(self._unknown(kind, name.strip()))
+        return info
+
+    def find_or_none(self, kind: PluginKind, name: str) -> PluginInfo | None:
+        """The same, None for a name that is unknown. Raises `PluginError` for one that is claimed twice."""
         name = name.strip()
         alias = self._settings.aliases.get(name)
         for wanted in (name, alias) if alias else (name,):
             for index in (self._exact, self._short):
                 if found := index.get((kind, wanted)):
                     return _the_one(kind, name, found)
-        if (info := _by_python_path(kind, name)) is not None:
-            return info
-        raise PluginError(self._unknown(kind, name))
+        return _by_python_path(kind, name)
 
     def load(self, kind: PluginKind, name: str) -> type:
         """The class that `name` means, imported now if it was not. Raises `PluginError`."""

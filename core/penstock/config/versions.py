@@ -1,0 +1,102 @@
+"""Version requirements of plugins (KIP-891): a version, ``latest``, or a range in Maven's notation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.errors import ConfigError
+
+__all__ = ["PluginVersionValidator", "VersionRange"]
+
+_RANGE: Final = re.compile(r"([\[(])\s*([^,\[\]()]*?)\s*(?:(,)\s*([^,\[\]()]*?)\s*)?([\])])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    low: str
+    low_included: bool
+    high: str
+    high_included: bool
+
+    def has(self, version: str) -> bool:
+        key = _key(version)
+        if self.low and (key < _key(self.low) or (key == _key(self.low) and not self.low_included)):
+            return False
+        return not (self.high and (key > _key(self.high) or (key == _key(self.high) and not self.high_included)))
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRange:
+    """``[1.0,2.0)``, ``(,1.0],[1.2,)``; a bare version means exactly that one, ``latest`` any."""
+
+    intervals: tuple[_Interval, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> VersionRange:
+        """Raises `ValueError` saying what is wrong with `text`."""
+        text = text.strip()
+        if text.lower() == "latest":
+            return cls((_Interval("", True, "", True),))
+        if text and text[0] not in "[(":
+            if re.search(r"[\[\](),\s]", text):
+                raise ValueError(f"Single version must be surrounded by []: {text}")
+            return cls((_Interval(text, True, text, True),))
+        found, position = [], 0
+        while position < len(text):
+            match = _RANGE.match(text, position)
+            if match is None:
+                raise ValueError(f"Unbounded range: {text}")
+            found.append(_interval(match, text))
+            position = match.end()
+            if position < len(text):
+                if text[position] != ",":
+                    raise ValueError(f"expected a comma between ranges: {text}")
+                position += 1
+        if not found:
+            raise ValueError("expected a version, a range or latest")
+        return cls(tuple(found))
+
+    def __contains__(self, version: str) -> bool:
+        return any(interval.has(version) for interval in self.intervals)
+
+
+def _interval(match: re.Match[str], text: str) -> _Interval:
+    opening, low, comma, high, closing = match.groups()
+    if comma is None:
+        if not low or opening != "[" or closing != "]":
+            raise ValueError(f"Single version must be surrounded by []: {text}")
+        return _Interval(low, True, low, True)
+    high = high or ""
+    if low and high and _key(low) > _key(high):
+        raise ValueError(f"Range defies version ordering: {text}")
+    return _Interval(low, opening == "[", high, closing == "]")
+
+
+def _key(version: str) -> list[tuple[int, int, str]]:
+    """Numbers by value; words such as ``SNAPSHOT`` or ``rc`` before the release they lead to."""
+    parts: list[tuple[int, int, str]] = []
+    for part in [*re.findall(r"\d+|[A-Za-z]+", version), ""]:
+        if part.isdigit():
+            parts.append((1, int(part), ""))
+            continue
+        while parts and parts[-1] == (1, 0, ""):
+            parts.pop()  # 1.0 is 1, and 1.0-rc1 is 1-rc1
+        parts.append((-1, 0, part.lower()) if part else (0, 0, ""))
+    return parts
+
+
+class PluginVersionValidator:
+    """Accepts what `VersionRange.parse` does."""
+
+    def ensure_valid(self, name: str, value: Any) -> None:
+        if value is None:
+            return
+        try:
+            VersionRange.parse(value)
+        except ValueError as error:
+            raise ConfigError(name, value, str(error)) from None
+
+    def __str__(self) -> str:
+        return "a version, a range of versions such as [1.0,2.0), or latest"
