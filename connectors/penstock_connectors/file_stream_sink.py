@@ -7,7 +7,6 @@ last commit are written again when the task is restarted.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -16,7 +15,7 @@ from penstock import KAFKA_VERSION
 from penstock.api import SinkConnector, SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import Schema, SinkRecord
-from penstock.errors import ConnectError
+from penstock_connectors.appending import AppendedFile
 from penstock_connectors.java_text import printer
 
 __all__ = ["FileStreamSinkConnector", "FileStreamSinkTask"]
@@ -69,31 +68,24 @@ class FileStreamSinkTask(SinkTask):
     java_class: ClassVar[str] = "org.apache.kafka.connect.file.FileStreamSinkTask"
 
     def __init__(self) -> None:
-        self._descriptor: int | None = None
-        self._path: str | None = None
+        self._file: AppendedFile | None = None
         # The last schema seen and what prints its values: records come in runs of one schema.
         self._printer: tuple[Schema | None, Callable[[Any], str]] = (None, printer(None))
 
     def start(self, props: Mapping[str, str]) -> None:
-        self._path = CONFIG_DEF.parse(props)[FILE]
-        if self._path is None:
-            return
-        try:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise ConnectError(
-                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask: {error.strerror}"
-            ) from error
+        path = CONFIG_DEF.parse(props)[FILE]
+        if path is not None:
+            self._file = AppendedFile(path, "FileStreamSinkTask")
 
     def put(self, records: Sequence[SinkRecord]) -> None:
         if not records:
             return
         text = "\n".join(self._lines(records)) + "\n"
-        if self._descriptor is None:
+        if self._file is None:
             sys.stdout.write(text)
         else:
             # Whole batches in one append keep several tasks' lines whole. Lone surrogates become ?, as in Java.
-            self._write(self._descriptor, text.encode("utf-8", "replace"))
+            self._file.write(text.encode("utf-8", "replace"))
 
     def _lines(self, records: Sequence[SinkRecord]) -> list[str]:
         schema, print_value = self._printer
@@ -110,20 +102,10 @@ class FileStreamSinkTask(SinkTask):
         self._printer = (schema, print_value)
         return lines
 
-    def _write(self, descriptor: int, data: bytes) -> None:
-        left = memoryview(data)
-        try:
-            while left:
-                left = left[os.write(descriptor, left) :]
-        except OSError as error:
-            # Kafka's PrintStream swallows this, and the records with it.
-            raise ConnectError(f"FileStreamSinkTask cannot write to '{self._path}': {error.strerror}") from error
-
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._descriptor is None:
+        if self._file is None:
             sys.stdout.flush()
 
     def stop(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._file is not None:
+            self._file.close()

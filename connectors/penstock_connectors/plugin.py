@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from penstock import KAFKA_VERSION, __version__
 from penstock.api import Plugin, hookimpl
 
 _FILE = "org.apache.kafka.connect.file."
 _TOOLS = "org.apache.kafka.connect.tools."
 
 
+def _plugin(name: str, target: str, kind: str, summary: str, alias: str = "") -> Plugin:
+    version = KAFKA_VERSION if alias else __version__
+    target = "penstock_connectors." + target
+    return Plugin(name, target, (alias,) if alias else (), summary=summary, connector_type=kind, version=version)
+
+
 @hookimpl
 def penstock_register_connectors() -> list[Plugin]:
     return [
-        Plugin(
+        _plugin(
             "file-source",
-            "penstock_connectors.file_stream_source:FileStreamSourceConnector",
-            aliases=(_FILE + "FileStreamSourceConnector",),
-            connector_type="source",
-            summary="lines of a file or of standard input",
+            "file_stream_source:FileStreamSourceConnector",
+            "source",
+            "lines of a file or of standard input",
+            _FILE + "FileStreamSourceConnector",
         ),
-        Plugin(
+        _plugin(
             "file-sink",
-            "penstock_connectors.file_stream_sink:FileStreamSinkConnector",
-            aliases=(_FILE + "FileStreamSinkConnector",),
-            connector_type="sink",
-            summary="values as lines of a file or of standard output",
+            "file_stream_sink:FileStreamSinkConnector",
+            "sink",
+            "values as lines of a file or of standard output",
+            _FILE + "FileStreamSinkConnector",
         ),
+        _plugin(
+            "jsonlines-source", "files.json_lines_source:JsonLinesSource", "source", "typed records out of JSON lines"
+        ),
+        _plugin("csv-source", "files.csv_source:CsvSource", "source", "typed records out of a CSV file"),
+        _plugin("jsonlines-sink", "files.json_lines_sink:JsonLinesSink", "sink", "values as JSON lines"),
     ]

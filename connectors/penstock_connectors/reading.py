@@ -115,10 +115,13 @@ class RecordReader:
     `position` is the offset just after the last record that `take` returned.
     """
 
-    def __init__(self, source: ByteSource, split: Split, position: int = 0, chunk: int = CHUNK) -> None:
+    def __init__(
+        self, source: ByteSource, split: Split, position: int = 0, chunk: int = CHUNK, longest: int | None = None
+    ) -> None:
         self._source = source
         self._split = split
         self._chunk = chunk
+        self._longest = longest
         self._ready: list[bytes] = []
         self._next = 0
         self._rest = b""
@@ -127,11 +130,11 @@ class RecordReader:
         self.at_end = False
 
     def take(self, limit: int) -> list[bytes]:
-        """Up to `limit` records, fewer only at the end of what is there now."""
+        """Up to `limit` records, fewer only at the end of what is there now, or before one that is too long."""
         taken: list[bytes] = []
         self.at_end = False
         while len(taken) < limit:
-            if self._next == len(self._ready) and not self._fill():
+            if self._next == len(self._ready) and (self.too_long or not self._fill()):
                 break
             some = self._ready[self._next : self._next + limit - len(taken)]
             self._next += len(some)
@@ -150,6 +153,11 @@ class RecordReader:
         """How many bytes wait for their record's end."""
         return len(self._rest)
 
+    @property
+    def too_long(self) -> bool:
+        """True if more than `longest` bytes wait: then `take` looks no further for an end."""
+        return self._longest is not None and len(self._rest) > self._longest
+
     def _fill(self) -> bool:
         while True:
             # Reading at least as much as already waits keeps a very long record linear in its length.
@@ -161,6 +169,8 @@ class RecordReader:
             self._next = 0
             if self._ready:
                 return True
+            if self.too_long:
+                return False
 
 
 class PollPause:
