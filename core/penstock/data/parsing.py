@@ -52,7 +52,7 @@ def _unboxed(schema: Schema | None, value: Any) -> Any:
     """Beside the schema of its own type a number needs no box."""
     if schema is None or value is None:
         return value
-    if type(value) is _BOXES.get(schema.type):
+    if schema.type in _BOXES and type(value) is _BOXES[schema.type]:
         return float(value) if schema.type is Type.FLOAT32 else int(value)
     if schema.type is Type.ARRAY:
         return [_unboxed(schema.value_schema, item) for item in value]
@@ -61,7 +61,7 @@ def _unboxed(schema: Schema | None, value: Any) -> Any:
     return value
 
 
-_BOXES: Final[dict[Type, type]] = {
+_BOXES: Final[dict[Type, type[int] | type[float]]] = {
     Type.INT8: Int8,
     Type.INT16: Int16,
     Type.INT32: Int32,

@@ -1,0 +1,53 @@
+"""``org.apache.kafka.connect.storage.StringConverter``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.api import Deserializer, Serializer
+from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.data import OPTIONAL_STRING, Schema, SchemaAndValue
+from penstock.data.javatext import java_text
+from penstock_converters.base import ConverterAndHeaderConverter, converter_config_def
+from penstock_converters.simple.charset import charset
+
+__all__ = ["StringConverter"]
+
+ENCODING_CONFIG = "converter.encoding"
+_NULL = SchemaAndValue(OPTIONAL_STRING, None)
+
+
+class StringConverter(ConverterAndHeaderConverter):
+    """Any value as its text (Java's ``toString``), text as a string."""
+
+    @classmethod
+    def config_def(cls) -> ConfigDef:
+        return converter_config_def().define(
+            ENCODING_CONFIG,
+            ConfigType.STRING,
+            "UTF-8",
+            importance=Importance.HIGH,
+            doc="The character set strings are written and read in, by its Java or Python name.",
+        )
+
+    def _configure(self, settings: Mapping[str, Any], is_key: bool) -> None:
+        self._encode, self._decode = charset(settings[ENCODING_CONFIG])
+
+    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        encode = self._encode
+
+        def serialize(value: Any) -> bytes | None:
+            if value is None:
+                return None
+            return encode(value if type(value) is str else java_text(value, schema))
+
+        return serialize
+
+    def deserializer(self, topic: str) -> Deserializer:
+        decode = self._decode
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            return _NULL if data is None else SchemaAndValue(OPTIONAL_STRING, decode(data))
+
+        return deserialize
