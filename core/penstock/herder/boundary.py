@@ -1,0 +1,96 @@
+"""What a herder needs of the worker below it (`penstock.runtime.worker.Worker` has it all)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from penstock.api import TopicPartition
+from penstock.plugins import Plugins
+from penstock.runtime.status import ConnectorTaskId, TargetState
+
+__all__ = ["ConnectorOffsets", "HerderWorker"]
+
+
+class HerderWorker(Protocol):
+    """Runs connectors and tasks. Configurations are passed raw; the worker resolves config providers itself.
+
+    State changes are told to the `StatusListener` the worker was made with.
+    """
+
+    @property
+    def worker_id(self) -> str: ...
+
+    @property
+    def plugins(self) -> Plugins: ...
+
+    def kafka_cluster_id(self) -> str | None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def start_connector(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        target: TargetState,
+        request_reconfiguration: Callable[[str], None],
+        done: Callable[[BaseException | None], None],
+    ) -> None:
+        """Asynchronous; `done` is called from the connector's thread once `target` is reached or it failed."""
+
+    def stop_connector(self, name: str) -> None:
+        """Waits, for a bounded time. Nothing if it does not run."""
+
+    def connector_running(self, name: str) -> bool: ...
+
+    def connector_task_configs(self, name: str) -> list[dict[str, str]]:
+        """Asks the connector for its tasks' configurations. May take its time; raises what the connector raises."""
+
+    def start_task(
+        self,
+        id: ConnectorTaskId,  # noqa: A002 - the worker's own name for it
+        connector_config: Mapping[str, str],
+        task_config: Mapping[str, str],
+        target: TargetState,
+    ) -> bool: ...
+
+    def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
+        """Asks all, then waits for all, for a bounded time."""
+
+    def set_target_state(self, connector: str, state: TargetState) -> None:
+        """Of the connector and all its tasks; asynchronous."""
+
+    def connector_version(self, name: str) -> str | None: ...
+
+    def task_version(self, id: ConnectorTaskId) -> str | None: ...  # noqa: A002 - the worker's own name for it
+
+
+class ConnectorOffsets(Protocol):
+    """Where connectors' offsets are kept: a store for sources, the consumer group in Kafka for sinks.
+
+    `config` is the connector's raw configuration: it may name its own offsets topic, group or cluster.
+    """
+
+    def source_offsets(
+        self, name: str, config: Mapping[str, str]
+    ) -> Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]: ...
+
+    def write_source_offsets(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+    ) -> None:
+        """All or none; None forgets the partition."""
+
+    def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]: ...
+
+    def write_sink_offsets(
+        self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
+    ) -> None:
+        """None takes the partition's offset away."""
+
+    def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
+        """Delete the whole group. Nothing if there is none."""

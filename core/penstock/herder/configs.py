@@ -1,0 +1,98 @@
+"""Configurations and target states in memory (``MemoryConfigBackingStore`` with its ``ClusterConfigState``)."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from penstock.runtime.status import ConnectorTaskId, TargetState
+
+__all__ = ["ConnectorEntry", "MemoryConfigStore", "stricter"]
+
+_STRICTNESS = (TargetState.STARTED, TargetState.PAUSED, TargetState.STOPPED)
+
+
+def stricter(one: TargetState, other: TargetState) -> TargetState:
+    return max(one, other, key=_STRICTNESS.index)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorEntry:
+    """All that is kept about one connector. Immutable; a change makes a new one."""
+
+    config: Mapping[str, str]
+    target: TargetState = TargetState.STARTED
+    #: As the connector generated them, placeholders put back.
+    tasks: Sequence[Mapping[str, str]] = ()
+    #: The connector's configuration at the time the tasks were generated: converters and transforms are in there.
+    applied_config: Mapping[str, str] | None = None
+    task_targets: Mapping[int, TargetState] = field(default_factory=dict)
+    #: Changes with every new configuration or target state, and never comes back: tells late news from fresh.
+    revision: int = 0
+
+    def task_ids(self, name: str) -> list[ConnectorTaskId]:
+        return [ConnectorTaskId(name, i) for i in range(len(self.tasks))]
+
+    def task_target(self, task: int) -> TargetState:
+        return stricter(self.target, self.task_targets.get(task, TargetState.STARTED))
+
+
+class MemoryConfigStore:
+    """Safe from any thread; changed by the herder's only."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, ConnectorEntry] = {}
+        self._revisions = itertools.count(1)
+
+    def names(self) -> list[str]:
+        with self._lock:
+            return list(self._entries)
+
+    def get(self, name: str) -> ConnectorEntry | None:
+        with self._lock:
+            return self._entries.get(name)
+
+    def put_config(self, name: str, config: Mapping[str, str], target: TargetState | None) -> ConnectorEntry:
+        with self._lock:
+            entry = replace(
+                self._entries.get(name, ConnectorEntry({})), config=dict(config), revision=next(self._revisions)
+            )
+            if target is not None:
+                entry = replace(entry, target=target)
+            self._entries[name] = entry
+            return entry
+
+    def put_target(self, name: str, target: TargetState) -> ConnectorEntry:
+        return self._change(name, target=target, revision=next(self._revisions))
+
+    def put_tasks(self, name: str, tasks: Sequence[Mapping[str, str]]) -> ConnectorEntry:
+        """Replace the task configurations. Target states of tasks that are no more go with them."""
+        with self._lock:
+            entry = self._entries[name]
+            kept = {task: state for task, state in entry.task_targets.items() if task < len(tasks)}
+            entry = replace(entry, tasks=tuple(tasks), applied_config=entry.config, task_targets=kept)
+            self._entries[name] = entry
+            return entry
+
+    def remove_tasks(self, name: str) -> ConnectorEntry:
+        """Their target states too."""
+        return self._change(name, tasks=(), applied_config=None, task_targets={})
+
+    def put_task_target(self, task: ConnectorTaskId, state: TargetState) -> ConnectorEntry:
+        with self._lock:
+            entry = self._entries[task.connector]
+            entry = replace(entry, task_targets={**entry.task_targets, task.task: state})
+            self._entries[task.connector] = entry
+            return entry
+
+    def remove(self, name: str) -> None:
+        with self._lock:
+            self._entries.pop(name, None)
+
+    def _change(self, name: str, **changes: object) -> ConnectorEntry:
+        with self._lock:
+            self._entries[name] = replace(self._entries[name], **changes)  # type: ignore[arg-type]  # callers pass fields
+            return self._entries[name]

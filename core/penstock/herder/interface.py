@@ -1,0 +1,251 @@
+"""What REST and the command line may ask of a herder, and what it answers.
+
+Every method may be called from any thread and blocks until it is done, at most for the request timeout. The answers
+are plain frozen data. Errors are those of `penstock.errors`; REST turns them into statuses.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.herder.restart import RestartRequest
+from penstock.runtime.status import ConnectorTaskId, State, TargetState
+
+__all__ = [
+    "ConnectorInfo",
+    "ConnectorState",
+    "ConnectorStateInfo",
+    "Health",
+    "HealthStatus",
+    "Herder",
+    "LoggerLevel",
+    "OffsetEntry",
+    "PluginDescription",
+    "TaskInfo",
+    "TaskState",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorInfo:
+    """A connector's configuration as it was given (placeholders unresolved) and its tasks."""
+
+    name: str
+    config: Mapping[str, str]
+    tasks: Sequence[ConnectorTaskId]
+    #: ``source``, ``sink`` or ``unknown`` (its plugin is not installed here).
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    id: ConnectorTaskId
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorState:
+    state: State
+    worker_id: str
+    trace: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    id: ConnectorTaskId
+    state: State
+    worker_id: str
+    trace: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorStateInfo:
+    name: str
+    connector: ConnectorState
+    tasks: Sequence[TaskState]
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginDescription:
+    class_name: str
+    #: ``source``, ``sink``, ``converter``, ``transformation``, …: the words of ``PluginType``.
+    type: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerLevel:
+    """A level by its Java name, and when it was last changed over REST (milliseconds), if it was."""
+
+    level: str
+    last_modified: int | None
+
+
+#: A source or sink partition and its offset; None as an offset means: none, or forget it.
+OffsetEntry = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+
+
+class HealthStatus(enum.Enum):
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """KIP-1017."""
+
+    status: HealthStatus
+    message: str
+
+
+class Herder(ABC):
+    """Keeps connectors as their configurations say. One a worker."""
+
+    # Life
+
+    @abstractmethod
+    def start(self) -> None:
+        """Called once. Returns before everything is up; `health` tells."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop everything that runs here. Called once."""
+
+    # This worker
+
+    @abstractmethod
+    def kafka_cluster_id(self) -> str | None: ...
+
+    @abstractmethod
+    def cluster(self) -> Mapping[str, Any]:
+        """About this worker and the group it is in; penstock's own, for ``GET /cluster``."""
+
+    @abstractmethod
+    def health(self, timeout: float) -> Health:
+        """Whether the herder still answers, asked for at most `timeout` seconds."""
+
+    # Connectors
+
+    @abstractmethod
+    def connectors(self) -> list[str]: ...
+
+    @abstractmethod
+    def connector_info(self, name: str) -> ConnectorInfo: ...
+
+    @abstractmethod
+    def connector_config(self, name: str) -> Mapping[str, str]: ...
+
+    @abstractmethod
+    def put_connector_config(
+        self,
+        name: str,
+        config: Mapping[str, str | None],
+        target_state: TargetState | None = None,
+        allow_replace: bool = True,
+    ) -> tuple[bool, ConnectorInfo]:
+        """Create (True) or replace (False) a connector, once its configuration is found valid.
+
+        `target_state` is the one to begin with (KIP-980); None: STARTED for a new connector, unchanged for an old one.
+        Raises `BadRequestError` listing everything that is wrong, or `AlreadyExistsError`.
+        """
+
+    @abstractmethod
+    def patch_connector_config(self, name: str, patch: Mapping[str, str | None]) -> ConnectorInfo:
+        """Lay `patch` over the configuration; None takes a key away (KIP-477)."""
+
+    @abstractmethod
+    def delete_connector(self, name: str) -> None: ...
+
+    @abstractmethod
+    def connector_status(self, name: str) -> ConnectorStateInfo: ...
+
+    @abstractmethod
+    def pause_connector(self, name: str) -> None: ...
+
+    @abstractmethod
+    def resume_connector(self, name: str) -> None: ...
+
+    @abstractmethod
+    def stop_connector(self, name: str) -> None:
+        """Target state STOPPED (KIP-875): no tasks, configuration kept."""
+
+    @abstractmethod
+    def restart_connector(self, name: str) -> None:
+        """The connector instance alone, not its tasks."""
+
+    @abstractmethod
+    def restart_connector_and_tasks(self, request: RestartRequest) -> ConnectorStateInfo:
+        """Restart what `request` asks for (KIP-745). The answer shows what is being restarted as RESTARTING."""
+
+    # Tasks
+
+    @abstractmethod
+    def task_configs(self, name: str) -> list[TaskInfo]: ...
+
+    @abstractmethod
+    def task_status(self, task: ConnectorTaskId) -> TaskState: ...
+
+    @abstractmethod
+    def restart_task(self, task: ConnectorTaskId) -> None: ...
+
+    @abstractmethod
+    def put_task_target_state(self, task: ConnectorTaskId, state: TargetState) -> None:
+        """One task's own target state. The stricter of the connector's and the task's wins; resuming the connector
+        leaves it, and it goes with the task."""
+
+    # Topics and offsets
+
+    @abstractmethod
+    def connector_topics(self, name: str) -> list[str]:
+        """Topics the connector has used since it was made or since the last reset (KIP-558)."""
+
+    @abstractmethod
+    def reset_connector_topics(self, name: str) -> None: ...
+
+    @abstractmethod
+    def connector_offsets(self, name: str) -> list[OffsetEntry]: ...
+
+    @abstractmethod
+    def alter_connector_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
+        """Change offsets of a STOPPED connector; the answer is the message for the user (KIP-875)."""
+
+    @abstractmethod
+    def reset_connector_offsets(self, name: str) -> str: ...
+
+    # Plugins
+
+    @abstractmethod
+    def validate_connector_config(self, config: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """The answer of the validate endpoint (``ConfigInfos``), ready for JSON. Values that came out of a config
+        provider are shown as their placeholders."""
+
+    @abstractmethod
+    def connector_plugins(self, connectors_only: bool) -> list[PluginDescription]: ...
+
+    @abstractmethod
+    def plugin_config(self, name: str, version: str | None = None) -> list[Mapping[str, Any]]:
+        """The settings a plugin takes, ready for JSON (KIP-769)."""
+
+    # Loggers
+
+    @abstractmethod
+    def loggers(self) -> Mapping[str, LoggerLevel]: ...
+
+    @abstractmethod
+    def logger(self, name: str) -> LoggerLevel | None: ...
+
+    @abstractmethod
+    def set_worker_logger_level(self, name: str, level: str) -> list[str]:
+        """Set it here; the names of the loggers whose level changed (KIP-495). `level` is a known Java name."""
+
+    @abstractmethod
+    def set_cluster_logger_level(self, name: str, level: str) -> None:
+        """Set it on every worker (KIP-976)."""

@@ -1,0 +1,90 @@
+"""Statuses and active topics in memory (``MemoryStatusBackingStore``)."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from dataclasses import replace
+
+from penstock.errors import java_class_of
+from penstock.herder.interface import ConnectorState, TaskState
+from penstock.runtime.status import ConnectorTaskId, State
+
+__all__ = ["MemoryStatusStore", "trace_of"]
+
+
+def trace_of(error: BaseException) -> str:
+    """The text shown as ``trace``: a first line as the JVM has it (tooling matches on it), then Python's own frames,
+    then the causes."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        head = java_class_of(cause) + (f": {cause}" if str(cause) else "")
+        lines.append(f"Caused by: {head}" if lines else head)
+        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
+            lines.append(f"\tat {frame.name} ({frame.filename}:{frame.lineno})")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\n".join(lines) + "\n"
+
+
+class MemoryStatusStore:
+    """What connectors and tasks were last heard to be doing. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connectors: dict[str, ConnectorState] = {}
+        self._tasks: dict[str, dict[int, TaskState]] = {}
+        self._topics: dict[str, set[str]] = {}
+
+    def put_connector(self, name: str, status: ConnectorState) -> None:
+        with self._lock:
+            self._connectors[name] = status
+
+    def put_task(self, status: TaskState) -> None:
+        with self._lock:
+            self._tasks.setdefault(status.id.connector, {})[status.id.task] = status
+
+    def connector(self, name: str) -> ConnectorState | None:
+        with self._lock:
+            return self._connectors.get(name)
+
+    def task(self, task: ConnectorTaskId) -> TaskState | None:
+        with self._lock:
+            return self._tasks.get(task.connector, {}).get(task.task)
+
+    def tasks(self, connector: str) -> list[TaskState]:
+        """In the order of their numbers."""
+        with self._lock:
+            return [status for _, status in sorted(self._tasks.get(connector, {}).items())]
+
+    def set_task_state(self, task: ConnectorTaskId, state: State) -> None:
+        """The state alone; a trace goes with the state it explained."""
+        with self._lock:
+            tasks = self._tasks.get(task.connector, {})
+            if (status := tasks.get(task.task)) is not None:
+                tasks[task.task] = replace(status, state=state, trace=None)
+
+    def forget_tasks(self, connector: str) -> None:
+        with self._lock:
+            self._tasks.pop(connector, None)
+
+    def forget_connector(self, connector: str) -> None:
+        """Statuses and topics."""
+        with self._lock:
+            self._connectors.pop(connector, None)
+            self._tasks.pop(connector, None)
+            self._topics.pop(connector, None)
+
+    def add_topic(self, connector: str, topic: str) -> None:
+        with self._lock:
+            self._topics.setdefault(connector, set()).add(topic)
+
+    def topics(self, connector: str) -> list[str]:
+        with self._lock:
+            return sorted(self._topics.get(connector, ()))
+
+    def reset_topics(self, connector: str) -> None:
+        with self._lock:
+            self._topics.pop(connector, None)

@@ -1,0 +1,128 @@
+"""Keeps the tasks of connectors as the connectors want them: asks for configurations, compares, stops and starts.
+
+Everything here runs in the herder's thread, but for the question itself: a connector may take its time to answer it,
+and the others must not wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+from penstock.herder.boundary import HerderWorker
+from penstock.herder.configs import ConnectorEntry, MemoryConfigStore
+from penstock.herder.interface import ConnectorState, TaskState
+from penstock.herder.statuses import MemoryStatusStore, trace_of
+from penstock.herder.thread import HerderThread
+from penstock.runtime.status import ConnectorTaskId, State, TargetState
+
+__all__ = ["TaskConfigs", "with_placeholders"]
+
+_log = logging.getLogger(__name__)
+
+#: Seconds before a connector that could not say its tasks' configurations is asked again, and the most that grows to
+#: (KAFKA-14079's backoff).
+_FIRST_RETRY: Final = 0.25
+_LAST_RETRY: Final = 60.0
+_PLACEHOLDER: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)}")
+
+
+class TaskConfigs:
+    def __init__(
+        self, worker: HerderWorker, configs: MemoryConfigStore, statuses: MemoryStatusStore, thread: HerderThread
+    ) -> None:
+        self._worker, self._configs, self._statuses, self._thread = worker, configs, statuses, thread
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="herder-task-configs")
+        # Herder thread only, from here.
+        self._asking: set[str] = set()
+        self._ask_again: set[str] = set()
+        self._retry_delay: dict[str, float] = {}
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def request(self, name: str) -> None:
+        """Bring the connector's tasks up to date, soon. From any thread; asking often costs little."""
+        self._thread.submit(lambda: self._update(name))
+
+    def start(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
+        """Start one task, in the target state it has. Herder thread."""
+        target = entry.task_target(task.task)
+        if target is TargetState.STOPPED:
+            last = self._statuses.task(task)
+            version = last.version if last else None
+            self._statuses.put_task(TaskState(task, State.STOPPED, self._worker.worker_id, None, version))
+        else:
+            self._worker.start_task(task, entry.config, entry.tasks[task.task], target)
+
+    def apply_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
+        """The task's target state changed: bring it there, with a fresh instance. Herder thread."""
+        self._worker.stop_tasks([task])
+        self.start(task, entry)
+
+    def _update(self, name: str) -> None:
+        entry = self._configs.get(name)
+        if entry is None or entry.target is not TargetState.STARTED or not self._worker.connector_running(name):
+            return
+        if name in self._asking:
+            self._ask_again.add(name)
+            return
+        self._asking.add(name)
+        self._pool.submit(self._ask, name, entry.revision)
+
+    def _ask(self, name: str, revision: int) -> None:
+        tasks: list[dict[str, str]] = []
+        failure: Exception | None = None
+        try:
+            tasks = self._worker.connector_task_configs(name)
+        except Exception as error:
+            failure = error
+        self._thread.submit(lambda: self._answered(name, revision, tasks, failure))
+
+    def _answered(self, name: str, revision: int, tasks: list[dict[str, str]], failure: Exception | None) -> None:
+        self._asking.discard(name)
+        entry = self._configs.get(name)
+        if name in self._ask_again or (entry is not None and entry.revision != revision):
+            self._ask_again.discard(name)
+            self._update(name)
+        elif entry is None or entry.target is not TargetState.STARTED:
+            self._retry_delay.pop(name, None)
+        elif failure is not None:
+            self._failed(name, failure)
+        else:
+            self._succeeded(name, entry, [with_placeholders(entry.config, t) for t in tasks])
+
+    def _failed(self, name: str, failure: Exception) -> None:
+        """The tasks go on as they were; the connector shows why they are not what it may want, until it can say."""
+        delay = self._retry_delay.get(name, _FIRST_RETRY)
+        self._retry_delay[name] = min(delay * 2, _LAST_RETRY)
+        _log.error("[%s] Unable to generate task configurations; trying again in %g s", name, delay, exc_info=failure)
+        last = self._statuses.connector(name)
+        version = last.version if last else None
+        self._statuses.put_connector(
+            name, ConnectorState(State.FAILED, self._worker.worker_id, trace_of(failure), version)
+        )
+        self._thread.submit(lambda: self._update(name), delay)
+
+    def _succeeded(self, name: str, entry: ConnectorEntry, tasks: Sequence[Mapping[str, str]]) -> None:
+        if self._retry_delay.pop(name, None) is not None and (last := self._statuses.connector(name)) is not None:
+            self._statuses.put_connector(name, replace(last, state=State.RUNNING, trace=None))
+        # The connector's own configuration counts: converters and transforms stand in it, not in the tasks' (KAFKA-9228).
+        if list(entry.tasks) == list(tasks) and entry.applied_config == entry.config:
+            return
+        self._worker.stop_tasks(entry.task_ids(name))
+        self._statuses.forget_tasks(name)
+        entry = self._configs.put_tasks(name, tasks)
+        for task in entry.task_ids(name):
+            self.start(task, entry)
+
+
+def with_placeholders(connector_config: Mapping[str, str], task_config: Mapping[str, str]) -> dict[str, str]:
+    """A task's configuration with the placeholders that the connector's own had, so that no looked-up secret is
+    kept or shown (``AbstractHerder.reverseTransform``)."""
+    raw = {key: value for key, value in connector_config.items() if _PLACEHOLDER.search(value or "")}
+    return {key: raw.get(key, value) for key, value in task_config.items()}

@@ -1,0 +1,72 @@
+"""The ASGI application: resources, errors, and what is wrapped around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from penstock.errors import ConnectError
+from penstock.rest import connectors, loggers, offsets, plugins, root, tasks
+from penstock.rest.context import Context
+from penstock.rest.errors import http_error, on_error
+from penstock.rest.headers import HeaderRule, ResponseHeaders
+from penstock.rest.paths import RawPaths
+
+__all__ = ["AppSettings", "admin_app", "connect_app"]
+
+_RESOURCES = (root.router, connectors.router, tasks.router, offsets.router, plugins.router)
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    #: ``access.control.allow.origin`` and ``.methods``; no origins: no CORS.
+    allow_origins: Sequence[str] = ()
+    allow_methods: Sequence[str] = ()
+    #: ``response.http.headers.config``.
+    headers: Sequence[HeaderRule] = ()
+    #: Whether ``/admin`` is served here, too.
+    with_admin: bool = field(default=True)
+
+
+def connect_app(context: Context, settings: AppSettings | None = None) -> ASGIApp:
+    """Connect's REST API over one herder."""
+    settings = settings or AppSettings()
+    return _app(context, settings, (*_RESOURCES, *([loggers.router] if settings.with_admin else [])))
+
+
+def admin_app(context: Context, settings: AppSettings | None = None) -> ASGIApp:
+    """``/admin`` alone, for ``admin.listeners``."""
+    return _app(context, settings or AppSettings(), [loggers.router])
+
+
+def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) -> ASGIApp:
+    app = FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={ConnectError: on_error, HTTPException: _on_http_exception, Exception: on_error},
+    )
+    app.state.context = context
+    for router in routers:
+        app.include_router(router)
+    wrapped: ASGIApp = RawPaths(app)
+    if settings.allow_origins:
+        # Jetty's filter, which Connect uses, allows GET, POST and HEAD where nothing is said.
+        methods = tuple(settings.allow_methods) or ("GET", "POST", "HEAD")
+        wrapped = CORSMiddleware(
+            wrapped, allow_origins=tuple(settings.allow_origins), allow_methods=methods, allow_headers=("*",)
+        )
+    return ResponseHeaders(wrapped, settings.headers) if settings.headers else wrapped
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such path, no such method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return http_error(error.status_code, dict(error.headers or {}))

@@ -1,0 +1,82 @@
+"""Errors to statuses and bodies (``ConnectExceptionMapper``), and the JSON answer itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, ClassVar, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penstock.errors import (
+    AlreadyExistsError,
+    BadRequestError,
+    ConfigError,
+    ConflictError,
+    ConnectError,
+    NotFoundError,
+)
+
+__all__ = ["REASONS", "JsonResponse", "RestError", "error_response", "http_error", "on_error", "status_of"]
+
+_log = logging.getLogger(__name__)
+
+#: Reason phrases as they stand in Jersey's own messages.
+REASONS: Final = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    415: "Unsupported Media Type",
+}
+_STATUSES: Final[tuple[tuple[type[ConnectError], int], ...]] = (
+    (NotFoundError, 404),
+    (AlreadyExistsError, 409),
+    (ConflictError, 409),
+    (BadRequestError, 400),
+    (ConfigError, 400),
+)
+
+
+class JsonResponse(Response):
+    """JSON as Connect sends it: UTF-8, members in the order given, any size of integer."""
+
+    media_type = "application/json"
+    charset: ClassVar[str] = ""  # type: ignore[misc]  # JSON has no charset parameter; Starlette would add one to text only
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+class RestError(ConnectError):
+    """An answer with a status of its own."""
+
+    def __init__(self, status: int, message: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message or f"HTTP {status} {REASONS[status]}")
+        self.status, self.headers = status, headers
+
+
+def status_of(error: BaseException) -> int:
+    if isinstance(error, RestError):
+        return error.status
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> JsonResponse:
+    return JsonResponse({"error_code": status, "message": message}, status, headers)
+
+
+def http_error(status: int, headers: dict[str, str] | None = None) -> JsonResponse:
+    """One that has no text but its status."""
+    return error_response(status, f"HTTP {status} {REASONS.get(status, '')}".rstrip(), headers)
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    status = status_of(error)
+    headers = error.headers if isinstance(error, RestError) else None
+    if isinstance(error, ConflictError) and error.retry_after is not None:
+        headers = {"Retry-After": str(max(1, round(error.retry_after)))}
+    if status >= 500:
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(status, str(error) or type(error).__name__, headers)

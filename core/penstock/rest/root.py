@@ -1,0 +1,41 @@
+"""``/``, ``/health`` and ``/cluster``: about this worker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+import penstock
+from penstock.herder.interface import HealthStatus
+from penstock.rest.context import ContextDep, HerderDep
+from penstock.rest.errors import JsonResponse
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+_HEALTH_CODES: Final = {HealthStatus.HEALTHY: 200, HealthStatus.STARTING: 503, HealthStatus.UNHEALTHY: 500}
+
+
+@router.get("/")
+def server_info(herder: HerderDep) -> Response:
+    return JsonResponse(
+        {
+            "version": penstock.KAFKA_VERSION,
+            "commit": f"penstock-{penstock.__version__}",
+            "kafka_cluster_id": herder.kafka_cluster_id(),
+        }
+    )
+
+
+@router.get("/health")
+def health(context: ContextDep) -> Response:
+    found = context.herder.health(context.health_timeout)
+    return JsonResponse({"status": found.status.value, "message": found.message}, _HEALTH_CODES[found.status])
+
+
+@router.get("/cluster")
+def cluster(herder: HerderDep) -> Response:
+    return JsonResponse(herder.cluster())

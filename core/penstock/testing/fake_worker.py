@@ -1,0 +1,175 @@
+"""`FakeWorker`: runs connectors and tasks without Kafka, for tests of herders and of REST.
+
+Connectors are real plugins with a thread of their own, as in the worker; of tasks only the states are kept. Offsets are kept in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from penstock.api import TopicPartition
+from penstock.plugins import PluginKind, Plugins
+from penstock.runtime.connector import WorkerConnector
+from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
+from penstock.storage import MemoryOffsetStore
+
+__all__ = ["FakeWorker"]
+
+_STATES = {TargetState.STARTED: State.RUNNING, TargetState.PAUSED: State.PAUSED}
+
+
+class FakeWorker:
+    """Implements `penstock.herder.boundary.HerderWorker` and `ConnectorOffsets`. Safe from any thread."""
+
+    def __init__(
+        self, plugins: Plugins, listener: StatusListener, resolve: Callable[[Mapping[str, str]], dict[str, str]] = dict
+    ) -> None:
+        self.plugins = plugins
+        self.worker_id = "fake:8083"
+        #: What the herder asked for, in order: ``("start_task", "c-0")``.
+        self.calls: list[tuple[str, str]] = []
+        self.stored_sink_offsets: dict[str, dict[TopicPartition, int]] = {}
+        self.source_store = MemoryOffsetStore()
+        self._listener = listener
+        self._resolve = resolve
+        self._lock = threading.Lock()
+        self._connectors: dict[str, WorkerConnector] = {}
+        self._tasks: set[ConnectorTaskId] = set()
+
+    def kafka_cluster_id(self) -> str | None:
+        return "fake-cluster"
+
+    def start(self) -> None:
+        self._note("start", "worker")
+
+    def stop(self) -> None:
+        self._note("stop", "worker")
+
+    def start_connector(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        target: TargetState,
+        request_reconfiguration: Callable[[str], None],
+        done: Callable[[BaseException | None], None],
+    ) -> None:
+        self._note("start_connector", name)
+        resolved = self._resolve(config)
+        connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
+        running = WorkerConnector(name, connector, resolved, self._listener, request_reconfiguration)
+        with self._lock:
+            self._connectors[name] = running
+        running.start(target, done)
+
+    def stop_connector(self, name: str) -> None:
+        self._note("stop_connector", name)
+        with self._lock:
+            connector = self._connectors.pop(name, None)
+        if connector is not None:
+            connector.stop()
+            connector.await_stop(5.0)
+
+    def connector_running(self, name: str) -> bool:
+        with self._lock:
+            connector = self._connectors.get(name)
+        return connector is not None and connector.running
+
+    def connector(self, name: str) -> Any:
+        """The plugin's own instance, so that a test can talk to it."""
+        with self._lock:
+            return self._connectors[name].connector
+
+    def connector_task_configs(self, name: str) -> list[dict[str, str]]:
+        with self._lock:
+            running = self._connectors[name]
+        task_class = running.connector.task_class
+        common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
+        common |= {key: running.config[key] for key in ("topics", "topics.regex") if running.config.get(key)}
+        return [{**config, **common} for config in running.task_configs(int(running.config.get("tasks.max", "1")))]
+
+    def start_task(
+        self,
+        id: ConnectorTaskId,  # noqa: A002 - the interface's word
+        connector_config: Mapping[str, str],
+        task_config: Mapping[str, str],
+        target: TargetState,
+    ) -> bool:
+        self._note("start_task", str(id))
+        with self._lock:
+            self._tasks.add(id)
+        self._listener.on_task(id, _STATES[target])
+        return True
+
+    def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
+        for task in ids:
+            with self._lock:
+                known = task in self._tasks
+                self._tasks.discard(task)
+            if known:
+                self._note("stop_task", str(task))
+                self._listener.on_task(task, State.UNASSIGNED)
+
+    def fail_task(self, task: ConnectorTaskId, error: BaseException) -> None:
+        """What a task's own thread would report."""
+        self._listener.on_task(task, State.FAILED, error)
+
+    def task_ids(self) -> set[ConnectorTaskId]:
+        with self._lock:
+            return set(self._tasks)
+
+    def set_target_state(self, connector: str, state: TargetState) -> None:
+        self._note("set_target_state", f"{connector} {state.value}")
+        with self._lock:
+            instance = self._connectors.get(connector)
+            tasks = [task for task in self._tasks if task.connector == connector]
+        if instance is not None:
+            instance.transition_to(state)
+        for task in tasks:
+            self._listener.on_task(task, _STATES[state])
+
+    def connector_version(self, name: str) -> str | None:
+        with self._lock:
+            connector = self._connectors.get(name)
+        return None if connector is None else connector.connector.version
+
+    def task_version(self, id: ConnectorTaskId) -> str | None:  # noqa: A002 - the interface's word
+        with self._lock:
+            connector = self._connectors.get(id.connector) if id in self._tasks else None
+        return None if connector is None else connector.connector.task_class.version
+
+    # Offsets
+
+    def source_offsets(
+        self, name: str, config: Mapping[str, str]
+    ) -> Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        return self.source_store.all(name)
+
+    def write_source_offsets(
+        self,
+        name: str,
+        config: Mapping[str, str],
+        offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+    ) -> None:
+        self.source_store.write(name, offsets)
+
+    def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]:
+        return dict(self.stored_sink_offsets.get(name, {}))
+
+    def write_sink_offsets(
+        self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
+    ) -> None:
+        stored = self.stored_sink_offsets.setdefault(name, {})
+        for partition, offset in offsets.items():
+            if offset is None:
+                stored.pop(partition, None)
+            else:
+                stored[partition] = offset
+
+    def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
+        self.stored_sink_offsets.pop(name, None)
+
+    def _note(self, what: str, who: str) -> None:
+        with self._lock:
+            self.calls.append((what, who))
