@@ -37,4 +37,13 @@ def penstock_register_connectors() -> list[Plugin]:
         ),
         _plugin("csv-source", "files.csv_source:CsvSource", "source", "typed records out of a CSV file"),
         _plugin("jsonlines-sink", "files.json_lines_sink:JsonLinesSink", "sink", "values as JSON lines"),
+        _tool("mock-source", "mock:MockSourceConnector", "source", "nothing, or a failure on request"),
+        _tool("mock-sink", "mock:MockSinkConnector", "sink", "takes anything, or fails on request"),
+        _tool("verifiable-source", "verifiable:VerifiableSourceConnector", "source", "counted records, for tests"),
+        _tool("verifiable-sink", "verifiable:VerifiableSinkConnector", "sink", "reports what it takes, for tests"),
+        _tool("schema-source", "schema_source:SchemaSourceConnector", "source", "records with a schema, for tests"),
     ]
+
+
+def _tool(name: str, target: str, kind: str, summary: str) -> Plugin:
+    return _plugin(name, "tools." + target, kind, summary, _TOOLS + target.partition(":")[2])
