@@ -12,4 +12,10 @@ def penstock_register_schema_formats() -> list[Plugin]:
 
 @hookimpl
 def penstock_register_services() -> list[Plugin]:
-    return []
+    return [
+        Plugin(
+            "registry",
+            "penstock_registry.server.service:RegistryService",
+            summary="Schema registry with Confluent's HTTP API",
+        )
+    ]

@@ -1,0 +1,299 @@
+"""The registry's state: what the log's records say, applied in order. Knows no rules, answers questions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
+from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, context_of
+from penstock_registry.store import (
+    ClearSubjectKey,
+    ConfigKey,
+    ContextKey,
+    DeleteSubjectKey,
+    ModeKey,
+    SchemaKey,
+    StoreRecord,
+)
+
+__all__ = ["Catalog", "IdEntry"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class IdEntry:
+    """What an id stands for, and under which subjects and versions, in the order of the log.
+
+    `overwritten` has those of its versions whose record was replaced by one with another id (an import may do that):
+    they are still told as its versions, but say no longer that the id is in use.
+    """
+
+    content: SchemaContent
+    keys: dict[SchemaKey, None] = field(default_factory=dict)
+    overwritten: set[SchemaKey] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Context:
+    entries: dict[int, IdEntry] = field(default_factory=dict)
+    ids: dict[Identity, list[int]] = field(default_factory=dict)
+    #: Never goes down while the registry runs, so an id that was deleted is not given to another schema.
+    max_id: int = 0
+
+
+class Catalog:
+    """Thread-safe. `lock` may be held over several questions for answers of one moment; never while doing work."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._subjects: dict[str, dict[int, StoredSchema]] = {}
+        self._contexts: dict[str, _Context] = {}
+        self._known_contexts: set[str] = set()
+        self._guids: dict[str, dict[tuple[str, int], None]] = {}
+        self._configs: dict[str | None, Mapping[str, Any]] = {}
+        self._modes: dict[str | None, str] = {}
+        self._referrers: dict[SchemaKey, set[SchemaKey]] = {}
+        self._prepared: dict[tuple[str, int], bytes] = {}
+
+    # --- applying records --------------------------------------------------------------------------------------------
+
+    def apply(self, records: Sequence[StoreRecord]) -> None:
+        """Take over a batch of the log; readers see all of it or nothing."""
+        with self.lock:
+            for key, value, timestamp_ms in records:
+                match key:
+                    case SchemaKey():
+                        if value is None:
+                            self._remove(key)
+                        else:
+                            self._put(key, StoredSchema.from_value(value, timestamp_ms))
+                    case DeleteSubjectKey(subject) if value is not None:
+                        self._soft_delete(subject, value["version"], timestamp_ms)
+                    case ClearSubjectKey(subject) if value is not None:
+                        self._clear(subject)
+                    case ConfigKey(subject):
+                        self._set_or_drop(self._configs, subject, value)
+                    case ModeKey(subject):
+                        self._set_or_drop(self._modes, subject, None if value is None else value["mode"])
+                    case ContextKey(_, context):
+                        if value is None:
+                            self._known_contexts.discard(context)
+                        else:
+                            self._known_contexts.add(context)
+                    case _:
+                        pass  # a record for the log itself, or of a kind this version does not know
+
+    @staticmethod
+    def _set_or_drop(table: dict[str | None, Any], subject: str | None, value: Any) -> None:
+        if value is None:
+            table.pop(subject, None)
+        else:
+            table[subject] = value
+
+    def _put(self, key: SchemaKey, stored: StoredSchema) -> None:
+        self._known_contexts.add(context_of(key.subject))  # old logs have no record of their own for a context
+        context = self._contexts.setdefault(context_of(key.subject), _Context())
+        entry = context.entries.get(stored.id)
+        if entry is not None and entry.content.identity != stored.content.identity:
+            _log.warning(
+                "The schema log gives id %d in context %s to %s version %d, but it belongs to another schema since an "
+                "earlier record; the later record is left out, since one id never means two schemas.",
+                stored.id, context_of(key.subject), key.subject, key.version,
+            )  # fmt: skip
+            return
+        previous = self._subjects.get(key.subject, {}).get(key.version)
+        if previous is not None and previous.id != stored.id:
+            self._unreference(key, previous)
+            context.entries[previous.id].overwritten.add(key)
+            self._prepared.pop((context_of(key.subject), previous.id), None)
+        if entry is None:
+            entry = context.entries[stored.id] = IdEntry(stored.content)
+            context.ids.setdefault(stored.content.identity, []).append(stored.id)
+            self._guids.setdefault(stored.content.guid, {})[context_of(key.subject), stored.id] = None
+        entry.keys[key] = None
+        entry.overwritten.discard(key)
+        context.max_id = max(context.max_id, stored.id)
+        versions = self._subjects.setdefault(key.subject, {})
+        in_order = not versions or key.version >= next(reversed(versions))
+        versions[key.version] = stored
+        if not in_order:
+            self._subjects[key.subject] = dict(sorted(versions.items()))
+        for target in _references(stored):
+            self._referrers.setdefault(target, set()).add(key)
+        self._prepared.pop((context_of(key.subject), stored.id), None)
+
+    def _remove(self, key: SchemaKey) -> None:
+        versions = self._subjects.get(key.subject, {})
+        stored = versions.pop(key.version, None)
+        if not versions:
+            self._subjects.pop(key.subject, None)
+        if stored is None:
+            return
+        self._unreference(key, stored)
+        name = context_of(key.subject)
+        context = self._contexts[name]
+        affected = [schema_id for schema_id, entry in context.entries.items() if key in entry.overwritten]
+        for schema_id in (stored.id, *affected):
+            entry = context.entries[schema_id]
+            entry.keys.pop(key, None)
+            entry.overwritten.discard(key)
+            self._prepared.pop((name, schema_id), None)
+            if not entry.keys:
+                self._forget_id(name, context, schema_id, entry)
+
+    def _forget_id(self, name: str, context: _Context, schema_id: int, entry: IdEntry) -> None:
+        del context.entries[schema_id]
+        same = context.ids[entry.content.identity]
+        same.remove(schema_id)
+        if not same:
+            del context.ids[entry.content.identity]
+        places = self._guids[entry.content.guid]
+        places.pop((name, schema_id), None)
+        if not places:
+            del self._guids[entry.content.guid]
+
+    def _unreference(self, key: SchemaKey, stored: StoredSchema) -> None:
+        for target in _references(stored):
+            referrers = self._referrers.get(target)
+            if referrers is not None:
+                referrers.discard(key)
+                if not referrers:
+                    del self._referrers[target]
+
+    def _soft_delete(self, subject: str, up_to: int, timestamp_ms: int) -> None:
+        versions = self._subjects.get(subject, {})
+        for version, stored in list(versions.items()):
+            if version <= up_to and not stored.deleted:
+                versions[version] = StoredSchema(
+                    stored.subject, stored.version, stored.id, stored.content, True, timestamp_ms
+                )
+                self._prepared.pop((context_of(subject), stored.id), None)
+
+    def _clear(self, subject: str | None) -> None:
+        for name in [name for name in self._subjects if _covers(subject, name)]:
+            for stored in [stored for stored in self._subjects[name].values() if stored.deleted]:
+                self._remove(SchemaKey(name, stored.version))
+
+    # --- subjects and versions ---------------------------------------------------------------------------------------
+
+    def versions(self, subject: str, deleted: bool = False) -> list[StoredSchema]:
+        """In ascending order; with the soft-deleted ones if `deleted`."""
+        with self.lock:
+            return [stored for stored in self._subjects.get(subject, {}).values() if deleted or not stored.deleted]
+
+    def version(self, subject: str, version: int, deleted: bool = False) -> StoredSchema | None:
+        """One version; -1 is the latest that is not deleted."""
+        with self.lock:
+            versions = self._subjects.get(subject, {})
+            if version == -1:
+                return next((stored for stored in reversed(versions.values()) if not stored.deleted), None)
+            stored = versions.get(version)
+            return stored if stored is not None and (deleted or not stored.deleted) else None
+
+    def has_subject(self, subject: str, deleted: bool = False) -> bool:
+        """Whether there is any version of the subject, or, for a context's name, of any subject in it."""
+        with self.lock:
+            if not Subject.parse(subject).is_context or subject in self._subjects:
+                return bool(self.versions(subject, deleted))
+            return self.has_any(subject, deleted)
+
+    def has_any(self, scope: str | None, deleted: bool = False) -> bool:
+        """The same for a scope: None is the default context's whole."""
+        with self.lock:
+            return any(_covers(scope, name) and self.versions(name, deleted) for name in self._subjects)
+
+    def subjects(self) -> list[str]:
+        """All, sorted, soft-deleted ones included."""
+        with self.lock:
+            return sorted(self._subjects)
+
+    def referrers(self, key: SchemaKey, deleted: bool) -> list[StoredSchema]:
+        """The schemas that reference `key`; with the soft-deleted ones if `deleted`."""
+        with self.lock:
+            found = (self.version(*referrer, deleted=deleted) for referrer in sorted(self._referrers.get(key, ())))
+            return [stored for stored in found if stored is not None]
+
+    # --- ids ---------------------------------------------------------------------------------------------------------
+
+    def id_of(self, context: str, identity: Identity) -> int | None:
+        with self.lock:
+            known = self._contexts.get(context)
+            ids = known.ids.get(identity) if known else None
+            return ids[0] if ids else None
+
+    def entry(self, context: str, schema_id: int) -> IdEntry | None:
+        with self.lock:
+            known = self._contexts.get(context)
+            return known.entries.get(schema_id) if known else None
+
+    def max_id(self, context: str) -> int:
+        with self.lock:
+            known = self._contexts.get(context)
+            return known.max_id if known else 0
+
+    def by_guid(self, guid: str) -> list[tuple[str, int]]:
+        """Where the schema of this GUID is known: contexts and ids."""
+        with self.lock:
+            return list(self._guids.get(guid, ()))
+
+    def stored_under(self, entry: IdEntry) -> Iterator[StoredSchema]:
+        """The versions of an id, in the order of the log."""
+        for key in entry.keys:
+            if key in entry.overwritten:
+                continue
+            stored = self._subjects.get(key.subject, {}).get(key.version)
+            if stored is not None:
+                yield stored
+
+    def prepared(self, context: str, schema_id: int) -> bytes | None:
+        with self.lock:
+            return self._prepared.get((context, schema_id))
+
+    def prepare(self, context: str, schema_id: int, body: bytes) -> None:
+        """Keep a finished answer until anything it says changes. Call with `lock` held since the answer was made."""
+        self._prepared[context, schema_id] = body
+
+    # --- contexts, config, mode --------------------------------------------------------------------------------------
+
+    def contexts(self) -> list[str]:
+        """The default one and those that were made by registering, sorted."""
+        with self.lock:
+            return sorted({DEFAULT_CONTEXT, *self._known_contexts})
+
+    def knows_context(self, context: str) -> bool:
+        with self.lock:
+            return context == DEFAULT_CONTEXT or context in self._known_contexts
+
+    def config(self, subject: str | None) -> Mapping[str, Any] | None:
+        with self.lock:
+            return self._configs.get(subject)
+
+    def configs(self) -> dict[str | None, Mapping[str, Any]]:
+        with self.lock:
+            return dict(self._configs)
+
+    def mode(self, subject: str | None) -> str | None:
+        with self.lock:
+            return self._modes.get(subject)
+
+    def modes(self) -> dict[str | None, str]:
+        with self.lock:
+            return dict(self._modes)
+
+
+def _references(stored: StoredSchema) -> Iterable[SchemaKey]:
+    parent = Subject.parse(stored.subject)
+    return {SchemaKey(parent.qualify(ref.subject), ref.version) for ref in stored.content.references}
+
+
+def _covers(scope: str | None, subject: str) -> bool:
+    """Whether `subject` belongs to a scope: itself, a context, or (None) the default context."""
+    if scope is None:
+        return context_of(subject) == DEFAULT_CONTEXT
+    asked = Subject.parse(scope)
+    return subject == scope or (asked.is_context and asked.context == context_of(subject))

@@ -1,0 +1,168 @@
+"""The keys of ``registry.properties``: used, refused by name, or without effect and warned of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from penstock.errors import ConfigError
+from penstock_registry.server.limits import Limit, Limits
+from penstock_registry.server.settings import CompatibilityLevel
+
+__all__ = ["Listener", "ServerConfig"]
+
+_log = logging.getLogger(__name__)
+
+_DEFAULT_LISTENERS = "http://0.0.0.0:8081"
+_DEFAULT_MAX_REQUEST = 16 * 1024 * 1024
+
+_USED = frozenset(
+    {
+        "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
+        "schema.registry.group.id", "registry.name", "registry.max.request.size",
+    }
+)  # fmt: skip
+_LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
+
+_STORE_HINT = "only store=memory is there; take the key out, and know that schemas are gone with the process"
+_OPEN_HINT = "without it the registry would stand open where you meant it not to; put a proxy with it in front"
+#: Keys that would be dangerous to pass over, and what to do instead.
+_REFUSED = {
+    "kafkastore.bootstrap.servers": _STORE_HINT,
+    "kafkastore.connection.url": _STORE_HINT,
+    "authentication.method": _OPEN_HINT,
+    "authentication.roles": _OPEN_HINT,
+    "ssl.client.auth": _OPEN_HINT,
+    "ssl.client.authentication": _OPEN_HINT,
+    "confluent.schema.registry.authorizer.class": _OPEN_HINT,
+    "resource.extension.class": "Java extensions cannot be loaded",
+    "schema.registry.resource.extension.class": "Java extensions cannot be loaded",
+    "schema.providers": "schema formats are plugins; install the one you need",
+}
+#: Beginnings of known keys that change nothing here.
+_WITHOUT_EFFECT = (
+    "kafkastore.", "inter.instance.", "master.", "leader.", "host.name", "schema.cache.", "metric.", "metrics.",
+    "jmx.", "debug", "access.control.", "request.logger.", "response.", "shutdown.graceful.", "ssl.", "thread.pool.",
+    "compression.enable", "http2.", "websocket.", "confluent.", "init.", "topic.", "dek.", "schema.registry.",
+    "zookeeper.", "cors.", "idle.timeout.ms", "connection.", "max.schemas.", "server.",
+)  # fmt: skip
+
+
+class Listener(NamedTuple):
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it is reached; an address that stands for all of the machine's is shown as this machine."""
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """What a registry's properties say."""
+
+    listeners: tuple[Listener, ...]
+    compatibility: CompatibilityLevel
+    mode_mutability: bool
+    group_id: str
+    name: str
+    max_request_size: int
+    limits: Limits
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, props: Mapping[str, str]) -> ServerConfig:
+        """Raises `ConfigError` for a value that cannot be meant and for a key that must not be passed over."""
+        store = props.get("store", "memory").strip().lower()
+        if store != "memory":
+            raise ConfigError("store", props["store"], f"this store is not there yet; {_STORE_HINT}")
+        for key, hint in _REFUSED.items():
+            if key in props and not (key.startswith("authentication") and props[key].strip().upper() in ("", "NONE")):
+                raise ConfigError(f"The registry does not support {key}: {hint}.")
+        level_key = (
+            "schema.compatibility.level" if "schema.compatibility.level" in props else "avro.compatibility.level"
+        )
+        return cls(
+            _listeners(props),
+            _level(level_key, props.get(level_key, "backward")),
+            _boolean("mode.mutability", props.get("mode.mutability", "true")),
+            props.get("schema.registry.group.id", "schema-registry"),
+            props.get("registry.name", "default"),
+            _positive("registry.max.request.size", props.get("registry.max.request.size", str(_DEFAULT_MAX_REQUEST))),
+            _limits(props),
+            tuple(_warnings(props)),
+        )
+
+
+def _listeners(props: Mapping[str, str]) -> tuple[Listener, ...]:
+    text = props.get("listeners")
+    if text is None:
+        text = f"http://0.0.0.0:{props['port']}" if "port" in props else _DEFAULT_LISTENERS
+    listeners = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            url = urlsplit(entry)
+            host, port = url.hostname or "0.0.0.0", url.port  # noqa: S104 - Confluent's default: all addresses
+        except ValueError as error:
+            raise ConfigError("listeners", entry, str(error)) from error
+        if url.scheme.lower() == "https":
+            raise ConfigError("listeners", entry, "TLS is not supported yet; use http:// behind a proxy that has it")
+        if url.scheme.lower() != "http" or port is None:
+            raise ConfigError("listeners", entry, "expected http://HOST:PORT")
+        listeners.append(Listener(host, port))
+    if not listeners:
+        raise ConfigError("listeners", text, "expected at least one http://HOST:PORT")
+    return tuple(listeners)
+
+
+def _level(key: str, text: str) -> CompatibilityLevel:
+    level = CompatibilityLevel.__members__.get(text.strip().upper())
+    if level is None:
+        raise ConfigError(key, text, f"expected one of {', '.join(CompatibilityLevel.__members__).lower()}")
+    return level
+
+
+def _boolean(key: str, text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise ConfigError(key, text, "expected true or false")
+    return text.strip().lower() == "true"
+
+
+def _positive(key: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigError(key, text, "expected a number of 1 or more")
+    return number
+
+
+def _limits(props: Mapping[str, str]) -> Limits:
+    found = {}
+    for field, name in _LIMIT_KEYS.items():
+        standard: Limit = getattr(Limits(), field)
+        default_key, most_key = f"{name}.search.default.limit", f"{name}.search.max.limit"
+        found[field] = Limit(
+            _positive(default_key, props.get(default_key, str(standard.default))),
+            _positive(most_key, props.get(most_key, str(standard.most))),
+        )
+    return Limits(**found)
+
+
+def _warnings(props: Mapping[str, str]) -> list[str]:
+    limit_keys = {f"{name}.search.{end}.limit" for name in _LIMIT_KEYS.values() for end in ("default", "max")}
+    warnings = []
+    for key in sorted(props):
+        if key in _USED or key in limit_keys or key in _REFUSED:
+            continue
+        if key.startswith(_WITHOUT_EFFECT):
+            warnings.append(f"{key} has no effect in this registry")
+        else:
+            warnings.append(f"{key} is not a setting the registry knows; is it misspelt?")
+    return warnings

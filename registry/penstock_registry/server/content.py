@@ -1,0 +1,199 @@
+"""A schema as the registry keeps it: text, references, metadata, rules; and what makes two of them the same."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from penstock.api.registry import SchemaReference
+from penstock_registry.store.records import Value
+
+__all__ = [
+    "VERSION_PROPERTY",
+    "Identity",
+    "SchemaContent",
+    "StoredSchema",
+    "merge_metadata",
+    "merge_rule_sets",
+    "sorted_metadata",
+]
+
+#: The metadata property that pins a schema to the version it was registered as.
+VERSION_PROPERTY = "confluent:version"
+
+_RULE_LISTS = ("migrationRules", "domainRules", "encodingRules")
+
+
+class Identity(NamedTuple):
+    """Two schemas of one context share an id if this is the same.
+
+    The digest is Confluent's and knows nothing of the type; with it, two languages never share an id.
+    """
+
+    schema_type: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaContent:
+    """Everything of a schema but where it is registered. Immutable; the mappings are not to be changed."""
+
+    schema_type: str
+    text: str
+    references: tuple[SchemaReference, ...] = ()
+    metadata: Mapping[str, Any] | None = None
+    rule_set: Mapping[str, Any] | None = None
+    identity: Identity = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        digest = content_digest(self.text, self.references, self.metadata, self.rule_set)
+        object.__setattr__(self, "identity", Identity(self.schema_type, digest))
+
+    @property
+    def guid(self) -> str:
+        return str(uuid.UUID(bytes=self.identity.digest))
+
+    def members(self) -> dict[str, Any]:
+        """As part of a JSON answer or a stored value, in Confluent's order."""
+        result: dict[str, Any] = {"schemaType": self.schema_type}
+        if self.references:
+            result["references"] = references_json(self.references)
+        if self.metadata is not None:
+            result["metadata"] = dict(self.metadata)
+        if self.rule_set is not None:
+            result["ruleSet"] = dict(self.rule_set)
+        result["schema"] = self.text
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchema:
+    """One version of one subject, as the log has it."""
+
+    subject: str
+    version: int
+    id: int
+    content: SchemaContent
+    deleted: bool
+    timestamp_ms: int
+
+    @classmethod
+    def from_value(cls, value: Value, timestamp_ms: int) -> StoredSchema:
+        """Read a stored value. The type is left out by old registries, for Avro."""
+        references = tuple(
+            SchemaReference(entry["name"], entry["subject"], entry["version"])
+            for entry in value.get("references") or ()
+        )
+        content = SchemaContent(
+            value.get("schemaType") or "AVRO",
+            value["schema"],
+            references,
+            sorted_metadata(value.get("metadata")),
+            value.get("ruleSet"),
+        )
+        return cls(value["subject"], value["version"], value["id"], content, bool(value.get("deleted")), timestamp_ms)
+
+    def to_value(self) -> dict[str, Any]:
+        return {
+            "subject": self.subject,
+            "version": self.version,
+            "id": self.id,
+            **self.content.members(),
+            "deleted": self.deleted,
+        }
+
+
+def references_json(references: Iterable[SchemaReference]) -> list[dict[str, Any]]:
+    return [{"name": r.name, "subject": r.subject, "version": r.version} for r in references]
+
+
+def content_digest(
+    text: str,
+    references: Sequence[SchemaReference] = (),
+    metadata: Mapping[str, Any] | None = None,
+    rule_set: Mapping[str, Any] | None = None,
+) -> bytes:
+    """MD5 over text, references, metadata and rules in Confluent's order (``Schema.updateHash``); the GUID is this."""
+    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False)
+    for reference in references:
+        _update(digest, reference.name, reference.subject)
+        if reference.version is not None:
+            digest.update(int(reference.version).to_bytes(4, "big", signed=True))
+    if metadata is not None:
+        digest.update(b"\x01")
+        for key, tags in (metadata.get("tags") or {}).items():
+            _update(digest, key, *tags)
+        for key, text_value in (metadata.get("properties") or {}).items():
+            _update(digest, key, text_value)
+        _update(digest, *(metadata.get("sensitive") or ()))
+    if rule_set is not None:
+        digest.update(b"\x01")
+        for name in _RULE_LISTS:
+            for rule in rule_set.get(name) or ():
+                _update_rule(digest, rule)
+    return digest.digest()
+
+
+def _update(digest: Any, *texts: str | None) -> None:
+    for text in texts:
+        if text is not None:
+            digest.update(text.encode("utf-8", "surrogatepass"))
+
+
+def _update_rule(digest: Any, rule: Mapping[str, Any]) -> None:
+    _update(digest, *(rule.get(name) for name in ("name", "doc", "kind", "mode", "type")))
+    _update(digest, *(rule.get("tags") or ()))
+    for key, text in (rule.get("params") or {}).items():
+        _update(digest, key, text)
+    _update(digest, *(rule.get(name) for name in ("expr", "onSuccess", "onFailure")))
+    if rule.get("disabled"):
+        digest.update(b"\x01")
+
+
+def sorted_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Metadata in the one order it is stored, hashed and shown in; members without a value are left out."""
+    if metadata is None:
+        return None
+    result: dict[str, Any] = {}
+    if (tags := metadata.get("tags")) is not None:
+        result["tags"] = {key: sorted(set(tags[key])) for key in sorted(tags)}
+    if (properties := metadata.get("properties")) is not None:
+        result["properties"] = {key: properties[key] for key in sorted(properties)}
+    if (sensitive := metadata.get("sensitive")) is not None:
+        result["sensitive"] = sorted(set(sensitive))
+    return result
+
+
+def merge_metadata(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """`over` on top of `base`: tags and sensitive names are joined, a property of `over` wins."""
+    if base is None or over is None:
+        return sorted_metadata(over if base is None else base)
+    result: dict[str, Any] = {}
+    if base.get("tags") is not None or over.get("tags") is not None:
+        tags: dict[str, list[str]] = {key: list(names) for key, names in (base.get("tags") or {}).items()}
+        for key, names in (over.get("tags") or {}).items():
+            tags[key] = tags.get(key, []) + list(names)
+        result["tags"] = tags
+    if base.get("properties") is not None or over.get("properties") is not None:
+        result["properties"] = {**(base.get("properties") or {}), **(over.get("properties") or {})}
+    if base.get("sensitive") is not None or over.get("sensitive") is not None:
+        result["sensitive"] = [*(base.get("sensitive") or ()), *(over.get("sensitive") or ())]
+    return sorted_metadata(result)
+
+
+def merge_rule_sets(base: Mapping[str, Any] | None, over: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """`over` on top of `base`, list by list: a rule of `over` replaces the one of its name in `base`."""
+    if base is None or over is None:
+        chosen = over if base is None else base
+        return None if chosen is None else dict(chosen)
+    result: dict[str, Any] = {**base, **over}
+    for name in _RULE_LISTS:
+        if base.get(name) is None and over.get(name) is None:
+            continue
+        replaced = {rule.get("name") for rule in over.get(name) or ()}
+        kept = [rule for rule in base.get(name) or () if rule.get("name") not in replaced]
+        result[name] = kept + list(over.get(name) or ())
+    return result

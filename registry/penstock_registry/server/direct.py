@@ -1,0 +1,100 @@
+"""A client of a registry in the same process: no HTTP, the same answers and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from penstock.api import SchemaReference
+from penstock.errors import RetriableError
+from penstock_registry.client.interface import RegisteredSchema, RegistryClient, RegistryRequestError
+from penstock_registry.server.content import StoredSchema
+from penstock_registry.server.errors import RegistryError, schema_not_found
+from penstock_registry.server.registry import LATEST, Registry
+from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
+
+__all__ = ["DirectClient"]
+
+T = TypeVar("T")
+
+
+class DirectClient(RegistryClient):
+    """What ``local://NAME`` gives. Safe from any thread."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def register(
+        self,
+        subject: str,
+        schema: str,
+        schema_type: str = "AVRO",
+        references: Sequence[SchemaReference] = (),
+        normalize: bool = False,
+    ) -> RegisteredSchema:
+        request = _request(schema, schema_type, references)
+        return _ask(lambda: _registered(self._registry.register(subject, request, normalize)))
+
+    def lookup(
+        self,
+        subject: str,
+        schema: str,
+        schema_type: str = "AVRO",
+        references: Sequence[SchemaReference] = (),
+        normalize: bool = False,
+        deleted: bool = False,
+    ) -> RegisteredSchema:
+        request = _request(schema, schema_type, references)
+        return _ask(lambda: _registered(self._registry.lookup(subject, request, normalize, deleted)))
+
+    def schema_by_id(self, id: int, subject: str | None = None) -> RegisteredSchema:  # noqa: A002 - the registry's word
+        def find() -> RegisteredSchema:
+            found = self._registry.by_id(id, subject or "")
+            if found is None:
+                raise schema_not_found(id)
+            content, place = found.content, found.stored
+            return RegisteredSchema(
+                id,
+                content.text,
+                content.schema_type,
+                content.references,
+                None if place is None else place.subject,
+                None if place is None else place.version,
+                content.guid,
+            )
+
+        return _ask(find)
+
+    def latest(self, subject: str) -> RegisteredSchema:
+        return self.version(subject, LATEST)
+
+    def version(self, subject: str, version: int) -> RegisteredSchema:
+        # A reference may be to a version that was soft-deleted since: it still has to be read.
+        return _ask(lambda: _registered(self._registry.version(subject, version, deleted=version != LATEST)))
+
+
+def _request(schema: str, schema_type: str, references: Sequence[SchemaReference]) -> SchemaRequest:
+    asked = tuple(ReferenceRequest(*reference) for reference in references)
+    return SchemaRequest(schema, schema_type, asked)
+
+
+def _registered(stored: StoredSchema) -> RegisteredSchema:
+    content = stored.content
+    return RegisteredSchema(
+        stored.id,
+        content.text,
+        content.schema_type,
+        content.references,
+        stored.subject,
+        stored.version,
+        content.guid,
+    )
+
+
+def _ask(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except RegistryError as error:
+        if error.http_status >= 500:
+            raise RetriableError(error.message) from error
+        raise RegistryRequestError(error.message, error.code) from error

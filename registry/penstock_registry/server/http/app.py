@@ -1,0 +1,79 @@
+"""The ASGI application of a registry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from penstock_registry.server.errors import RegistryError, http_error
+from penstock_registry.server.http.front import Front
+from penstock_registry.server.http.media import JSON_TYPE
+from penstock_registry.server.http.parameters import Reply, check_accept
+from penstock_registry.server.http.schema_routes import ContextRoutes, SchemaRoutes
+from penstock_registry.server.http.settings_routes import SettingsRoutes
+from penstock_registry.server.http.subject_routes import SubjectRoutes
+from penstock_registry.server.limits import Limits
+from penstock_registry.server.registry import Registry
+
+__all__ = ["make_app"]
+
+_log = logging.getLogger(__name__)
+
+
+def make_app(
+    registry: Registry,
+    *,
+    version: str,
+    identity: Mapping[str, Any],
+    limits: Limits | None = None,
+    max_request_size: int,
+) -> Front:
+    """An ASGI application over `registry`, which must be started."""
+    limits = limits or Limits()
+    app = FastAPI(
+        title="penstock schema registry", version=version, redirect_slashes=False, docs_url="/docs", redoc_url=None
+    )
+    app.state.max_request_size = max_request_size
+    router = APIRouter(dependencies=[Depends(check_accept)], redirect_slashes=False)
+    SubjectRoutes(registry, limits).add_to(router)
+    SchemaRoutes(registry, limits).add_to(router)
+    SettingsRoutes(registry.settings).add_to(router)
+    ContextRoutes(registry, limits, identity, version).add_to(router)
+    app.include_router(router)
+    app.add_exception_handler(RegistryError, _registry_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _unreadable_parameter)
+    app.add_exception_handler(Exception, _unexpected)
+    return Front(app, registry)
+
+
+def _answer(error: RegistryError) -> Response:
+    # A content type nobody can read is refused before the registry's own media types come into play.
+    media_type = JSON_TYPE if error.code == 400 and error.message == "Bad Request" else None
+    return Reply(
+        {"error_code": error.code, "message": error.message}, status_code=error.http_status, media_type=media_type
+    )
+
+
+async def _registry_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RegistryError)
+    return _answer(error)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(http_error(error.status_code))
+
+
+async def _unreadable_parameter(request: Request, error: Exception) -> Response:
+    return _answer(http_error(404))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(http_error(500))

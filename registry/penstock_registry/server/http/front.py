@@ -1,0 +1,119 @@
+"""In front of the routes: the hot path, paths under a context, encoded slashes, HEAD.
+
+A plain ASGI callable, since it sees every request: middleware classes would double the cost of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
+
+from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
+from penstock_registry.server.registry import Registry
+from penstock_registry.server.subjects import ANY_CONTEXT, Subject, normalize_context
+
+__all__ = ["Front", "decode_segment"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HOT = b"/schemas/ids/"
+_DEFAULT_BYTES = DEFAULT_TYPE.encode()
+
+
+class Front:
+    def __init__(self, app: App, registry: Registry) -> None:
+        self._app = app
+        self._registry = registry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        media_type = answer_type(_header(scope, b"accept"))
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if path.startswith(_HOT) and media_type and scope["method"] == "GET" and not scope["query_string"]:
+            number = path[len(_HOT) :]
+            if number.isdigit() and len(number) < 10 and await self._answer_hot(int(number), media_type, send):
+                return
+        _rewrite(scope, path)
+        scope["registry.media_type"] = media_type
+        await self._app(scope, receive, _Sender(scope, send, media_type))
+
+    async def _answer_hot(self, schema_id: int, media_type: str, send: Send) -> bool:
+        body = self._registry.prepared_by_id(schema_id)
+        if body is None:
+            return False
+        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return True
+
+
+class _Sender:
+    """Passes an answer on: in the media type that was asked for, and without its body for HEAD."""
+
+    def __init__(self, scope: Scope, send: Send, media_type: str | None) -> None:
+        self._send = send
+        self._media_type = media_type.encode() if media_type and media_type != DEFAULT_TYPE else None
+        self._drop_body = scope["method"] == "HEAD"
+        if self._drop_body:
+            scope["method"] = "GET"
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start" and self._media_type is not None:
+            message["headers"] = [
+                (name, self._media_type if value == _DEFAULT_BYTES else value) for name, value in message["headers"]
+            ]
+        elif message["type"] == "http.response.body" and self._drop_body:
+            message["body"] = b""
+        await self._send(message)
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
+
+
+def _encode_segment(segment: str) -> str:
+    return segment.replace("%", "%25").replace("/", "%2F")
+
+
+def decode_segment(segment: str) -> str:
+    """A path parameter as the client meant it: a slash in a subject travels the routes as ``%2F``."""
+    return segment.replace("%2F", "/").replace("%25", "%")
+
+
+def _rewrite(scope: Scope, raw_path: bytes) -> None:
+    """Give the routes a path without a trailing slash or a context prefix, and with slashes only between segments."""
+    encoded = raw_path.partition(b"?")[0].split(b"/")[1:]
+    segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in encoded]
+    if len(segments) > 1 and segments[-1] == "":
+        segments.pop()
+    if len(segments) > 2 and segments[0] == "contexts":
+        segments = _in_context(scope, normalize_context(segments[1]), segments[2:])
+    scope["path"] = "/" + "/".join(map(_encode_segment, segments))
+    scope["raw_path"] = scope["path"].encode()
+
+
+def _in_context(scope: Scope, context: str, segments: list[str]) -> list[str]:
+    """``/contexts/{context}/…`` means ``/…`` with every subject in that context (``ContextFilter``)."""
+    whole = Subject(context, "")
+    head = segments[0]
+    if head in ("config", "mode"):
+        return [head, whole.qualify(segments[1]) if len(segments) > 1 else whole.context_prefix, *segments[2:]]
+    if head == "compatibility" and len(segments) > 2:
+        return [*segments[:2], whole.qualify(segments[2]), *segments[3:]]
+    if head == "subjects" and len(segments) > 1:
+        return [head, whole.qualify(segments[1]), *segments[2:]]
+    if head in ("subjects", "schemas"):
+        parameter = "subject" if len(segments) > 1 else "subjectPrefix"
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = next((value for name, value in query if name == parameter), "")
+        if not given.startswith((":.", ANY_CONTEXT)):
+            given = f"{whole.context_prefix}{given}"
+        rest = [(name, value) for name, value in query if name != parameter]
+        scope["query_string"] = urlencode([*rest, (parameter, given)]).encode()
+    return segments

@@ -1,0 +1,141 @@
+"""From a request's or a record's text to a parsed schema, with its references resolved."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaReference
+from penstock_registry.server.catalog import Catalog
+from penstock_registry.server.content import Identity, SchemaContent, StoredSchema, content_digest
+from penstock_registry.server.errors import RegistryError, invalid_schema
+from penstock_registry.server.formats import Formats
+from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
+from penstock_registry.server.subjects import Subject, context_of
+
+__all__ = ["Candidate", "SchemaReader"]
+
+_CACHE_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A schema from outside that parsed: in canonical form, references at fixed versions."""
+
+    parsed: ParsedSchema
+    content: SchemaContent
+
+
+class SchemaReader:
+    """Thread-safe. Parses what it is given, remembers the parsed form of what is stored."""
+
+    def __init__(self, formats: Formats, catalog: Catalog) -> None:
+        self._formats = formats
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[tuple[str, Identity], ParsedSchema] = OrderedDict()
+
+    def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
+        """What `request` means under `subject`; None if it has no schema at all. Raises 42201."""
+        if request.is_empty or request.text is None:
+            return None
+        schema_type = "AVRO" if request.schema_type is None else request.schema_type
+        schema_format = self._formats.find(schema_type)
+        if schema_format is None:
+            raise invalid_schema(f"Invalid schema type {schema_type}")
+        try:
+            references = self._fixed(subject, request.references)
+            parsed = schema_format.parse(request.text, references, self._resolve(subject, references))
+            if normalize:
+                parsed = parsed.normalized()
+        except InvalidSchemaError as error:
+            raise _unreadable(subject, schema_type, request, str(error)) from error
+        content = SchemaContent(
+            schema_type, parsed.canonical, tuple(parsed.references), request.metadata, request.rule_set
+        )
+        return Candidate(parsed, content)
+
+    def parsed(self, stored: StoredSchema) -> ParsedSchema:
+        """The parsed form of a stored schema. Raises 42201 if the log has one that cannot be read."""
+        key = context_of(stored.subject), stored.content.identity
+        with self._lock:
+            found = self._cache.get(key)
+            if found is not None:
+                self._cache.move_to_end(key)
+                return found
+        content = stored.content
+        schema_format = self._formats.find(content.schema_type)
+        if schema_format is None:
+            raise invalid_schema(f"Invalid schema type {content.schema_type}")
+        try:
+            parsed = schema_format.parse(
+                content.text, content.references, self._resolve(stored.subject, content.references)
+            )
+        except InvalidSchemaError as error:
+            raise invalid_schema(
+                f"The stored schema {stored.id} ({stored.subject} version {stored.version}) cannot be read: {error}"
+            ) from error
+        with self._lock:
+            self._cache[key] = parsed
+            if len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return parsed
+
+    def _fixed(self, subject: str, references: Sequence[ReferenceRequest]) -> tuple[SchemaReference, ...]:
+        """References with every part there, and the latest version as a number."""
+        parent = Subject.parse(subject)
+        fixed = []
+        for reference in references:
+            if reference.name is None or reference.subject is None or reference.version is None:
+                raise InvalidSchemaError(f"Invalid reference: {reference}")
+            version = reference.version
+            if version == -1:
+                latest = self._catalog.version(parent.qualify(reference.subject), -1)
+                version = latest.version if latest is not None else -1
+            fixed.append(SchemaReference(reference.name, reference.subject, version))
+        return tuple(fixed)
+
+    def _resolve(self, subject: str, references: Sequence[SchemaReference]) -> dict[str, str]:
+        """Name and text of every reference, those it needs itself before it. Soft-deleted ones still serve."""
+        resolved: dict[str, str] = {}
+        self._resolve_into(resolved, Subject.parse(subject), references)
+        return resolved
+
+    def _resolve_into(self, resolved: dict[str, str], parent: Subject, references: Sequence[SchemaReference]) -> None:
+        for reference in references:
+            if reference.name in resolved:
+                continue
+            target = parent.qualify(reference.subject)
+            stored = self._catalog.version(target, reference.version, deleted=True)
+            if stored is None:
+                raise InvalidSchemaError(
+                    f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
+                )
+            self._resolve_into(resolved, Subject.parse(target), stored.content.references)
+            resolved.setdefault(reference.name, stored.content.text)
+
+
+def _unreadable(subject: str, schema_type: str, request: SchemaRequest, problem: str) -> RegistryError:
+    """Confluent's message, which repeats the whole request: clients show it, and it names what was sent."""
+    shown = f"[{', '.join(map(str, request.references))}]"
+    known = tuple(
+        SchemaReference(part.name, part.subject, part.version)  # type: ignore[arg-type]  # a part may be missing: hashed as Confluent does
+        for part in request.references
+    )
+    digest = content_digest(request.text or "", known, request.metadata, request.rule_set).hex()
+    guid = "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
+    whole = (
+        f"{{subject={subject},version=null,id=null,guid={guid},schemaType={schema_type},references={shown},"
+        f"metadata={_shown(request.metadata)},ruleSet={_shown(request.rule_set)},schema={request.text},"
+        "schemaTags=null,ts=null,deleted=null}"
+    )
+    return invalid_schema(
+        f"Invalid schema of type {schema_type}, details: Invalid schema {whole} with refs {shown} "
+        f"of type {schema_type}, details: {problem}"
+    )
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)

@@ -1,0 +1,249 @@
+"""Finding a schema under a subject, and registering one: which id and version it has, or gets.
+
+The rules are those of Confluent's ``register`` and ``lookUpSchemaUnderSubject``, with one made stricter: within a
+context an id never means two schemas.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock_registry.server.catalog import Catalog
+from penstock_registry.server.compatibility import check_compatibility
+from penstock_registry.server.content import (
+    VERSION_PROPERTY,
+    SchemaContent,
+    StoredSchema,
+    merge_metadata,
+    merge_rule_sets,
+    sorted_metadata,
+)
+from penstock_registry.server.errors import incompatible_schema, invalid_schema, not_permitted, store_failed
+from penstock_registry.server.reading import Candidate, SchemaReader
+from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
+from penstock_registry.server.settings import Mode, Settings, shown_subject
+from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, check_subject, context_of
+from penstock_registry.server.tags import with_tags
+from penstock_registry.store import ContextKey, Key, RegistryStore, SchemaKey
+from penstock_registry.store.records import DEFAULT_TENANT, Value
+
+__all__ = ["Registering"]
+
+_MAX_VERSION = 2**31 - 1
+#: How often an id that another writer took first is allocated again.
+_ID_RETRIES = 10
+
+
+class Registering:
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: RegistryStore,
+        writer: threading.RLock,  # type: ignore[valid-type]  # typeshed has it as a function before 3.13
+        reader: SchemaReader,
+        settings: Settings,
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._writer = writer
+        self._reader = reader
+        self._settings = settings
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+
+    def lookup(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """The version of `subject` that `request` describes, the newest if several; None if there is none.
+
+        A request without metadata or rules takes any; one without references also finds a version whose references,
+        filled in, read the same.
+        """
+        normalize = normalize or bool(self._settings.config_in_scope(subject).get("normalize"))
+        candidate = self._reader.candidate(subject, request, normalize)
+        return None if candidate is None else self._find(subject, candidate, deleted)
+
+    def _find(self, subject: str, candidate: Candidate, deleted: bool) -> StoredSchema | None:
+        versions = self._catalog.versions(subject, deleted)
+        exact = [stored for stored in versions if stored.content.identity == candidate.content.identity]
+        if exact:
+            return exact[-1]
+        return next((stored for stored in reversed(versions) if self._describes(candidate, stored)), None)
+
+    def _describes(self, candidate: Candidate, stored: StoredSchema) -> bool:
+        asked, known = candidate.content, stored.content
+        if asked.schema_type != known.schema_type or not _same_extras(asked, known):
+            return False
+        if not asked.references and known.references:
+            return self._reader.parsed(stored).formatted("resolved") == asked.text
+        return asked.text == known.text and asked.references == known.references
+
+    # --- registering -------------------------------------------------------------------------------------------------
+
+    def register(self, subject: str, request: SchemaRequest, normalize: bool = False) -> StoredSchema:
+        """The version of `subject` with this schema, made if there is none. `subject` is in its stored form.
+
+        Raises 42201 (schema), 42205 (mode), 42208 (subject), 40901 (incompatible).
+        """
+        check_subject(subject)
+        config = self._settings.config_in_scope(subject)
+        normalize = normalize or bool(config.get("normalize"))
+        if request.changes_tags:
+            request = self._tagged(subject, request, normalize)
+        candidate = self._reader.candidate(subject, request, normalize)
+        existing = None if candidate is None else self._find(subject, candidate, False)
+        if existing is not None and request.version in (0, existing.version) and request.id in (-1, existing.id):
+            return existing
+        with self._writer:
+            return self._register(subject, request, candidate, normalize)
+
+    def _tagged(self, subject: str, request: SchemaRequest, normalize: bool) -> SchemaRequest:
+        """`request` with its tag changes done to the text: its own, or that of the version it starts from."""
+        if request.is_empty:
+            latest = self._catalog.version(subject, -1)
+            if latest is None:
+                raise invalid_schema("Empty schema")
+            request = from_stored(latest, request)
+        candidate = self._reader.candidate(subject, request, normalize)
+        assert candidate is not None
+        text = with_tags(candidate.content, request.tags_to_add, request.tags_to_remove)
+        return request.with_(text=text, tags_to_add=(), tags_to_remove=())
+
+    def _register(
+        self, subject: str, request: SchemaRequest, candidate: Candidate | None, normalize: bool
+    ) -> StoredSchema:
+        importing = self._check_mode(subject, request) is Mode.IMPORT
+        schema_id, found = self._known(subject, request, candidate)
+        if found is not None:
+            return found
+        versions = self._catalog.versions(subject, deleted=True)
+        live = [stored for stored in versions if not stored.deleted]
+        new_version = versions[-1].version + 1 if versions else 1
+        if not importing:
+            config = self._settings.config_in_scope(subject)
+            filled = fill_from_previous(config, request, live, new_version)
+            if filled != request:
+                candidate = self._reader.candidate(subject, filled, normalize)
+                schema_id, found = self._known(subject, filled, candidate)
+                if found is not None:
+                    return found
+            if candidate is None:
+                raise invalid_schema("Empty schema")
+            if problems := check_compatibility(self._reader, config, candidate, live):
+                raise incompatible_schema(subject, problems)
+        if candidate is None:
+            raise invalid_schema("Empty schema")
+        if request.version <= 0:
+            version = new_version
+        elif importing or request.version == new_version:
+            version = request.version
+        else:
+            raise invalid_schema("Version is not one more than previous version")
+        if not 1 <= version <= _MAX_VERSION:
+            raise invalid_schema(f"Version {version} is out of range")
+        return self._write(subject, version, schema_id, candidate.content)
+
+    def _check_mode(self, subject: str, request: SchemaRequest) -> Mode:
+        mode = self._settings.check_writable(subject)
+        if request.id >= 0 and mode is not Mode.IMPORT:
+            raise not_permitted(f"{shown_subject(subject)} is not in import mode")
+        if request.id < 0 and mode is not Mode.READWRITE:
+            raise not_permitted(f"{shown_subject(subject)} is not in read-write mode")
+        return mode
+
+    def _known(
+        self, subject: str, request: SchemaRequest, candidate: Candidate | None
+    ) -> tuple[int, StoredSchema | None]:
+        """The id to register under (-1: a new one), and the version if the subject has this schema already."""
+        if candidate is None:
+            return request.id, None
+        identity = candidate.content.identity
+        if request.version == 0:
+            for stored in reversed(self._catalog.versions(subject)):
+                if stored.content.identity == identity and request.id in (-1, stored.id):
+                    return stored.id, stored
+        known = self._catalog.id_of(context_of(subject), identity)
+        return (known if known is not None and request.id < 0 else request.id), None
+
+    def _write(self, subject: str, version: int, schema_id: int, content: SchemaContent) -> StoredSchema:
+        context = context_of(subject)
+        if schema_id >= 0:
+            self._check_id_free(subject, schema_id, content)
+        for _ in range(_ID_RETRIES):
+            chosen = schema_id if schema_id >= 0 else self._catalog.max_id(context) + 1
+            stored = StoredSchema(subject, version, chosen, content, False, 0)
+            self._store.append(self._records(stored))
+            written = self._catalog.version(subject, version)
+            # What the log says is what counts: another writer may have taken the id first.
+            if written is not None and written.id == chosen and written.content.identity == content.identity:
+                return written
+        raise store_failed(f"no id for {subject} version {version} after {_ID_RETRIES} tries")
+
+    def _check_id_free(self, subject: str, schema_id: int, content: SchemaContent) -> None:
+        entry = self._catalog.entry(context_of(subject), schema_id)
+        if entry is None:
+            return
+        with self._catalog.lock:
+            retired = entry.overwritten.issuperset(entry.keys)
+        if entry.content.identity != content.identity or retired:
+            context = Subject.parse(subject).context_prefix
+            raise not_permitted(f"Overwrite new schema with id {schema_id} in context {context} is not permitted.")
+
+    def _records(self, stored: StoredSchema) -> list[tuple[Key, Value | None]]:
+        records: list[tuple[Key, Value | None]] = []
+        context = context_of(stored.subject)
+        if context != DEFAULT_CONTEXT and not self._catalog.knows_context(context):
+            records.append((ContextKey(DEFAULT_TENANT, context), {"tenant": DEFAULT_TENANT, "context": context}))
+        for earlier in self._catalog.versions(stored.subject, deleted=True):
+            if earlier.deleted and earlier.id == stored.id and earlier.version != stored.version:
+                # The schema comes back as a new version; its soft-deleted one makes room.
+                records.append((SchemaKey(earlier.subject, earlier.version), None))
+        records.append((SchemaKey(stored.subject, stored.version), stored.to_value()))
+        return records
+
+
+def from_stored(stored: StoredSchema, request: SchemaRequest) -> SchemaRequest:
+    """`request` with the schema of `stored`; its own metadata and rules stay if it has any."""
+    content = stored.content
+    return request.with_(
+        text=content.text,
+        schema_type=content.schema_type,
+        references=tuple(ReferenceRequest(*reference) for reference in content.references),
+        metadata=request.metadata if request.metadata is not None else content.metadata,
+        rule_set=request.rule_set if request.rule_set is not None else content.rule_set,
+    )
+
+
+def fill_from_previous(
+    config: Mapping[str, Any], request: SchemaRequest, live: Sequence[StoredSchema], new_version: int
+) -> SchemaRequest:
+    """What `request` leaves out, taken from the latest version; then what the config puts under and over it."""
+    previous = live[-1].content if live else None
+    filled = request
+    if request.is_empty:
+        if previous is None:
+            raise invalid_schema("Empty schema")
+        filled = from_stored(live[-1], request)
+    metadata = filled.metadata if filled.metadata is not None or previous is None else previous.metadata
+    rule_set = filled.rule_set if filled.rule_set is not None or previous is None else previous.rule_set
+    metadata = merge_metadata(merge_metadata(config.get("defaultMetadata"), metadata), config.get("overrideMetadata"))
+    rule_set = merge_rule_sets(merge_rule_sets(config.get("defaultRuleSet"), rule_set), config.get("overrideRuleSet"))
+    pinned = VERSION_PROPERTY in ((metadata or {}).get("properties") or {})
+    if request.version != 0 or pinned:
+        metadata = sorted_metadata(merge_metadata(metadata or {}, {"properties": {VERSION_PROPERTY: str(new_version)}}))
+    return filled.with_(metadata=metadata, rule_set=rule_set)
+
+
+def _same_extras(asked: SchemaContent, known: SchemaContent) -> bool:
+    if asked.rule_set is not None and asked.rule_set != known.rule_set:
+        return False
+    return asked.metadata is None or asked.metadata == known.metadata or asked.metadata == _unpinned(known.metadata)
+
+
+def _unpinned(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if metadata is None:
+        return None
+    properties = {key: value for key, value in (metadata.get("properties") or {}).items() if key != VERSION_PROPERTY}
+    return {**metadata, "properties": properties}

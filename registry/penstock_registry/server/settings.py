@@ -1,0 +1,247 @@
+"""Config and mode: of everything, of a context, of a subject; what holds for a subject; changing them."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from penstock_registry.server.catalog import Catalog
+from penstock_registry.server.errors import (
+    compatibility_not_configured,
+    invalid_compatibility,
+    invalid_mode,
+    mode_not_configured,
+    not_permitted,
+    subject_not_found,
+)
+from penstock_registry.server.requests import optional_bool, optional_text, read_metadata, read_rule_set
+from penstock_registry.server.subjects import Subject, check_subject
+from penstock_registry.store import ClearSubjectKey, ConfigKey, Key, ModeKey, RegistryStore
+
+__all__ = ["CompatibilityLevel", "Mode", "Settings", "config_answer"]
+
+
+class CompatibilityLevel(enum.Enum):
+    NONE = "NONE"
+    BACKWARD = "BACKWARD"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD = "FORWARD"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL = "FULL"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+
+
+class Mode(enum.Enum):
+    READWRITE = "READWRITE"
+    READONLY = "READONLY"
+    #: Read-only whatever a subject's own mode says.
+    READONLY_OVERRIDE = "READONLY_OVERRIDE"
+    #: Schemas come with their ids; nothing is checked for compatibility.
+    IMPORT = "IMPORT"
+    #: Writes belong to another registry (global only).
+    FORWARD = "FORWARD"
+
+
+_TEXTS = ("alias", "aliasForDeks", "compatibilityPolicy", "compatibilityGroup")
+_FLAGS = ("normalize", "validateFields", "validateNewSchemas", "validateRules")
+_METADATA = ("defaultMetadata", "overrideMetadata")
+_RULES = ("defaultRuleSet", "overrideRuleSet")
+#: The order of Confluent's records and answers.
+_ORDER = (
+    "alias", "aliasForDeks", "normalize", "validateFields", "validateNewSchemas", "validateRules",
+    "compatibilityLevel", "compatibilityPolicy", "compatibilityGroup", *_METADATA, *_RULES,
+)  # fmt: skip
+
+
+class Settings:
+    """Config and mode. `writer` is the lock every change of the registry is made under."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: RegistryStore,
+        writer: threading.RLock,  # type: ignore[valid-type]  # typeshed has it as a function before 3.13
+        *,
+        default_level: CompatibilityLevel = CompatibilityLevel.BACKWARD,
+        mode_mutability: bool = True,
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._writer = writer
+        self._default_level = default_level
+        self._mode_mutability = mode_mutability
+
+    # --- what holds --------------------------------------------------------------------------------------------------
+
+    def config_in_scope(self, subject: str | None) -> dict[str, Any]:
+        """Every setting that holds for `subject`: its own, then its context's, then the global one."""
+        result: dict[str, Any] = {"compatibilityLevel": self._default_level.value}
+        with self._catalog.lock:
+            for scope in reversed(_scopes(subject)):
+                own = self._catalog.config(scope) or {}
+                # An alias is a subject's own: what stands in for one subject stands in for no other.
+                result |= {
+                    key: value
+                    for key, value in own.items()
+                    if key != "subject" and (key != "alias" or scope == subject)
+                }
+        return _ordered(result)
+
+    def mode_in_scope(self, subject: str | None) -> Mode:
+        with self._catalog.lock:
+            if self._catalog.mode(None) == Mode.READONLY_OVERRIDE.value:
+                return Mode.READONLY_OVERRIDE
+            for scope in _scopes(subject):
+                if (mode := self._catalog.mode(scope)) is not None:
+                    return Mode(mode)
+        return Mode.READWRITE
+
+    def check_writable(self, subject: str | None) -> Mode:
+        """The mode of `subject`; raises 42205 if it is read-only."""
+        mode = self.mode_in_scope(subject)
+        if mode in (Mode.READONLY, Mode.READONLY_OVERRIDE):
+            raise not_permitted(f"{shown_subject(subject)} is in read-only mode")
+        return mode
+
+    def alias_of(self, subject: str) -> str:
+        """The subject that stands behind `subject`: itself, unless its config names another."""
+        own = self._catalog.config(str(Subject.parse(subject)))
+        alias = own.get("alias") if own else None
+        return Subject.parse(subject).qualify(alias) if alias else subject
+
+    def aliases(self) -> dict[str, list[str]]:
+        """The other names of each subject that has any."""
+        found: dict[str, list[str]] = {}
+        for name, config in self._catalog.configs().items():
+            if name is not None and config.get("alias"):
+                found.setdefault(Subject.parse(name).qualify(config["alias"]), []).append(name)
+        return {subject: sorted(names) for subject, names in found.items()}
+
+    # --- config ------------------------------------------------------------------------------------------------------
+
+    def config(self, subject: str | None, default_to_global: bool = False) -> dict[str, Any]:
+        """As GET /config answers. Raises 40408 if the subject has none of its own and the global is not asked for."""
+        own = self._catalog.config(subject)
+        if subject is not None and own is None and not default_to_global:
+            raise compatibility_not_configured(subject)
+        if subject is None or default_to_global:
+            return config_answer(self.config_in_scope(subject))
+        level = self.config_in_scope(subject)["compatibilityLevel"]
+        return config_answer({"compatibilityLevel": level, **(own or {})})
+
+    def update_config(self, subject: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the members `body` has, a null takes one away. Answers the whole, the level as ``compatibility``."""
+        changes = _read_changes(body)
+        if subject is not None:
+            check_subject(subject)
+        with self._writer:
+            self.check_writable(subject)
+            merged = {**(self._catalog.config(subject) or {}), **changes}
+            merged.pop("subject", None)
+            answer = {key: value for key, value in _ordered(merged).items() if value is not None}
+            stored = {key: value for key, value in answer.items() if value != "" or key != "alias"}
+            value = stored if subject is None else {"subject": subject, **stored}
+            self._store.append([(ConfigKey(subject), value)])
+        return {"compatibility" if key == "compatibilityLevel" else key: value for key, value in answer.items()}
+
+    def delete_config(self, subject: str | None) -> dict[str, Any]:
+        """Take a config away and answer what it was. Raises 40401 if the subject has none."""
+        with self._writer:
+            if subject is not None and self._catalog.config(subject) is None:
+                raise subject_not_found(subject)
+            self.check_writable(subject)
+            previous = self.config(subject)
+            self._store.append([(ConfigKey(subject), None)])
+        return previous
+
+    # --- mode --------------------------------------------------------------------------------------------------------
+
+    def mode(self, subject: str | None, default_to_global: bool = False) -> str:
+        own = self._catalog.mode(subject)
+        if own is not None and not default_to_global:
+            return own
+        if subject is not None and not default_to_global:
+            raise mode_not_configured(subject)
+        return self.mode_in_scope(subject).value
+
+    def update_mode(self, subject: str | None, text: str | None, force: bool = False) -> None:
+        """Set a mode; None takes it away. Raises 42204 for no mode, 42205 if it must not be set now."""
+        mode = None if text is None else Mode.__members__.get(text.upper())
+        if text is not None and mode is None:
+            raise invalid_mode()
+        if mode is Mode.FORWARD and subject is not None:
+            raise invalid_mode("Forward mode only supported on global level")
+        if subject is not None:
+            check_subject(subject)
+        with self._writer:
+            self._check_mutable()
+            records: list[tuple[Key, Mapping[str, Any] | None]] = []
+            if mode is Mode.IMPORT and not force and self.mode_in_scope(subject) is not Mode.IMPORT:
+                if self._catalog.has_any(subject):
+                    raise not_permitted("Cannot import since found existing subjects")
+                cleared = {} if subject is None else {"subject": subject}
+                records.append((ClearSubjectKey(subject), cleared))
+            if mode is None:
+                if self._catalog.mode(subject) is None:
+                    return
+                records.append((ModeKey(subject), None))
+            else:
+                value = {"mode": mode.value} if subject is None else {"subject": subject, "mode": mode.value}
+                records.append((ModeKey(subject), value))
+            self._store.append(records)
+
+    def delete_mode(self, subject: str | None, recursive: bool = False) -> str:
+        """Take a mode away and answer what it was; with `recursive`, also those of the subjects under it."""
+        with self._writer:
+            own = self._catalog.mode(subject)
+            if subject is not None and own is None:
+                raise subject_not_found(subject)
+            self._check_mutable()
+            names = [subject]
+            if recursive:
+                names += [name for name in self._catalog.modes() if name != subject and subject in _scopes(name)]
+            self._store.append([(ModeKey(name), None) for name in names])
+        return own if own is not None else Mode.READWRITE.value
+
+    def _check_mutable(self) -> None:
+        if not self._mode_mutability:
+            raise not_permitted("Mode changes are not allowed")
+
+
+def shown_subject(subject: str | None) -> str:
+    """How messages name a subject and its context."""
+    context = "" if subject is None else Subject.parse(subject).context_prefix
+    return f"Subject {'null' if subject is None else subject} in context {context}"
+
+
+def config_answer(config: Mapping[str, Any]) -> dict[str, Any]:
+    return _ordered({key: value for key, value in config.items() if key != "subject"})
+
+
+def _scopes(subject: str | None) -> list[str | None]:
+    """Where a setting for `subject` is looked for, nearest first."""
+    if subject is None:
+        return [None]
+    prefix = Subject.parse(subject).context_prefix
+    return [subject, prefix, None] if prefix and prefix != subject else [subject, None]
+
+
+def _ordered(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in _ORDER if key in config}
+
+
+def _read_changes(body: Mapping[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name in ("compatibility", "compatibilityLevel"):
+        if name in body:
+            level = optional_text(body, name)
+            if level is not None and level.upper() not in CompatibilityLevel.__members__:
+                raise invalid_compatibility()
+            changes["compatibilityLevel"] = None if level is None else level.upper()
+    changes |= {name: optional_text(body, name) for name in _TEXTS if name in body}
+    changes |= {name: optional_bool(body, name) for name in _FLAGS if name in body}
+    changes |= {name: read_metadata(body, name) for name in _METADATA if name in body}
+    changes |= {name: read_rule_set(body, name) for name in _RULES if name in body}
+    return changes

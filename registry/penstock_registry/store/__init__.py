@@ -1,0 +1,30 @@
+"""Where a registry keeps what it was told: an ordered log of typed records, as Confluent's ``_schemas`` topic is one."""
+
+from penstock_registry.store.interface import RegistryStore, StoreRecord
+from penstock_registry.store.memory import MemoryStore
+from penstock_registry.store.records import (
+    ClearSubjectKey,
+    ConfigKey,
+    ContextKey,
+    DeleteSubjectKey,
+    Key,
+    ModeKey,
+    NoopKey,
+    SchemaKey,
+    UnknownKey,
+)
+
+__all__ = [
+    "ClearSubjectKey",
+    "ConfigKey",
+    "ContextKey",
+    "DeleteSubjectKey",
+    "Key",
+    "MemoryStore",
+    "ModeKey",
+    "NoopKey",
+    "RegistryStore",
+    "SchemaKey",
+    "StoreRecord",
+    "UnknownKey",
+]
