@@ -69,7 +69,7 @@ def connector_config_def(
                 display_name="Connector class",
                 doc="The connector: its plugin name, its class name, or the short form of that.")
         .define("connector.plugin.version", _T.STRING, given.get("connector.plugin.version"), importance=_I.MEDIUM,
-                validator=PluginVersionValidator(), group="Common", order=3, width=_W.MEDIUM,
+                validator=PluginVersionValidator(given.get("connector.plugin.version")), group="Common", order=3, width=_W.MEDIUM,
                 display_name="Connector version",
                 doc="Which version of the connector's class is wanted: a version, a range, or latest.",
                 recommender=VersionRecommender(lookup, "connector", "connector.class", hides=False))
@@ -87,7 +87,7 @@ def connector_config_def(
             parser=class_parser(lookup, kind) if lookup else None,
         ).define(
             f"{setting}.plugin.version", _T.STRING, given.get(f"{setting}.plugin.version"), importance=_I.LOW,
-            validator=PluginVersionValidator(), group="Common", order=7 + 2 * order, width=_W.SHORT,
+            validator=PluginVersionValidator(given.get(f"{setting}.plugin.version")), group="Common", order=7 + 2 * order, width=_W.SHORT,
             display_name=f"{title} version",
             doc="Which version of that converter is wanted: a version, a range, or latest.",
             recommender=VersionRecommender(lookup, kind, setting, hides=True),

@@ -219,6 +219,7 @@ class ConfigDef:
         return sorted(
             self._keys.values(),
             key=lambda k: (
+                k.internal,  # last, so that the others' order is Kafka's
                 -1 if k.group is None else groups[k.group],
                 k.order,
                 k.has_default,

@@ -52,16 +52,17 @@ def _embed(
     type_key, version_key = f"{prefix}type", f"{prefix}plugin.version"
     word = kind.capitalize()
     class_name = props.get(type_key)
+    version = _version(lookup, kind, class_name)
     definition.define(
         type_key, _T.CLASS, importance=_I.HIGH, group=group, order=0, width=_W.LONG,
         display_name=f"{word} type for {alias}", doc=f"The {kind} that the alias '{alias}' stands for.",
         validator=LambdaValidator(_negate_needs_predicate(props, prefix), f"valid configs for {alias} {kind}"),
         recommender=ClassRecommender(lookup, kind), parser=class_parser(lookup, kind),
     ).define(
-        version_key, _T.STRING, _version(lookup, kind, class_name), importance=_I.HIGH, group=group, order=1,
+        version_key, _T.STRING, version, importance=_I.HIGH, group=group, order=1,
         width=_W.LONG, display_name=f"{word} version for {alias}",
         doc=f"Which version of the {kind} '{alias}' is wanted: a version, a range, or latest.",
-        validator=PluginVersionValidator(), recommender=VersionRecommender(lookup, kind, type_key, hides=False),
+        validator=PluginVersionValidator(version), recommender=VersionRecommender(lookup, kind, type_key, hides=False),
     )  # fmt: skip
     own = _definition_of(lookup, kind, class_name)
     if own is not None:

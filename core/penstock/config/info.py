@@ -30,6 +30,8 @@ def config_infos(
     ]
     for key in known.values():
         value = by_name.get(key.name)
+        if key.internal and (value is None or (value.value == key.default and not value.errors)):
+            continue
         configs.append({"definition": key_info(key), "value": None if value is None else value_info(value, key.type)})
     if groups is None:
         groups = keys.groups if isinstance(keys, ConfigDef) else []

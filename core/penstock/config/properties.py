@@ -101,7 +101,8 @@ def _unescape(text: str) -> str:
         if escape == "u":
             digits = text[i + 2 : i + 6]
             if not re.fullmatch(r"[0-9a-fA-F]{4}", digits):
-                raise ConfigError(f"Malformed \\u escape: four hexadecimal digits expected, met {digits!r}")
+                # What was met is not shown: it may be part of a secret.
+                raise ConfigError("Malformed \\u escape: four hexadecimal digits expected")
             out.append(chr(int(digits, 16)))
             i += 6
         else:

@@ -58,8 +58,8 @@ class VersionRange:
             raise ValueError("expected a version, a range or latest")
         return cls(tuple(found))
 
-    def __contains__(self, version: str) -> bool:
-        return any(interval.has(version) for interval in self.intervals)
+    def __contains__(self, version: str | None) -> bool:
+        return version is not None and any(interval.has(version) for interval in self.intervals)
 
 
 def _interval(match: re.Match[str], text: str) -> _Interval:
@@ -88,15 +88,23 @@ def _key(version: str) -> list[tuple[int, int, str]]:
 
 
 class PluginVersionValidator:
-    """Accepts what `VersionRange.parse` does."""
+    """Accepts what `VersionRange.parse` does and, where the installed version is known, has that version in it.
+
+    One version of a distribution can be installed: another one that is asked for would silently not be used.
+    """
+
+    def __init__(self, installed: str | None = None) -> None:
+        self._installed = installed
 
     def ensure_valid(self, name: str, value: Any) -> None:
         if value is None:
             return
         try:
-            VersionRange.parse(value)
+            wanted = VersionRange.parse(value)
         except ValueError as error:
             raise ConfigError(name, value, str(error)) from None
+        if self._installed not in (None, "undefined", value) and self._installed not in wanted:
+            raise ConfigError(name, value, f"the installed version is {self._installed}")
 
     def __str__(self) -> str:
         return "a version, a range of versions such as [1.0,2.0), or latest"
