@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.api import Deserializer, Serializer
-from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.config import ConfigDef, ConfigType, Importance, Width
 from penstock.data import OPTIONAL_STRING, Schema, SchemaAndValue
 from penstock.data.javatext import java_text
 from penstock_converters.base import ConverterAndHeaderConverter, converter_config_def
@@ -28,6 +28,8 @@ class StringConverter(ConverterAndHeaderConverter):
             ConfigType.STRING,
             "UTF-8",
             importance=Importance.HIGH,
+            width=Width.MEDIUM,
+            display_name="Encoding",
             doc="The character set strings are written and read in, by its Java or Python name.",
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from penstock.api import SourceConnector
 from penstock.config import ConfigDef
+from penstock.config.connector import sink_connector_config_def, source_connector_config_def
 from penstock.config.info import key_info
 from penstock.config.versions import VersionRange
 from penstock.errors import BadRequestError, NotFoundError, PluginError
@@ -47,8 +49,14 @@ def plugin_settings(plugins: Plugins, name: str, version: str | None) -> list[Ma
             f"Plugin {name} is not installed in version {version}; the one version here is {info.version}"
         )
     loaded: Any = plugins.load(kind, name)
-    definition: ConfigDef = loaded.config_def()
-    return [key_info(key) for key in definition.keys]
+    own: ConfigDef = loaded.config_def()
+    keys = {key.name: key for key in own.keys}
+    if kind is PluginKind.CONNECTOR:
+        common = source_connector_config_def if issubclass(loaded, SourceConnector) else sink_connector_config_def
+        # A connector's own word on a setting goes before the common one.
+        for key in common(None, {"connector.plugin.version": info.version}).keys:
+            keys.setdefault(key.name, key)
+    return [key_info(key) for key in keys.values()]
 
 
 def _range(text: str) -> VersionRange:
