@@ -124,7 +124,7 @@ class InsertField(OperatingTransform):
         bound = self.edit(shape, after, edit)
         if not sources:
             return bound
-        return bound._replace(apply=_with_facts(facts, sources, schema is None, bound.apply))
+        return bound._replace(apply=_with_facts(facts, sources, schema is None, self.part, bound.apply))
 
     def _check_parents(self, path: FieldPath, schema: Schema) -> None:
         for depth in range(1, len(path.steps)):
@@ -174,17 +174,18 @@ def _putting_fact(name: str, facts: Mapping[str, Any], source: str) -> Edit:
 
 
 def _with_facts(
-    facts: dict[str, Any], sources: list[str], schemaless: bool, apply: Callable[[Any], Any]
+    facts: dict[str, Any], sources: list[str], schemaless: bool, part: str, apply: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
     """Look up what the record itself says, then edit. A bound transform runs in one thread, so `facts` is a scratch pad."""
     partition, offset, timestamp = (s in sources for s in ("partition.field", "offset.field", "timestamp.field"))
 
     def run(record: Any) -> Any:
+        if getattr(record, part) is None:
+            return record
         if partition:
             value = record.partition
             facts["partition.field"] = Int32(value) if schemaless and value is not None else value
         if offset:
-            facts["offset.field"] = None
             facts["offset.field"] = require_sink_record(record, _PURPOSE).offset
         if timestamp:
             millis = record.timestamp

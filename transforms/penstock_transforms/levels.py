@@ -14,7 +14,7 @@ from penstock.errors import DataError
 from penstock_transforms.operating import Edit, defaults_filler, in_sequence
 from penstock_transforms.requirements import not_a_map, not_a_struct
 
-__all__ = ["Level", "LocalEdit", "bind_level", "copy_basics"]
+__all__ = ["Level", "LocalEdit", "bind_level", "carry_metadata", "copy_basics"]
 
 S = TypeVar("S")
 

@@ -13,7 +13,7 @@ from penstock.errors import ConfigError
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, copy_basics
 from penstock_transforms.operating import Edit, OperatingTransform
-from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null, java_list, split_pair
+from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null, split_pair
 
 __all__ = ["ReplaceField", "ReplaceFieldKey", "ReplaceFieldValue"]
 
@@ -23,7 +23,7 @@ def _renames(mappings: list[str]) -> dict[str, str]:
     for mapping in mappings:
         parts = split_pair(mapping)
         if len(parts) != 2:
-            raise ConfigError("renames", java_list(mappings), f"Invalid rename mapping: {mapping}")
+            raise ConfigError("renames", mappings, f"Invalid rename mapping: {mapping}")
         pairs[parts[0]] = parts[1]
     return pairs
 

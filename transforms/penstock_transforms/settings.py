@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from penstock.config import CaseInsensitiveValidString, ConfigDef, ConfigType, Importance
@@ -16,7 +15,6 @@ __all__ = [
     "RegexValidator",
     "define_field_syntax",
     "define_replace_null",
-    "java_list",
     "split_pair",
 ]
 
@@ -48,11 +46,6 @@ def define_field_syntax(config: ConfigDef, kafkas_own: bool = False) -> ConfigDe
     )
 
 
-def java_list(items: Sequence[Any]) -> str:
-    """A list as Java prints it: ``[a, b]``."""
-    return f"[{', '.join(map(str, items))}]"
-
-
 def split_pair(mapping: str) -> list[str]:
     """``a:b`` into its parts; empty parts at the end do not count, as in Java's ``String.split``."""
     parts = mapping.split(":")
@@ -66,7 +59,7 @@ class NonEmptyList:
 
     def ensure_valid(self, name: str, value: Any) -> None:
         if not value:
-            raise ConfigError(name, None if value is None else java_list(value), "Empty list")
+            raise ConfigError(name, value, "Empty list")
 
     def __str__(self) -> str:
         return "non-empty list"

@@ -1,0 +1,190 @@
+"""``java.text.SimpleDateFormat`` patterns, for UTC and the US locale.
+
+Supported letters: ``G y Y M L w W D d F E u a H k K h m s S z Z X``, quoted text and other characters. An unknown
+letter is a `ConfigError` in Java's words. Parsing is lenient, as Java's is by default (`penstock_transforms.date_parser`).
+Moments are milliseconds since the epoch, of any size.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from penstock.errors import ConfigError
+from penstock_transforms.calendar_days import civil_from_day, day_of_year, week_of_year, weekday
+
+__all__ = ["AM_PM", "ERAS", "MONTHS", "WEEKDAYS", "DateFormat", "Element"]
+
+MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+#: From Sunday on.
+WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+ERAS: Final = ("BC", "AD")
+AM_PM: Final = ("AM", "PM")
+_LETTERS: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
+_MILLIS_PER_DAY: Final = 86_400_000
+_RESOLUTION: Final = {
+    "S": 1, "s": 1000, "m": 60_000, "H": 3_600_000, "k": 3_600_000, "K": 3_600_000, "h": 3_600_000, "a": 43_200_000,
+}  # fmt: skip
+
+
+class Element(NamedTuple):
+    """A run of one pattern letter, or (with `letter` empty) text that stands for itself."""
+
+    letter: str
+    count: int
+    text: str = ""
+
+
+class DateFormat:
+    """A compiled pattern. Immutable, safe to share between threads."""
+
+    def __init__(self, pattern: str, now: dt.datetime | None = None) -> None:
+        """`now` decides which century a two-digit year is put into: 80 years back to 20 years ahead."""
+        from penstock_transforms.date_parser import DateParser  # it needs this module's names
+
+        self.pattern = pattern
+        self.elements = tuple(_compile(pattern))
+        #: The pattern shows nothing finer than this many milliseconds.
+        self.resolution: int = min((_RESOLUTION.get(e.letter, _MILLIS_PER_DAY) for e in self.elements), default=1)
+        self._formatters = [_formatter(e) for e in self.elements]
+        self._parser = DateParser(self.elements, now or dt.datetime.now(dt.UTC))
+
+    def format(self, millis: int) -> str:
+        day, rest = divmod(millis, _MILLIS_PER_DAY)
+        moment = _Moment(day, rest)
+        return "".join([f(moment) for f in self._formatters])
+
+    def parse(self, text: str) -> int:
+        """Milliseconds; text after the end of the pattern does not matter. Raises ``ValueError``."""
+        return self._parser.parse(text)
+
+
+class _Moment:
+    """A day and the milliseconds in it; calendar fields are worked out once, when first asked for."""
+
+    __slots__ = ("_civil", "day", "rest")
+
+    def __init__(self, day: int, rest: int) -> None:
+        self.day, self.rest = day, rest
+        self._civil: tuple[int, int, int] | None = None
+
+    @property
+    def civil(self) -> tuple[int, int, int]:
+        if self._civil is None:
+            self._civil = civil_from_day(self.day)
+        return self._civil
+
+    @property
+    def hour(self) -> int:
+        return self.rest // 3_600_000
+
+
+def _compile(pattern: str) -> list[Element]:
+    elements: list[Element] = []
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "'":
+            text, at = _quoted(pattern, at)
+        elif char.isascii() and char.isalpha():
+            end = at
+            while pattern[end : end + 1] == char:
+                end += 1
+            elements.append(_element(char, end - at))
+            at = end
+            continue
+        else:
+            text, at = char, at + 1
+        if elements and not elements[-1].letter:
+            text = elements.pop().text + text
+        elements.append(Element("", 0, text))
+    return elements
+
+
+def _element(letter: str, count: int) -> Element:
+    if letter not in _LETTERS:
+        raise ConfigError(f"Illegal pattern character '{letter}'")
+    if letter == "X" and count > 3:
+        raise ConfigError(f"invalid ISO 8601 format: length={count}")
+    return Element(letter, count)
+
+
+def _quoted(pattern: str, opening: int) -> tuple[str, int]:
+    if pattern[opening + 1 : opening + 2] == "'":
+        return "'", opening + 2
+    text = ""
+    at = opening + 1
+    while True:
+        end = pattern.find("'", at)
+        if end < 0:
+            raise ConfigError("Unterminated quote")
+        text += pattern[at:end]
+        if pattern[end + 1 : end + 2] != "'":
+            return text, end + 1
+        text += "'"
+        at = end + 2
+
+
+_Number = Callable[[_Moment], int]
+
+
+def _week_of_month(moment: _Moment) -> int:
+    _, _, day = moment.civil
+    return (day - 1 + weekday(moment.day - day + 1)) // 7 + 1
+
+
+_NUMBERS: Final[dict[str, _Number]] = {
+    "w": lambda t: week_of_year(t.day)[1],
+    "W": _week_of_month,
+    "D": lambda t: day_of_year(t.day),
+    "d": lambda t: t.civil[2],
+    "F": lambda t: (t.civil[2] - 1) // 7 + 1,
+    "u": lambda t: (weekday(t.day) + 6) % 7 + 1,
+    "H": lambda t: t.hour,
+    "k": lambda t: t.hour or 24,
+    "K": lambda t: t.hour % 12,
+    "h": lambda t: t.hour % 12 or 12,
+    "m": lambda t: t.rest // 60_000 % 60,
+    "s": lambda t: t.rest // 1000 % 60,
+    "S": lambda t: t.rest % 1000,
+}
+
+
+def _formatter(element: Element) -> Callable[[_Moment], str]:
+    letter, count, text = element
+    if not letter:
+        return lambda _: text
+    if letter in _NUMBERS:
+        return _padded(_NUMBERS[letter], count)
+    match letter:
+        case "G":
+            return lambda t: ERAS[t.civil[0] > 0]
+        case "y":
+            return _year(lambda t: t.civil[0] if t.civil[0] > 0 else 1 - t.civil[0], count)
+        case "Y":
+            return _year(lambda t: week_of_year(t.day)[0], count)
+        case "M" | "L" if count < 3:
+            return _padded(lambda t: t.civil[1], count)
+        case "M" | "L":
+            return lambda t: MONTHS[t.civil[1] - 1][: None if count > 3 else 3]
+        case "E":
+            return lambda t: WEEKDAYS[weekday(t.day)][: None if count > 3 else 3]
+        case "a":
+            return lambda t: AM_PM[t.hour >= 12]
+    zone = {"X": "Z", "Z": "+0000", "z": "UTC" if count < 4 else "Coordinated Universal Time"}[letter]
+    return lambda _: zone
+
+
+def _padded(number: _Number, count: int) -> Callable[[_Moment], str]:
+    if count == 1:
+        return lambda t: str(number(t))
+    return lambda t: f"{number(t):0{count}d}"
+
+
+def _year(number: _Number, count: int) -> Callable[[_Moment], str]:
+    # Two letters are two digits; any other count is a least width.
+    return (lambda t: f"{number(t) % 100:02d}") if count == 2 else _padded(number, count)
