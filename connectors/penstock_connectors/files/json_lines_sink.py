@@ -17,9 +17,9 @@ from penstock import __version__
 from penstock.api import SinkConnector, SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidString
 from penstock.data import Float32, Schema, SinkRecord, Type
+from penstock.data.javatext import float_text
 from penstock.errors import DataError
 from penstock_connectors.appending import AppendedFile
-from penstock_connectors.java_text import float_text
 
 __all__ = ["JsonLinesSink", "JsonLinesSinkTask"]
 

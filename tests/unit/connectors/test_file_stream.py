@@ -23,7 +23,7 @@ from penstock.errors import ConfigError, ConnectError
 from penstock.testing.fakes import FakeSinkTaskContext, FakeSourceTaskContext, drain
 from penstock_connectors.file_stream_sink import FileStreamSinkConnector, FileStreamSinkTask
 from penstock_connectors.file_stream_source import FileStreamSourceConnector, FileStreamSourceTask
-from penstock_connectors.java_text import to_text
+from penstock_connectors.java_text import printer
 from penstock_connectors.reading import RecordReader, StandardInput, split_universal
 
 
@@ -330,4 +330,4 @@ def test_every_sink_task_gets_the_whole_configuration():
     ],
 )
 def test_text_is_what_the_jvm_prints(value, schema, text):
-    assert to_text(value, schema) == text
+    assert printer(schema)(value) == text
