@@ -3,7 +3,7 @@
 from penstock.plugins.discovery import BrokenSource
 from penstock.plugins.kinds import PluginInfo, PluginKind
 from penstock.plugins.lookup import Lookup
-from penstock.plugins.manager import Plugins
+from penstock.plugins.manager import MissingDependencyError, Plugins
 from penstock.plugins.settings import PluginSettings
 
-__all__ = ["BrokenSource", "Lookup", "PluginInfo", "PluginKind", "PluginSettings", "Plugins"]
+__all__ = ["BrokenSource", "Lookup", "MissingDependencyError", "PluginInfo", "PluginKind", "PluginSettings", "Plugins"]

@@ -24,9 +24,15 @@ from penstock.plugins.kinds import PluginInfo, PluginKind, kind_problem
 from penstock.plugins.names import exact_names, nearest, python_path, short_names
 from penstock.plugins.settings import PluginSettings
 
-__all__ = ["Plugins"]
+__all__ = ["MissingDependencyError", "Plugins"]
 
 _log = logging.getLogger(__name__)
+
+
+class MissingDependencyError(PluginError):
+    """A plugin's library is not installed, and it is known what would install it; the message says so."""
+
+
 _Index = dict[tuple[PluginKind, str], list[PluginInfo]]
 
 
@@ -126,9 +132,7 @@ class Plugins:
             for attribute in attributes.split("."):
                 loaded = getattr(loaded, attribute)
         except ModuleNotFoundError as error:
-            raise PluginError(
-                f"{who} needs the module {error.name!r}, which is not installed.{self._pip(info)}"
-            ) from error
+            raise self._missing(info, who, error.name or "") from error
         except Exception as error:
             raise PluginError(
                 f"{who} cannot be imported ({info.plugin.target}): {type(error).__name__}: {error}"
@@ -187,12 +191,16 @@ class Plugins:
         names = {*exact_names(info.plugin), info.distribution, f"{info.distribution}/{info.plugin.name}"}
         return not names & self._settings.disabled
 
+    def suggestions(self, name: str, kind: PluginKind | None = None) -> list[str]:
+        """The names most like `name`, at most three, each of another plugin."""
+        best: list[str] = []
+        for info in self.infos(kind):
+            best += nearest(name, (info.plugin.name, *info.plugin.aliases, *short_names(info.plugin)), 1)
+        return nearest(name, best)
+
     def _unknown(self, kind: PluginKind, name: str) -> str:
-        known = [
-            n for info in self.infos(kind) for n in (info.plugin.name, *info.plugin.aliases, *short_names(info.plugin))
-        ]
         parts = [f"No {kind.word} is known by the name {name!r}."]
-        if near := nearest(name, known):
+        if near := self.suggestions(name, kind):
             parts.append(f"The nearest known: {', '.join(near)}.")
         if name in self._settings.disabled:
             parts.append("It is disabled in plugins.toml.")
@@ -203,12 +211,15 @@ class Plugins:
         parts.append("`penstock plugins` lists what there is.")
         return " ".join(parts)
 
-    def _pip(self, info: PluginInfo) -> str:
-        """The command that brings what an import misses, where plugins.toml knows it."""
-        for name in exact_names(info.plugin):
+    def _missing(self, info: PluginInfo, who: str, module: str) -> PluginError:
+        package = module.partition(".")[0]
+        if package == info.plugin.target.partition(":")[0].partition(".")[0]:
+            return PluginError(f"{who} cannot be imported: its own module {module!r} does not exist")
+        text = f"{who} needs the module {module!r}, which is not installed."
+        for name in (*exact_names(info.plugin), module, package):
             if requirement := self._settings.install.get(name):
-                return f' To install it: pip install "{requirement}"'
-        return f" It is for {info.distribution} to say what provides it."
+                return MissingDependencyError(f'{text} To install it: pip install "{requirement}"')
+        return PluginError(f"{text} It is for {info.distribution} to say what provides it.")
 
 
 def _index(infos: Iterable[PluginInfo], names: Callable[[Plugin], list[str]]) -> _Index:
