@@ -14,7 +14,7 @@ def penstock_register_schema_formats() -> list[Plugin]:
 def penstock_register_services() -> list[Plugin]:
     return [
         Plugin(
-            "registry",
+            "schema-registry",
             "penstock_registry.server.service:RegistryService",
             summary="Schema registry with Confluent's HTTP API",
         )

@@ -49,10 +49,10 @@ def _messages(
 ) -> list[str]:
     if level is CompatibilityLevel.NONE:
         return []
-    if any(stored.content.schema_type != new.schema_type for stored in earlier):
-        return ["Incompatible because of different schema type"]
     newest_first = list(reversed(earlier))
     for stored in newest_first if level in _TRANSITIVE else newest_first[:1]:
+        if stored.content.schema_type != new.schema_type:
+            return ["Incompatible because of different schema type"]
         old = reader.parsed(stored)
         messages: list[str] = []
         if level in _READ_BY_OLD:

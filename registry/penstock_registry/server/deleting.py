@@ -33,7 +33,7 @@ class Deleting:
         self,
         catalog: Catalog,
         store: RegistryStore,
-        writer: threading.RLock,  # type: ignore[valid-type]  # typeshed has it as a function before 3.13
+        writer: threading.RLock,
         settings: Settings,
     ) -> None:
         self._catalog = catalog

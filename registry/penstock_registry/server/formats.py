@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from penstock.api.registry import SchemaFormat
 
@@ -20,25 +21,36 @@ BUILT_IN: Mapping[str, str] = {
 
 
 class Formats:
-    """Thread-safe. A format given in `extra` takes the place of a built-in one of its name."""
+    """Thread-safe. A format in `extra` takes the place of a built-in one of its name; it is made when first used."""
 
-    def __init__(self, extra: Mapping[str, SchemaFormat] | None = None, built_in: Mapping[str, str] = BUILT_IN) -> None:
+    def __init__(
+        self,
+        extra: Mapping[str, Callable[[], SchemaFormat]] | None = None,
+        built_in: Mapping[str, str] = BUILT_IN,
+    ) -> None:
         self._lock = threading.Lock()
-        self._loaded: dict[str, SchemaFormat] = dict(extra or {})
-        self._targets = {name: target for name, target in built_in.items() if _is_installed(target)}
+        self._makers: dict[str, Callable[[], SchemaFormat]] = {
+            name: partial(_imported, target) for name, target in built_in.items() if _is_installed(target)
+        } | dict(extra or {})
+        self._made: dict[str, SchemaFormat] = {}
 
     def names(self) -> list[str]:
-        with self._lock:
-            return [*self._targets, *(name for name in self._loaded if name not in self._targets)]
+        return list(self._makers)
 
     def find(self, name: str) -> SchemaFormat | None:
         """The format of that name, imported if need be; None if there is none."""
         with self._lock:
-            found = self._loaded.get(name)
-            if found is None and name in self._targets:
-                module, _, attribute = self._targets[name].partition(":")
-                found = self._loaded[name] = getattr(importlib.import_module(module), attribute)()
+            found = self._made.get(name)
+            if found is None and name in self._makers:
+                found = self._made[name] = self._makers[name]()
             return found
+
+
+def _imported(target: str) -> SchemaFormat:
+    module, _, attribute = target.partition(":")
+    made = getattr(importlib.import_module(module), attribute)()
+    assert isinstance(made, SchemaFormat)
+    return made
 
 
 def _is_installed(target: str) -> bool:

@@ -41,7 +41,7 @@ class Registering:
         self,
         catalog: Catalog,
         store: RegistryStore,
-        writer: threading.RLock,  # type: ignore[valid-type]  # typeshed has it as a function before 3.13
+        writer: threading.RLock,
         reader: SchemaReader,
         settings: Settings,
     ) -> None:
@@ -53,19 +53,17 @@ class Registering:
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
-    def lookup(
-        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
-    ) -> StoredSchema | None:
-        """The version of `subject` that `request` describes, the newest if several; None if there is none.
-
-        A request without metadata or rules takes any; one without references also finds a version whose references,
-        filled in, read the same.
-        """
+    def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
+        """`request` parsed, normalized if it or the subject's config wants that; None if it has no schema."""
         normalize = normalize or bool(self._settings.config_in_scope(subject).get("normalize"))
-        candidate = self._reader.candidate(subject, request, normalize)
-        return None if candidate is None else self._find(subject, candidate, deleted)
+        return self._reader.candidate(subject, request, normalize)
 
-    def _find(self, subject: str, candidate: Candidate, deleted: bool) -> StoredSchema | None:
+    def find(self, subject: str, candidate: Candidate, deleted: bool = False) -> StoredSchema | None:
+        """The version of `subject` that `candidate` describes, the newest if several; None if there is none.
+
+        A candidate without metadata or rules takes any; one without references also finds a version whose
+        references, filled in, read the same.
+        """
         versions = self._catalog.versions(subject, deleted)
         exact = [stored for stored in versions if stored.content.identity == candidate.content.identity]
         if exact:
@@ -93,7 +91,7 @@ class Registering:
         if request.changes_tags:
             request = self._tagged(subject, request, normalize)
         candidate = self._reader.candidate(subject, request, normalize)
-        existing = None if candidate is None else self._find(subject, candidate, False)
+        existing = None if candidate is None else self.find(subject, candidate)
         if existing is not None and request.version in (0, existing.version) and request.id in (-1, existing.id):
             return existing
         with self._writer:

@@ -98,9 +98,12 @@ class Registry:
     ) -> StoredSchema:
         """The version of `subject` with this schema. Raises 40401, 40403, 42201."""
         subject = self._named(subject)
+        candidate = self._registering.candidate(subject, request, normalize)
         if not self.catalog.has_subject(subject, deleted):
             raise subject_not_found(subject)
-        found = self._in_contexts(subject, lambda name: self._registering.lookup(name, request, normalize, deleted))
+        if candidate is None:
+            raise schema_not_found()
+        found = self._in_contexts(subject, lambda name: self._registering.find(name, candidate, deleted))
         if found is None:
             raise schema_not_found()
         return found

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,13 @@ _STOP_SECONDS = 10.0
 class RegistryService:
     """A registry with its HTTP server (`penstock.api.Service`). Start and stop once each, from any thread.
 
-    `formats` are schema languages beside the built-in ones, by type name, to be given before `start`.
+    `formats` are schema languages beside the built-in ones: by type name, what makes them. To be given before `start`.
     """
 
-    def __init__(self, formats: Mapping[str, SchemaFormat] | None = None, store: RegistryStore | None = None) -> None:
-        self.formats: dict[str, SchemaFormat] = dict(formats or {})
+    def __init__(
+        self, formats: Mapping[str, Callable[[], SchemaFormat]] | None = None, store: RegistryStore | None = None
+    ) -> None:
+        self.formats: dict[str, Callable[[], SchemaFormat]] = dict(formats or {})
         self._store = store or MemoryStore()
         self._lock = threading.Lock()
         self._registry: Registry | None = None

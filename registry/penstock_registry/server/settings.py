@@ -62,7 +62,7 @@ class Settings:
         self,
         catalog: Catalog,
         store: RegistryStore,
-        writer: threading.RLock,  # type: ignore[valid-type]  # typeshed has it as a function before 3.13
+        writer: threading.RLock,
         *,
         default_level: CompatibilityLevel = CompatibilityLevel.BACKWARD,
         mode_mutability: bool = True,

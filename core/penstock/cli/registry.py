@@ -1,0 +1,51 @@
+"""``penstock registry``: the schema registry alone."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
+from penstock.cli.wiring import config_transformer, resolved_properties, start_registry
+from penstock.config.properties import from_environment, load_file
+
+__all__ = ["add_parser", "run"]
+
+_log: Final = logging.getLogger(__name__)
+#: How Confluent's container image spells the registry's settings.
+_ENVIRONMENT_PREFIX: Final = "SCHEMA_REGISTRY_"
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "registry",
+        help="the schema registry alone",
+        description="Run a schema registry with Confluent's HTTP API. Without a file it listens at port 8081 and keeps schemas in memory. Environment variables SCHEMA_REGISTRY_A_B set a.b.",
+    )
+    parser.add_argument(
+        "properties",
+        metavar="registry.properties",
+        type=Path,
+        nargs="?",
+        help="the registry's settings (.properties or .toml)",
+    )
+    add_common_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    set_up_logging(arguments.log_level)
+    stop = stop_signal()
+    plugins = discover_plugins(arguments)
+    from_file = load_file(arguments.properties) if arguments.properties is not None else {}
+    props = {**from_file, **from_environment(os.environ, _ENVIRONMENT_PREFIX)}
+    service = start_registry(plugins, resolved_properties(props, config_transformer(props, plugins)))
+    try:
+        print(f"schema registry at {', '.join(service.urls)}", flush=True)
+        stop.wait()
+    finally:
+        service.stop()
+    return 0
