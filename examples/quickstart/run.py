@@ -102,6 +102,8 @@ def save(connector: dict[str, Any], name: str) -> str:
 
 
 def lines(path: Path) -> list[str]:
+    if not path.exists():  # nothing came out at all
+        return []
     # Not splitlines: a JSON text may hold line separators that only Unicode knows.
     return [line for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
 
