@@ -21,7 +21,6 @@ from penstock.data import (
     Type,
     java_class_name,
 )
-from penstock.data.conversion import wrap
 from penstock.data.javatext import decimal_text, double_text, float_text, millis_of, to_float32
 from penstock.data.logical import MILLIS_PER_DAY, date_to_days, time_to_millis, timestamp_to_millis
 from penstock.errors import ConfigError, DataError
@@ -40,6 +39,8 @@ __all__ = ["caster", "caster_without_schema", "check_target"]
 Convert = Callable[[Any], Any]
 
 _BITS: Final = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}
+_MIN_LONG: Final = -(2**63)
+_MAX_LONG: Final = 2**63 - 1
 _TARGETS: Final = (*_BITS, Type.FLOAT32, Type.FLOAT64, Type.BOOLEAN, Type.STRING)
 _SOURCES: Final = (*_TARGETS, Type.BYTES)
 _TIME_TEXT: Final = DateFormat("HH:mm:ss.SSS'Z'")
@@ -90,8 +91,8 @@ def caster_without_schema(target: Type) -> Convert:
         kind = type(value)
         convert = known.get(kind)
         if convert is None:
-            convert = known[kind] = _after(_plain(_type_of(value), target), box)
-        if kind is int and not -(2**63) <= value < 2**63:
+            convert = known[kind] = _composed(_plain(_type_of(value), target), box)
+        if kind is int and not _MIN_LONG <= value <= _MAX_LONG:
             _type_of(BigInteger(value))  # raises: a number of that size is a BigInteger
         return convert(value)
 
@@ -118,9 +119,13 @@ def _type_of(value: Any) -> Type:
     return kind
 
 
-def _after(first: Convert, then: Convert | None) -> Convert:
-    if then is None:
-        return first
+def _composed(convert: Convert, box: Convert | None) -> Convert:
+    if box is None:
+        return convert
+    return box if convert is _same else _after(convert, box)
+
+
+def _after(first: Convert, then: Convert) -> Convert:
     return lambda value: then(first(value))
 
 
@@ -128,14 +133,14 @@ def _plain(source: Type, target: Type) -> Convert:
     """From a primitive value, whatever its schema's name."""
     if source is Type.BYTES:
         return _base64 if target is Type.STRING else _refuse
-    if source is target and source is not Type.INT64:
+    if source is target:
         return _same
     if source is Type.STRING:
         return _parsing(target)
     if target is Type.BOOLEAN:
         return _truth_of_float if source in (Type.FLOAT32, Type.FLOAT64) else bool
     if target is Type.STRING:
-        return _TEXTS.get(source, _int_to_text)
+        return _TEXTS.get(source, str)
     if target is Type.FLOAT64:
         return float
     if target is Type.FLOAT32:
@@ -143,7 +148,10 @@ def _plain(source: Type, target: Type) -> Convert:
     bits = _BITS[target]
     if source in (Type.FLOAT32, Type.FLOAT64):
         return lambda value: double_to_int(value, bits)
-    return lambda value: wrap(int(value), bits)
+    if _BITS.get(source, 1) <= bits:
+        return int
+    half, mask = 1 << (bits - 1), (1 << bits) - 1
+    return lambda value: ((value + half) & mask) - half
 
 
 def _same(value: Any) -> Any:
@@ -161,10 +169,6 @@ def _refuse(value: Any) -> Any:
 def _truth_of_float(value: float) -> bool:
     # By way of long, as Number.longValue() != 0: fractions below one are false.
     return double_to_int(value, 64) != 0
-
-
-def _int_to_text(value: int) -> str:
-    return int.__repr__(value)
 
 
 def _boolean_to_text(value: bool) -> str:

