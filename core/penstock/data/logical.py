@@ -24,6 +24,7 @@ __all__ = [
     "OPTIONAL_TIME",
     "OPTIONAL_TIMESTAMP",
     "SCALE_FIELD",
+    "beyond_python",
     "TIME",
     "TIMESTAMP",
     "TIMESTAMP_NAME",
@@ -60,6 +61,22 @@ TIMESTAMP: Final = Schema(Type.INT64, name=TIMESTAMP_NAME, version=1)
 OPTIONAL_DATE: Final = DATE.as_optional()
 OPTIONAL_TIME: Final = TIME.as_optional()
 OPTIONAL_TIMESTAMP: Final = TIMESTAMP.as_optional()
+
+
+_FIRST_MILLIS: Final = -62_135_596_800_000
+_LAST_MILLIS: Final = 253_402_300_799_999
+
+
+def beyond_python(name: str | None, value: object) -> bool:
+    """Is `value` a number of milliseconds that stands for a Date, Time or Timestamp which Python's types cannot hold?
+
+    Converters read such points in time as plain numbers and write them back; no other number is a logical value.
+    """
+    if type(value) is not int:
+        return False
+    if name == TIME_NAME:
+        return value == MILLIS_PER_DAY  # Connect lets a day end at 24:00
+    return not _FIRST_MILLIS <= value <= _LAST_MILLIS
 
 
 def decimal_schema(scale: int, optional: bool = False) -> Schema:

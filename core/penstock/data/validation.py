@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
+from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, beyond_python
 from penstock.data.schema import Schema, Type
 from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, Struct, java_class_name
 from penstock.errors import DataError
@@ -44,9 +44,9 @@ _FITS: Final[dict[Type, Callable[[Any], bool]]] = {
 }
 _FITS_LOGICAL: Final[dict[str, Callable[[Any], bool]]] = {
     DECIMAL_NAME: lambda v: isinstance(v, Decimal),
-    DATE_NAME: _is_date,
-    TIME_NAME: lambda v: isinstance(v, dt.time),
-    TIMESTAMP_NAME: lambda v: isinstance(v, dt.datetime),
+    DATE_NAME: lambda v: _is_date(v) or beyond_python(DATE_NAME, v),
+    TIME_NAME: lambda v: isinstance(v, dt.time) or beyond_python(TIME_NAME, v),
+    TIMESTAMP_NAME: lambda v: isinstance(v, dt.datetime) or beyond_python(TIMESTAMP_NAME, v),
 }
 _INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
 
@@ -57,42 +57,48 @@ def validate_value(schema: Schema | None, value: Any, field: str | None = None) 
     Elements of arrays and maps and fields of structs are checked too. None fits an optional schema; a required one
     with a default is the caller's to fill in first.
     """
-    where = "" if field is None else f' for field: "{field}"'
+    _validate(schema, value, "value" if field is None else f'field: "{field}"')
+
+
+def _validate(schema: Schema | None, value: Any, where: str) -> None:
     if schema is None:
-        raise DataError(f"Invalid schema{where}: the schema may not be null")
+        raise DataError(f"No schema defined for {where}")
     if value is None:
         if not schema.optional:
-            raise DataError(
-                f"Invalid value: null used for required field{where[4:] if where else ''}, schema type: {schema.type.name}"
-            )
+            raise DataError(f"Invalid value: null used for required {where}, schema type: {schema.type.name}")
         return
     fits = _FITS_LOGICAL.get(schema.name) if schema.name is not None else None
     if not (fits or _FITS[schema.type])(value):
-        if schema.type in _INTEGERS and fits is None and type(value) in (int, BigInteger):
-            bits = int(schema.type.name[3:])
-            raise DataError(
-                f"Value {value} does not fit schema type {schema.type.name}{where}: expected {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}"
-            )
-        raise DataError(
-            f"Invalid Java object for schema with type {schema.type.name}: class {java_class_name(value)}{where}"
-        )
+        raise _misfit(schema, value, where)
     if schema.type is Type.STRUCT:
-        _validate_struct(schema, value, field)
+        _validate_struct(schema, value)
     elif schema.type is Type.ARRAY:
         for item in value:
-            validate_value(schema.value_schema, item, field)
+            _validate(schema.value_schema, item, f"element of array {where}")
     elif schema.type is Type.MAP:
         for key, item in value.items():
-            validate_value(schema.key_schema, key, field)
-            validate_value(schema.value_schema, item, field)
+            _validate(schema.key_schema, key, f"key of map {where}")
+            _validate(schema.value_schema, item, f"value of map {where}")
 
 
-def _validate_struct(schema: Schema, value: dict[str, Any], field: str | None) -> None:
+def _misfit(schema: Schema, value: Any, where: str) -> DataError:
+    if schema.type in _INTEGERS and schema.name not in _FITS_LOGICAL and type(value) in (int, BigInteger):
+        bits = int(schema.type.name[3:])
+        return DataError(
+            f"Value {value} does not fit schema type {schema.type.name} for {where}: "
+            f"expected {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}"
+        )
+    name = "" if schema.name is None else f' "{schema.name}"'
+    met = java_class_name(value)
+    return DataError(f"Invalid Java object for schema{name} with type {schema.type.name}: class {met} for {where}")
+
+
+def _validate_struct(schema: Schema, value: dict[str, Any]) -> None:
     if isinstance(value, Struct):
-        # A Struct checked its own fields when they were put; what is left is that it is of this schema.
+        # A Struct checked its own fields when they were put; what is left is what was never put.
         if value.schema != schema:
-            where = "" if field is None else f" for field: {field}"
-            raise DataError(f"Struct schemas do not match{where}: expected {schema!r}, met {value.schema!r}")
+            raise DataError("Struct schemas do not match.")
+        value.validate()
         return
     for name in value:
         if schema.field(name) is None:

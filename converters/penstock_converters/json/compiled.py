@@ -1,0 +1,225 @@
+"""A fast writer per schema, generated: the checks inline, orjson for the text.
+
+The generated code handles values of exactly the expected types; at anything else it raises `Unusual`, and the exact
+writer takes the whole value: it accepts what is merely rare and words the error for what is wrong.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from penstock.data import DECIMAL_NAME, Schema, Struct, Type
+from penstock.data.javatext import shortest_float32
+from penstock.data.logical import DATE_NAME, EPOCH, TIME_NAME, TIMESTAMP_NAME, decimal_scale, decimal_to_bytes
+from penstock.errors import DataError
+from penstock_converters.json.text import as_jackson, double_json, dumps, float_json
+from penstock_converters.json.writing import Writer, base64_text, numeric_decimal
+
+__all__ = ["compile_writer"]
+
+
+class Unusual(Exception):
+    """The generated code does not cover this value."""
+
+
+def compile_writer(writer: Writer, schema: Schema, before: bytes, after: bytes) -> Callable[[Any], bytes]:
+    """A function from values of `schema` to ``before + JSON + after``."""
+    source = _Source(writer)
+    top = source.function(schema)
+    source.add(
+        f"""
+def serialize(value):
+    try:
+        data = _dumps({top}(value))
+    except _Fallback:
+        data = _exact_dumps(_tree(_schema, value))
+        return _before + data + _after
+    if not data.isascii() or b"\\\\u00" in data:
+        data = _as_jackson(data)
+    return _before + data + _after
+"""
+    )
+    names = source.names
+    names.update(
+        _dumps=orjson.dumps,
+        _exact_dumps=dumps,
+        _as_jackson=as_jackson,
+        _tree=writer.tree,
+        _schema=schema,
+        _before=before,
+        _after=after,
+        # orjson refuses lone surrogates and more than 254 levels; both are for the exact writer to settle.
+        _Fallback=(Unusual, orjson.JSONEncodeError, RecursionError, DataError),
+    )
+    code = compile("".join(source.parts), f"<JSON writer for {schema!r}>", "exec")
+    exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
+    result: Callable[[Any], bytes] = names["serialize"]
+    return result
+
+
+class _Source:
+    """The generated module: functions for the schemas met, and the names they use."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.parts: list[str] = []
+        self.names: dict[str, Any] = {
+            "Unusual": Unusual,
+            "Struct": Struct,
+            "_base64": base64_text,
+            "_float32": _float32,
+            "_double": double_json,
+            "_decimal": _decimal,
+            "_numeric": numeric_decimal,
+            "_date": _date,
+            "_time": _time,
+            "_timestamp": _timestamp,
+        }
+        self._functions: dict[int, str] = {}
+        self._keep: list[Schema] = []  # ids are only good while the schemas live
+
+    def add(self, text: str) -> None:
+        self.parts.append(text)
+
+    def function(self, schema: Schema) -> str:
+        """The name of a function that turns a value of `schema` into a tree. Recursive schemas call themselves."""
+        if id(schema) in self._functions:
+            return self._functions[id(schema)]
+        name = f"w{len(self._functions)}"
+        self._functions[id(schema)] = name
+        self._keep.append(schema)
+        body = self._value(schema, "v", "    ")
+        self.add(f"\ndef {name}(v):\n{body}    return v\n")
+        return name
+
+    def _constant(self, value: Any) -> str:
+        name = f"c{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def _value(self, schema: Schema, var: str, pad: str) -> str:
+        """Statements that turn `var` into a tree or raise `Unusual`."""
+        test, change = self._usual(schema, var)
+        lines = [f"if {test}:", *(f"    {line}" for line in change or ["pass"])]
+        if schema.default is not None and self._writer.replace_null_with_default:
+            default = self._constant(self._writer.tree(schema, schema.default))
+            lines += [f"elif {var} is None:", f"    {var} = {default}"]
+        elif schema.optional:
+            lines += [f"elif {var} is None:", "    pass"]
+        lines += ["else:", "    raise Unusual"]
+        return "".join(f"{pad}{line}\n" for line in lines)
+
+    def _usual(self, schema: Schema, var: str) -> tuple[str, list[str]]:
+        """The test for a usual value, and the statements that change it."""
+        if schema.name == DECIMAL_NAME:
+            return self._decimal_test(schema, var)
+        if schema.name in _LOGICAL:
+            kind, function = _LOGICAL[schema.name]
+            return f"type({var}) is {self._constant(kind)}", [f"{var} = {function}({var})"]
+        match schema.type:
+            case Type.INT8 | Type.INT16 | Type.INT32 | Type.INT64:
+                half = 1 << (int(schema.type.name[3:]) - 1)
+                return f"type({var}) is int and {-half} <= {var} <= {half - 1}", []
+            case Type.FLOAT64:
+                plain = f"1e-3 <= {var} < 1e7 or {var} == 0.0 or -1e7 < {var} <= -1e-3"
+                return f"type({var}) is float", [f"if not ({plain}):", f"    {var} = _double({var})"]
+            case Type.FLOAT32:
+                return f"type({var}) is float", [f"{var} = _float32({var})"]
+            case Type.BOOLEAN:
+                return f"type({var}) is bool", []
+            case Type.STRING:
+                return f"type({var}) is str", []
+            case Type.BYTES:
+                return f"type({var}) is bytes", [f"{var} = _base64({var})"]
+        return self._nested(schema, var)
+
+    def _decimal_test(self, schema: Schema, var: str) -> tuple[str, list[str]]:
+        test = f"type({var}) is {self._constant(Decimal)}"
+        if self._writer.numeric_decimals:
+            return test, [f"{var} = _numeric({var})"]
+        return test, [f"{var} = _decimal({var}, {decimal_scale(schema)})"]
+
+    def _nested(self, schema: Schema, var: str) -> tuple[str, list[str]]:
+        rare: tuple[str, list[str]] = ("False", [])  # left to the exact writer
+        if schema.type is Type.STRUCT:
+            test = f"type({var}) is dict or (type({var}) is Struct and {var}.schema == {self._constant(schema)})"
+            return test, [f"{var} = {self._struct(schema)}({var})"]
+        if schema.value_schema is None:
+            return rare  # made from text, its elements' type left open
+        if schema.type is Type.ARRAY:
+            item = self.function(schema.value_schema)
+            return f"type({var}) is list", [f"{var} = [{item}(i) for i in {var}]"]
+        if schema.key_schema is None or schema.key_schema.type is not Type.STRING or schema.key_schema.name:
+            return rare
+        item = self.function(schema.value_schema)
+        return f"type({var}) is dict", [
+            f"for k in {var}:",
+            "    if type(k) is not str:",
+            "        raise Unusual",
+            f"{var} = {{k: {item}(i) for k, i in {var}.items()}}",
+        ]
+
+    def _struct(self, schema: Schema) -> str:
+        """A function for the fields: each read once, nulls counted so that a name too many is noticed."""
+        key = -id(schema)
+        if key in self._functions:
+            return self._functions[key]
+        name = f"s{len(self._functions)}"
+        self._functions[key] = name
+        lines = [f"\ndef {name}(v):\n    get = v.get\n    absent = 0\n"]
+        for i, field in enumerate(schema.fields):
+            lines.append(f"    f{i} = get({field.name!r})\n")
+            lines.append(f"    if f{i} is None and {field.name!r} not in v:\n        absent += 1\n")
+            lines.append(self._value(field.schema, f"f{i}", "    "))
+        lines.append(f"    if len(v) + absent != {len(schema.fields)}:\n        raise Unusual\n")
+        members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
+        lines.append(f"    return {{{members}}}\n")
+        self.add("".join(lines))
+        return name
+
+
+_FLOAT: Final = struct.Struct(">f")
+
+
+def _float32(value: float) -> Any:
+    try:
+        value = _FLOAT.unpack(_FLOAT.pack(value))[0]
+    except OverflowError:
+        raise Unusual from None
+    # The double of the same digits prints as those digits.
+    return float(shortest_float32(value)) if 1e-3 <= abs(value) < 1e7 or value == 0.0 else float_json(value)
+
+
+def _decimal(value: Decimal, scale: int) -> str:
+    return base64_text(decimal_to_bytes(value, scale))
+
+
+_EPOCH_ORDINAL: Final = EPOCH.toordinal()
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+
+
+def _date(value: dt.date) -> int:
+    return value.toordinal() - _EPOCH_ORDINAL
+
+
+def _time(value: dt.time) -> int:
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
+
+
+def _timestamp(value: dt.datetime) -> int:
+    if value.tzinfo is None:
+        raise Unusual
+    return (value - EPOCH) // _MILLISECOND
+
+
+_LOGICAL: Final[dict[str | None, tuple[type, str]]] = {
+    DATE_NAME: (dt.date, "_date"),
+    TIME_NAME: (dt.time, "_time"),
+    TIMESTAMP_NAME: (dt.datetime, "_timestamp"),
+}

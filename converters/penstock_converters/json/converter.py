@@ -1,0 +1,150 @@
+"""``org.apache.kafka.connect.json.JsonConverter``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from penstock.api import Deserializer, Serializer
+from penstock.config import ConfigDef
+from penstock.data import Schema, SchemaAndValue
+from penstock.errors import DataError, SerializationError
+from penstock_converters.base import ConverterAndHeaderConverter
+from penstock_converters.cache import BoundedCache
+from penstock_converters.json.compiled import compile_writer
+from penstock_converters.json.config import JsonOptions, json_config_def
+from penstock_converters.json.envelope import RecentEnvelopes
+from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
+from penstock_converters.json.schemas import connect_schema, json_schema
+from penstock_converters.json.text import MISSING, dumps, exact_loads, loads
+from penstock_converters.json.writing import Writer
+
+__all__ = ["JsonConverter"]
+
+_NULL = SchemaAndValue(None, None)
+_ENVELOPE_EXPECTED = (
+    'JsonConverter with schemas.enable requires "schema" and "payload" fields and may not contain additional fields. '
+    "If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration."
+)
+
+
+class JsonConverter(ConverterAndHeaderConverter):
+    """Writes the very bytes Kafka's converter writes, and reads what it reads.
+
+    An error names in a note the field that is at fault; its message is Kafka's.
+    """
+
+    @classmethod
+    def config_def(cls) -> ConfigDef:
+        return json_config_def()
+
+    def _configure(self, settings: Mapping[str, Any], is_key: bool) -> None:
+        options = JsonOptions.of(settings)
+        self._options = options
+        self._writer = Writer(options.numeric_decimals, options.replace_null_with_default)
+        self._readers = Readers(options.replace_null_with_default)
+        self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
+        #: By the schema's JSON; a reader and the schema it is for.
+        self._by_json: BoundedCache[bytes, tuple[Schema, Reader]] = BoundedCache(options.cache_size)
+        self._fixed: tuple[Schema, Reader] | None = None
+        if options.schema_content is not None and options.schemas_enable:
+            self._fixed = self._configured_schema(options.schema_content)
+
+    def _configured_schema(self, content: str) -> tuple[Schema, Reader] | None:
+        try:
+            tree = exact_loads(content.encode("utf-8", "surrogatepass"))
+        except SerializationError as error:
+            raise DataError("Failed to parse schema in converter config due to serialization error: ") from error
+        return None if tree is None else self._reader(tree)
+
+    # --- writing
+
+    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        if schema is None:
+            return self._schemaless_serializer()
+        return self._serializers.get(schema) or self._serializers.put(schema, self._bound_serializer(schema))
+
+    def _bound_serializer(self, schema: Schema) -> Serializer:
+        if not self._options.schemas_enable:
+            return compile_writer(self._writer, schema, b"", b"")
+        before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree)) + b',"payload":'
+        return compile_writer(self._writer, schema, before, b"}")
+
+    def _schemaless_serializer(self) -> Serializer:
+        tree = self._writer.tree
+        before, after = (b'{"schema":null,"payload":', b"}") if self._options.schemas_enable else (b"", b"")
+
+        def serialize(value: Any) -> bytes | None:
+            return None if value is None else before + dumps(tree(None, value)) + after
+
+        return serialize
+
+    # --- reading
+
+    def deserializer(self, topic: str) -> Deserializer:
+        if not self._options.schemas_enable:
+            return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree)))
+        if self._fixed is not None:
+            schema, read = self._fixed
+            return _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+        whole = _or_exactly(self._open_envelope)
+        recent: RecentEnvelopes[tuple[Schema, Reader]] = RecentEnvelopes()
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            if data is None:
+                return _NULL
+            known = recent.match(data)
+            if known is not None:
+                (schema, read), start = known
+                try:
+                    return SchemaAndValue(schema, read(orjson.loads(memoryview(data)[start:-1])))
+                except (orjson.JSONDecodeError, NeedsExact):
+                    return whole(data)
+            result = whole(data)
+            if result.schema is not None:
+                recent.learn(data, self._reader)
+            return result
+
+        return deserialize
+
+    def _open_envelope(self, tree: Any) -> SchemaAndValue:
+        if type(tree) is not dict or len(tree) != 2 or "schema" not in tree or "payload" not in tree:
+            raise DataError(_ENVELOPE_EXPECTED)
+        if tree["schema"] is None:
+            return SchemaAndValue(None, read_schemaless(tree["payload"]))
+        schema, read = self._reader(tree["schema"])
+        return SchemaAndValue(schema, read(tree["payload"]))
+
+    def _reader(self, tree: Any) -> tuple[Schema, Reader]:
+        """The schema that `tree` describes, and its reader; the same objects for the same JSON."""
+        key = dumps_key(tree)
+        known = self._by_json.get(key)
+        if known is None:
+            schema = connect_schema(tree, self._readers.default)
+            known = self._by_json.put(key, (schema, self._readers.reader(schema)))
+        return known
+
+
+def dumps_key(tree: Any) -> bytes:
+    return orjson.dumps(tree, default=str, option=orjson.OPT_SORT_KEYS) if tree is not MISSING else b""
+
+
+def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
+    """Reads documents with orjson, and again with exact numbers where `convert` asks for it."""
+
+    def deserialize(data: bytes | None) -> SchemaAndValue:
+        if data is None:
+            return _NULL
+        try:
+            try:
+                return convert(loads(data))
+            except NeedsExact:
+                return convert(exact_loads(data))
+        except SerializationError as error:
+            raise DataError("Converting byte[] to Kafka Connect data failed due to serialization error: ") from error
+        except RecursionError:
+            raise DataError("The document is nested too deeply to be read as its schema says") from None
+
+    return deserialize

@@ -1,0 +1,52 @@
+"""Envelopes whose schema was met before are known by their first bytes: only the payload is parsed then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+from penstock.errors import DataError
+
+__all__ = ["RecentEnvelopes"]
+
+_START: Final = b'{"schema":'
+_MIDDLE: Final = b',"payload":'
+_MAX: Final = 4
+_DECODER: Final = json.JSONDecoder()
+
+T = TypeVar("T")
+
+
+class RecentEnvelopes(Generic[T]):
+    """The first bytes of the last few schemas' envelopes, up to the payload, and what was made of each schema.
+
+    Only envelopes as Kafka's converter writes them count: schema first, no blanks between the members. What stands
+    between such a start and the final brace is the payload if it parses as one JSON value.
+    """
+
+    def __init__(self) -> None:
+        # Replaced as a whole, never altered: safe to read while another thread learns.
+        self._known: tuple[tuple[bytes, T], ...] = ()
+
+    def match(self, data: bytes) -> tuple[T, int] | None:
+        """What was made of the schema, and where the payload starts."""
+        for start, made in self._known:
+            if data.startswith(start) and data.endswith(b"}"):
+                return made, len(start)
+        return None
+
+    def learn(self, data: bytes, make: Callable[[Any], T]) -> None:
+        """Remember the start of `data`, a valid envelope, if it has the usual form."""
+        if not data.startswith(_START):
+            return
+        try:
+            text = data.decode("utf-8")
+            tree, end = _DECODER.raw_decode(text, len(_START))
+            start = text[:end].encode("utf-8") + _MIDDLE
+            if not data.startswith(start) or any(start == known for known, _ in self._known):
+                return
+            made = make(tree)
+        except (ValueError, RecursionError, DataError):
+            return  # an envelope of some unusual kind; it is read as a whole every time
+        self._known = ((start, made), *self._known[: _MAX - 1])
