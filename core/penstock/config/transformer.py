@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from penstock.config.provider import ConfigProvider
 from penstock.errors import ConfigError, ConnectError
 
-__all__ = ["ConfigTransformer", "Transformed", "has_variables", "make_providers"]
+__all__ = ["ConfigTransformer", "Transformed"]
 
 #: Provider, optional path (the shortest that leaves a key), key.
 _VARIABLE: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)\}")
@@ -81,26 +81,3 @@ class ConfigTransformer:
             return match[0] if data is None else data[match[4]]
 
         return _VARIABLE.sub(replacement, value)
-
-
-def has_variables(value: str | None) -> bool:
-    """Does `value` hold something of the form ``${provider:[path:]key}``?"""
-    return value is not None and _VARIABLE.search(value) is not None
-
-
-def make_providers(props: Mapping[str, str], new: Callable[[str], ConfigProvider]) -> dict[str, ConfigProvider]:
-    """The providers that ``config.providers`` names, configured. `new` makes one by its class's name.
-
-    Raises `ConfigError` for one without a class, and whatever `new` and the provider itself raise.
-    """
-    providers: dict[str, ConfigProvider] = {}
-    for name in filter(None, (part.strip() for part in props.get("config.providers", "").split(","))):
-        prefix = f"config.providers.{name}."
-        class_name = props.get(f"{prefix}class")
-        if not class_name:
-            raise ConfigError(f"config.providers names {name!r}, but there is no {prefix}class")
-        provider = new(class_name)
-        parameters = f"{prefix}param."
-        provider.configure({k.removeprefix(parameters): v for k, v in props.items() if k.startswith(parameters)})
-        providers[name] = provider
-    return providers

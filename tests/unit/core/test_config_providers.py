@@ -9,7 +9,7 @@ import pytest
 
 from penstock.config.provider import ConfigData, ConfigProvider
 from penstock.config.providers import DirectoryConfigProvider, EnvVarConfigProvider, FileConfigProvider
-from penstock.config.transformer import ConfigTransformer, has_variables, make_providers
+from penstock.config.transformer import ConfigTransformer
 from penstock.errors import ConfigError
 
 
@@ -136,25 +136,3 @@ def test_values_come_from_allowed_environment_variables() -> None:
         provider.get("x", {"DB_USER"})
     with pytest.raises(ConfigError, match=r"allowlist\.pattern"):
         EnvVarConfigProvider({}).configure({"allowlist.pattern": "("})
-
-
-def test_providers_are_made_from_the_workers_settings(tmp_path: Path) -> None:
-    (tmp_path / "f").write_text("k=v")
-    props = {
-        "config.providers": "one, two",
-        "config.providers.one.class": "FileConfigProvider",
-        "config.providers.one.param.allowed.paths": str(tmp_path),
-        "config.providers.two.class": "EnvVarConfigProvider",
-        "secret": f"${{one:{tmp_path}/f:k}}",
-    }
-    classes = {"FileConfigProvider": FileConfigProvider, "EnvVarConfigProvider": EnvVarConfigProvider}
-    transformer = ConfigTransformer(make_providers(props, lambda name: classes[name]()))
-    assert transformer.transform({"secret": props["secret"]}).data == {"secret": "v"}
-    with pytest.raises(ConfigError, match=r"no config\.providers\.three\.class"):
-        make_providers({"config.providers": "three"}, lambda name: classes[name]())
-
-
-def test_variables_are_recognised() -> None:
-    assert has_variables("a${p:k}")
-    assert not has_variables("${p}")
-    assert not has_variables(None)
