@@ -64,6 +64,16 @@ _BOTH = (
     ),
 )
 
+_WITH_REGISTRY = (
+    Plugin(
+        "avro",
+        "penstock_converters.avro.converter:AvroConverter",
+        ("io.confluent.connect.avro.AvroConverter",),
+        "Avro behind a schema id",
+        uses_registry=True,
+    ),
+)
+
 _HEADERS_ONLY = (
     Plugin(
         "simple",
@@ -76,7 +86,7 @@ _HEADERS_ONLY = (
 
 @hookimpl
 def penstock_register_converters() -> list[Plugin]:
-    return [*_BOTH]
+    return [*_BOTH, *_WITH_REGISTRY]
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from penstock.api import Plugin, hookimpl
 
 @hookimpl
 def penstock_register_schema_formats() -> list[Plugin]:
-    return []
+    return [Plugin("AVRO", "penstock_registry.formats.avro:AvroFormat", summary="Avro schemas")]
 
 
 @hookimpl

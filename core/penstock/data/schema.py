@@ -371,6 +371,21 @@ class SchemaBuilder:
         schema._set_fields(tuple(Field(n, i, s) for i, (n, s) in enumerate(fields(schema))))
         return schema
 
+    def build_recursive_pair(
+        self, fields: Callable[[Schema, Schema], Iterable[tuple[str, Schema]]]
+    ) -> tuple[Schema, Schema]:
+        """Like `build_recursive`, for structs that may also hold themselves as an optional field.
+
+        `fields` is called once with two unfinished schemas: this one, and one that differs from it by being optional
+        only. Both are finished, and returned, together.
+        """
+        schema = self.build()
+        twin = schema.replace(optional=True)
+        members = tuple(Field(n, i, s) for i, (n, s) in enumerate(fields(schema, twin)))
+        schema._set_fields(members)
+        twin._set_fields(members)
+        return schema, twin
+
     def _once(self, what: str, value: object) -> None:
         if value is not None:
             raise SchemaBuilderError(f"Invalid SchemaBuilder call: {what} has already been set.")

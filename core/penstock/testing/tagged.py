@@ -294,8 +294,15 @@ def canonical(node: Any) -> Any:
     if isinstance(node.get("hex"), str):
         return {"hex": node["hex"]}
     if isinstance(node.get("type"), str) and "optional" in node:
-        return {k: canonical(v) for k, v in node.items() if v not in (None, {}, [])}
+        return {k: canonical(_bare(v) if k == "default" else v) for k, v in node.items() if v not in (None, {}, [])}
     return {k: canonical(v) for k, v in node.items()}
+
+
+def _bare(default: Any) -> Any:
+    """A default without its schema, which is the one it is the default of."""
+    if isinstance(default, dict) and default.get("t") == "struct":
+        return {key: value for key, value in default.items() if key != "schema"}
+    return default
 
 
 def _canonical_value(node: dict[str, Any]) -> Any:

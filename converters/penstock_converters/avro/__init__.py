@@ -1,0 +1,1 @@
+"""The Avro converter: mapping (schemas), codec (bytes), converter (wiring)."""

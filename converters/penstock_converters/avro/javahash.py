@@ -1,0 +1,36 @@
+"""The order in which the JVM writes a map's entries.
+
+Avro Java writes a map in the order of its ``java.util.HashMap``. Bytes decide a key's partition and what compaction
+takes for the same key, so a map must come out in the same order here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["in_java_order"]
+
+
+@lru_cache(maxsize=4096)
+def _spread_hash(text: str) -> int:
+    """``String.hashCode`` over UTF-16 units, spread as ``HashMap`` does."""
+    number = 0
+    units = text.encode("utf-16-le", "surrogatepass")
+    for low, high in zip(units[::2], units[1::2], strict=True):
+        number = (31 * number + (high << 8 | low)) & 0xFFFFFFFF
+    return number ^ (number >> 16)
+
+
+def in_java_order(values: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """The items as a ``HashMap`` filled in this order would give them."""
+    count = len(values)
+    if count < 2:
+        return values.items()
+    capacity = 16
+    while count > capacity * 3 // 4:
+        capacity *= 2
+    mask = capacity - 1
+    # A bucket keeps the order of insertion, and so does a stable sort.
+    return sorted(values.items(), key=lambda item: _spread_hash(item[0]) & mask)

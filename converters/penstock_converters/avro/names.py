@@ -1,0 +1,87 @@
+"""Names and options that mapping and codec share; the spellings are those of Confluent's ``AvroData``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+NAMESPACE: Final = "io.confluent.connect.avro"
+DEFAULT_NAME: Final = "ConnectDefault"
+DEFAULT_FULL_NAME: Final = f"{NAMESPACE}.{DEFAULT_NAME}"
+MAP_ENTRY: Final = "MapEntry"
+KEY: Final = "key"
+VALUE: Final = "value"
+
+CONNECT_NAME: Final = "connect.name"
+CONNECT_DOC: Final = "connect.doc"
+CONNECT_RECORD_DOC: Final = "connect.record.doc"
+CONNECT_ENUM_DOC: Final = "connect.enum.doc"
+CONNECT_VERSION: Final = "connect.version"
+CONNECT_DEFAULT: Final = "connect.default"
+CONNECT_PARAMETERS: Final = "connect.parameters"
+CONNECT_INTERNAL_TYPE: Final = "connect.internal.type"
+CONNECT_TYPE: Final = "connect.type"
+RECORD_DOC: Final = f"{NAMESPACE}.record.doc"
+ENUM_DOC_PREFIX: Final = f"{NAMESPACE}.enum.doc."
+FIELD_DOC_PREFIX: Final = f"{NAMESPACE}.field.doc."
+#: Marks a Connect default that came from an Avro field's default, so that writing it again adds no ``connect.default``.
+FIELD_DEFAULT_FLAG: Final = f"{NAMESPACE}.field.default"
+ENUM_DEFAULT_PREFIX: Final = f"{NAMESPACE}.enum.default."
+
+AVRO_UNION: Final = f"{NAMESPACE}.Union"
+AVRO_ENUM: Final = f"{NAMESPACE}.Enum"
+ANYTHING: Final = f"{NAMESPACE}.Anything"
+GENERAL_UNION: Final = "org.apache.kafka.connect.data.Union"
+GENERAL_ENUM: Final = "org.apache.kafka.connect.data.Enum"
+GENERAL_UNION_PREFIX: Final = "connect_union_"
+GENERAL_UNION_FIELD: Final = "connect_union_field_"
+
+FIXED_SIZE: Final = "connect.fixed.size"
+DECIMAL_PRECISION: Final = "connect.decimal.precision"
+DEFAULT_PRECISION: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AvroDataOptions:
+    """Confluent's ``AvroDataConfig``."""
+
+    enhanced: bool = False
+    connect_meta_data: bool = True
+    scrub_names: bool = False
+    discard_type_doc_default: bool = False
+    optional_map_keys: bool = False
+    flatten_singleton_unions: bool = False
+    general_sum_types: bool = False
+    ignore_default_for_nullables: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> AvroDataOptions:
+        return cls(
+            values["enhanced.avro.schema.support"],
+            values["connect.meta.data"],
+            values["scrub.invalid.names"],
+            values["discard.type.doc.default"],
+            values["allow.optional.map.keys"],
+            values["flatten.singleton.unions"],
+            values["generalized.sum.type.support"],
+            values["ignore.default.for.nullables"],
+        )
+
+
+_INVALID: Final = re.compile(r"[^A-Za-z0-9_]")
+_START: Final = re.compile(r"[A-Za-z_]")
+
+
+def scrub(name: str) -> str:
+    """A name Avro takes: percent-encoded as ``URLEncoder`` does, then every other character a ``_``."""
+    scrubbed = _INVALID.sub("_", quote_plus(name, safe="*"))
+    return scrubbed if _START.match(scrubbed) else "x" + scrubbed
+
+
+def scrub_full(name: str) -> str:
+    """The last part of a full name scrubbed; a namespace stays as it is (release 7.6)."""
+    namespace, dot, simple = name.rpartition(".")
+    return namespace + dot + scrub(simple)

@@ -1,0 +1,470 @@
+"""Generates, for one Avro schema and the Connect schema that stands for it, Python source that reads it fast.
+
+The generated code covers every schema. It relies on Python to notice data that ends too early (indexing and unpacking
+raise), and checks lengths, counts and indexes itself; `make_reader` turns whatever was raised into a `DataError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from penstock.data import DECIMAL_NAME, Float32, Int32, Schema, Type
+from penstock.data.logical import (
+    DATE_NAME,
+    EPOCH,
+    MILLIS_PER_DAY,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    date_from_days,
+    decimal_from_bytes,
+    decimal_scale,
+    time_from_millis,
+)
+from penstock.errors import DataError, SerializationError
+from penstock_converters.avro import names
+from penstock_converters.avro.names import AvroDataOptions
+from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
+from penstock_converters.avro.varint import TOO_SHORT, read_int, read_length, read_long
+from penstock_registry.formats.avro.model import AvroSchema
+
+__all__ = ["Reader", "make_reader"]
+
+#: From a payload and the position where the data starts to a value. Bytes after the data are left alone, as in Java.
+Reader = Callable[[bytes, int], Any]
+_DEEP: Final = 5
+#: Items that take no bytes (nulls, empty records) could be claimed without end by a few bytes.
+_MAX_EMPTY_ITEMS: Final = 1 << 16
+
+
+def make_reader(
+    avro: AvroSchema, schema: Schema | None, options: AvroDataOptions, *, raw_bytes: bool = False
+) -> Reader:
+    """A function that reads values of `avro` as values of `schema` (None: values that travel without schema).
+
+    Raises `SerializationError`, or `DataError` where the data is fine and Connect's types cannot hold it. With
+    `raw_bytes`, data of the schema ``"bytes"`` itself is all that is left, as Confluent's serializer writes it.
+    """
+    fast = _Source(options, raw_bytes and avro.type == "bytes").build(avro, schema)
+
+    def read(data: bytes, position: int) -> Any:
+        try:
+            return fast(data, position)
+        except (IndexError, struct.error) as error:
+            raise SerializationError(f"{TOO_SHORT}, or an index in it is out of range ({error})") from error
+        except UnicodeDecodeError as error:
+            raise SerializationError(f"a string is not UTF-8: {error}") from error
+        except RecursionError:
+            raise SerializationError("the data is nested too deep") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SerializationError(f"the data cannot be held: {error}") from error
+
+    return read
+
+
+def _timestamp(millis: int) -> Any:
+    try:
+        return EPOCH + dt.timedelta(milliseconds=millis)
+    except OverflowError:
+        return millis  # beyond the years 1 to 9999: stays a number of milliseconds
+
+
+def _date(days: int) -> Any:
+    try:
+        return date_from_days(days)
+    except DataError:
+        return days * MILLIS_PER_DAY
+
+
+def _time(millis: int) -> Any:
+    return millis if millis == MILLIS_PER_DAY else time_from_millis(millis)
+
+
+def _wrong(what: str) -> Any:
+    raise DataError(what)
+
+
+class _Source:
+    def __init__(self, options: AvroDataOptions, raw: bool = False) -> None:
+        self._options = options
+        self._raw = raw
+        self._functions: list[str] = []
+        self._records: dict[tuple[int, int], str] = {}
+        self._keep: list[object] = []
+        self._lines: list[str] = []
+        self._indent = 0
+        self._count = 0
+        self.env: dict[str, Any] = {
+            # one-byte integers by their byte
+            "D": [(n >> 1) ^ -(n & 1) for n in range(128)],
+            "L": read_long,
+            "I": read_int,
+            "N": read_length,
+            "UD": struct.Struct("<d").unpack_from,
+            "UF": struct.Struct("<f").unpack_from,
+            "DEC": decimal_from_bytes,
+            "DATE": _date,
+            "TIME": _time,
+            "TS": _timestamp,
+            "EPOCH": EPOCH,
+            "TD": dt.timedelta,
+            "SHORT": IndexError(TOO_SHORT),
+            "wrong": _wrong,
+            "anything": _read_anything,
+        }
+
+    def build(self, avro: AvroSchema, schema: Schema | None) -> Reader:
+        name = self._function(avro, schema, root=True)
+        source = "\n".join(self._functions)
+        exec(compile(source, f"<avro reader of {avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        return self.env[name]  # type: ignore[no-any-return]  # the function just made
+
+    def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False, name: str | None = None) -> str:
+        name = name or self._name("f")
+        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        self._emit(avro, schema, "x", 0)
+        # Slices past the end are silently short; the position tells.
+        if root:
+            self._line("if p > len(b): raise SHORT")
+        self._line("return x" if root else "return x, p")
+        self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
+        self._lines, self._indent = outer, depth
+        return name
+
+    def _name(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+    def _constant(self, value: Any) -> str:
+        name = self._name("K")
+        self.env[name] = value
+        return name
+
+    def _line(self, text: str) -> None:
+        self._lines.append("    " * self._indent + text)
+
+    # -- each kind: statements that read from b at p into x -------------------------------------------------------
+
+    def _emit(self, avro: AvroSchema, schema: Schema | None, x: str, depth: int) -> None:
+        if depth > _DEEP and avro.type in ("union", "array", "map", "record", "error"):
+            self._line(f"{x}, p = {self._function(avro, schema)}(b, p)")
+            return
+        if schema is None:
+            self._anything(avro, x)
+            return
+        match avro.type:
+            case "union":
+                self._union(avro, schema, x, depth)
+            case "record" | "error":
+                self._record(avro, schema, x, depth)
+            case "array":
+                self._array(avro, schema, x, depth)
+            case "map":
+                self._map(avro, schema, x, depth)
+            case _:
+                self._scalar(avro, schema, x)
+
+    def _anything(self, avro: AvroSchema, x: str) -> None:
+        if is_anything(avro):
+            self._line(f"{x}, p = anything(b, p)")
+            return
+        if avro.type == "union":
+            # A union of nothing but null comes here without schema.
+            self._line("_, p = N(b, p)")
+        self._line(f"{x} = None")
+
+    def _scalar(self, avro: AvroSchema, schema: Schema, x: str) -> None:
+        match avro.type:
+            case "int" | "long":
+                self._integer(avro.type, x)
+            case "string" | "bytes":
+                self._length()
+                self._line(f"{x} = b[p:e]" + (".decode()" if avro.type == "string" else ""))
+                self._line("p = e")
+            case "boolean":
+                self._line(f"{x} = b[p] == 1; p += 1")
+            case "double":
+                self._line(f"{x}, = UD(b, p); p += 8")
+            case "float":
+                self._line(f"{x}, = UF(b, p); p += 4")
+            case "fixed":
+                self._line(f"e = p + {avro.size}; {x} = b[p:e]; p = e")
+                self._line("if p > len(b): raise SHORT")
+            case "enum":
+                self._line("n, p = N(b, p)")
+                self._line(f"{x} = {self._constant(avro.symbols)}[n]")
+            case "null":
+                self._line(f"{x} = None")
+        self._logical(avro, schema, x)
+
+    def _integer(self, kind: str, x: str) -> None:
+        self._line("c = b[p]")
+        self._line(f"if c < 128: {x} = D[c]; p += 1")
+        self._line(f"else: {x}, p = {'L' if kind == 'long' else 'I'}(b, p)")
+
+    def _length(self) -> None:
+        """Sets e to the end of what p's length prefix announces, p to its start."""
+        if self._raw:
+            self._line("e = len(b)")
+            return
+        self._line("n = b[p]")
+        self._line("if n & 129: n, p = N(b, p)")
+        self._line("else: n >>= 1; p += 1")
+        self._line("e = p + n")
+
+    def _logical(self, avro: AvroSchema, schema: Schema, x: str) -> None:
+        kind = avro.type
+        if schema.name == DECIMAL_NAME and kind in ("bytes", "fixed"):
+            if "scale" not in schema.parameters:
+                self._line('wrong("Invalid Decimal schema: scale parameter not found.")')
+            else:
+                self._line("if p > len(b): raise SHORT")
+                self._line(f"{x} = DEC({x}, {decimal_scale(schema)})")
+        elif schema.name == DATE_NAME and kind == "int":
+            self._line(f"{x} = DATE({x})")
+        elif schema.name == TIME_NAME and kind == "int":
+            self._line(f"{x} = TIME({x})")
+        elif schema.name == TIMESTAMP_NAME and kind == "long":
+            self._line(f"{x} = EPOCH + TD(0, 0, 0, {x}) if -62135596800000 <= {x} <= 253402300799999 else TS({x})")
+        elif schema.name in (DECIMAL_NAME, DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
+            simple = schema.name.rpartition(".")[2]
+            self._line(f"wrong({f'Invalid type for {simple}: its underlying Avro type cannot be {kind}'!r})")
+        elif schema.type is Type.INT8:
+            self._line(f"{x} = ({x} + 128 & 255) - 128")
+        elif schema.type is Type.INT16:
+            self._line(f"{x} = ({x} + 32768 & 65535) - 32768")
+
+    def _union(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        types = avro.types
+        null = next((i for i, t in enumerate(types) if t.type == "null"), None)
+        wrapped = not (len(types) == 2 and null is not None) and not (
+            len(types) == 1 and self._options.flatten_singleton_unions
+        )
+        n = self._name("n")
+        self._line(f"{n} = b[p]")
+        self._line(f"if {n} & 129: {n}, p = N(b, p)")
+        self._line(f"else: {n} >>= 1; p += 1")
+        word = "if"
+        for index, member in enumerate(types):
+            self._line(f"{word} {n} == {index}:")
+            self._indent += 1
+            if member.type == "null":
+                self._line(f"{x} = None")
+            elif wrapped:
+                self._branch(member, index, schema, x, depth)
+            else:
+                self._emit(member, schema, x, depth + 1)
+            self._indent -= 1
+            word = "elif"
+        message = f"a union index is out of range: {avro.full_name} has {len(types)} branches"
+        self._line(f"{'else' if types else 'if 1'}: raise IndexError({message!r})")
+
+    def _branch(self, member: AvroSchema, index: int, schema: Schema, x: str, depth: int) -> None:
+        name = union_field_name(member, index, self._options)
+        field = schema.field(name)
+        assert field is not None
+        self._emit(member, field.schema, x, depth + 2)
+        self._line(f"{x} = {{{name!r}: {x}}}")
+
+    def _record(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        known = (id(avro), id(schema.fields))
+        name = self._records.get(known)
+        if name is not None:
+            self._line(f"{x}, p = {name}(b, p)")
+            return
+        if _recursive(avro):
+            name = self._records[known] = self._name("r")
+            self._keep.append((avro, schema))
+            made = self._function_body(avro, schema, name)
+            self._line(f"{x}, p = {made}(b, p)")
+            return
+        self._fields(avro, schema, x, depth)
+
+    def _function_body(self, avro: AvroSchema, schema: Schema, name: str) -> str:
+        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        self._fields(avro, schema, "x", 0)
+        self._line("return x, p")
+        self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
+        self._lines, self._indent = outer, depth
+        return name
+
+    def _fields(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        values: list[str] = []
+        run: list[tuple[str, str]] = []
+        for member in avro.fields:
+            field = schema.field(member.name)
+            assert field is not None
+            a = self._name("a")
+            values.append(f"{member.name!r}: {a}")
+            width = {"double": "d", "float": "f", "boolean": "?"}.get(member.schema.type)
+            if width is not None and field.schema.name is None:
+                run.append((width, a))
+                continue
+            self._packed(run)
+            self._emit(member.schema, field.schema, a, depth + 1)
+        self._packed(run)
+        self._line(f"{x} = {{{', '.join(values)}}}")
+
+    def _packed(self, run: list[tuple[str, str]]) -> None:
+        if run:
+            packed = struct.Struct("<" + "".join(w for w, _ in run))
+            self._line(
+                f"{', '.join(a for _, a in run)}, = {self._constant(packed.unpack_from)}(b, p); p += {packed.size}"
+            )
+            run.clear()
+
+    def _array(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        assert avro.items is not None
+        if schema.type is Type.MAP and is_map_entry(avro.items):
+            self._line(f"{x} = {{}}")
+            self._blocks(avro.items, lambda: self._entry(avro.items, schema, x, depth))  # type: ignore[arg-type]  # asserted above
+            return
+        add, y = self._name("q"), self._name("y")
+        self._line(f"{x} = []; {add} = {x}.append")
+
+        def item() -> None:
+            assert avro.items is not None
+            self._emit(avro.items, schema.value_schema, y, depth + 2)
+            self._line(f"{add}({y})")
+
+        self._blocks(avro.items, item)
+
+    def _entry(self, entry: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        place = {}
+        for member in entry.fields:
+            place[member.name] = self._name("a")
+            inner = schema.key_schema if member.name == names.KEY else schema.value_schema
+            self._emit(member.schema, inner, place[member.name], depth + 2)
+        self._line(f"{x}[{place[names.KEY]}] = {place[names.VALUE]}")
+
+    def _map(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
+        assert avro.values is not None
+        k, y = self._name("k"), self._name("y")
+        self._line(f"{x} = {{}}")
+
+        def entry() -> None:
+            assert avro.values is not None
+            self._length()
+            self._line(f"{k} = b[p:e].decode(); p = e")
+            self._emit(avro.values, schema.value_schema, y, depth + 2)
+            self._line(f"{x}[{k}] = {y}")
+
+        self._blocks(None, entry)
+
+    def _blocks(self, item: AvroSchema | None, body: Callable[[], None]) -> None:
+        """Avro's blocks: a count, items, and so on until a count of zero; a negative count has a size behind it."""
+        n = self._name("n")
+        self._line("while True:")
+        self._indent += 1
+        self._line(f"{n}, p = L(b, p)")
+        self._line(f"if {n} == 0: break")
+        self._line(f"if {n} < 0:")
+        self._line(f"    {n} = -{n}; _, p = L(b, p)")
+        if item is not None and _may_be_empty(item, frozenset()):
+            self._line(
+                f"if {n} > {_MAX_EMPTY_ITEMS}: raise IndexError('a block claims too many items that take no bytes')"
+            )
+        else:
+            self._line(f"if {n} > len(b) - p: raise SHORT")
+        self._line(f"for _ in range({n}):")
+        self._indent += 1
+        body()
+        self._indent -= 2
+
+
+def _recursive(avro: AvroSchema) -> bool:
+    """True if a record contains itself."""
+    seen: set[int] = set()
+    pending = [f.schema for f in avro.fields]
+    while pending:
+        node = pending.pop()
+        if node is avro:
+            return True
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        pending += [s for s in (node.items, node.values) if s is not None]
+        pending += [*node.types, *(f.schema for f in node.fields)]
+    return False
+
+
+def _may_be_empty(avro: AvroSchema, inside: frozenset[int]) -> bool:
+    """True if a value may take no bytes at all."""
+    if avro.type == "null" or (avro.type == "fixed" and avro.size == 0):
+        return True
+    if avro.type not in ("record", "error") or id(avro) in inside:
+        return False
+    return all(_may_be_empty(f.schema, inside | {id(avro)}) for f in avro.fields)
+
+
+def _read_anything(data: bytes, position: int) -> tuple[Any, int]:
+    """The one set field of a record ``Anything``, as the value it stands for."""
+    result = None
+    for read in _ANYTHING_FIELDS:
+        branch = data[position]
+        position += 1
+        if branch == 0:
+            continue
+        if branch != 2:
+            raise IndexError("a union index is out of range")
+        value, position = read(data, position)
+        if result is None:
+            result = value
+    return result, position
+
+
+def _read_text(data: bytes, position: int) -> tuple[str, int]:
+    raw, position = _read_raw(data, position)
+    return raw.decode(), position
+
+
+def _read_raw(data: bytes, position: int) -> tuple[bytes, int]:
+    length, start = read_length(data, position)
+    if start + length > len(data):
+        raise IndexError(TOO_SHORT)
+    return data[start : start + length], start + length
+
+
+def _boxed_int(data: bytes, position: int) -> tuple[Int32, int]:
+    number, position = read_int(data, position)
+    return Int32(number), position
+
+
+def _read_items(data: bytes, position: int, width: int) -> tuple[list[Any], int]:
+    """Items of an array, or keys and values in turn of a map (`width` 2)."""
+    items: list[Any] = []
+    while True:
+        count, position = read_long(data, position)
+        if count == 0:
+            return items, position
+        if count < 0:
+            count = -count
+            _, position = read_long(data, position)
+        if count > len(data) - position:
+            raise IndexError(TOO_SHORT)
+        for _ in range(count * width):
+            value, position = _read_anything(data, position)
+            items.append(value)
+
+
+def _read_map(data: bytes, position: int) -> tuple[dict[Any, Any], int]:
+    items, position = _read_items(data, position, 2)
+    return dict(zip(items[::2], items[1::2], strict=True)), position
+
+
+_DOUBLE: Final = struct.Struct("<d")
+_FLOAT: Final = struct.Struct("<f")
+#: In the order of Anything's fields.
+_ANYTHING_FIELDS: Final[tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = (
+    lambda b, p: (b[p] == 1, p + 1),
+    _read_raw,
+    lambda b, p: (_DOUBLE.unpack_from(b, p)[0], p + 8),
+    lambda b, p: (Float32(_FLOAT.unpack_from(b, p)[0]), p + 4),
+    _boxed_int,
+    read_long,
+    _read_text,
+    lambda b, p: _read_items(b, p, 1),
+    _read_map,
+)

@@ -1,0 +1,306 @@
+"""Connect schemas to Avro schemas (``AvroData.fromConnectSchema``)."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import Any, Final
+
+from penstock.data import DECIMAL_NAME, Float32, Schema, Type
+from penstock.data.logical import (
+    DATE_NAME,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    date_to_days,
+    decimal_scale,
+    decimal_to_bytes,
+    time_to_millis,
+    timestamp_to_millis,
+)
+from penstock.errors import DataError
+from penstock_converters.avro import names
+from penstock_converters.avro.names import AvroDataOptions, scrub, scrub_full
+from penstock_registry.formats.avro.model import NO_DEFAULT, AvroField, AvroSchema, check_name, split_name
+from penstock_registry.formats.avro.parser import valid_default
+
+__all__ = ["ANYTHING_SCHEMA", "ToAvro", "is_union_schema"]
+
+log = logging.getLogger(__name__)
+
+_PRIMITIVE: Final = {
+    Type.INT8: "int",
+    Type.INT16: "int",
+    Type.INT32: "int",
+    Type.INT64: "long",
+    Type.FLOAT32: "float",
+    Type.FLOAT64: "double",
+    Type.BOOLEAN: "boolean",
+}
+_LOGICAL_WORD: Final = {
+    DECIMAL_NAME: "decimal",
+    DATE_NAME: "date",
+    TIME_NAME: "time-millis",
+    TIMESTAMP_NAME: "timestamp-millis",
+}
+_NULL: Final = AvroSchema("null")
+
+
+def is_union_schema(schema: Schema) -> bool:
+    """A struct that stands for an Avro union: one field a branch."""
+    return schema.type is Type.STRUCT and (schema.name == names.AVRO_UNION or names.GENERAL_UNION in schema.parameters)
+
+
+def _anything() -> AvroSchema:
+    """The schema of values that have none: a record that may hold any one kind of value."""
+    anything = AvroSchema("record", name="Anything", namespace=names.NAMESPACE)
+    entry = AvroSchema("record", name=names.MAP_ENTRY, namespace=names.NAMESPACE)
+    entry.fields = (AvroField(names.KEY, anything), AvroField(names.VALUE, anything))
+
+    def optional(name: str, schema: AvroSchema) -> AvroField:
+        return AvroField(name, AvroSchema("union", types=(_NULL, schema)), default=None)
+
+    words = ("boolean", "bytes", "double", "float", "int", "long", "string")
+    anything.fields = (
+        *(optional(word, AvroSchema(word)) for word in words),
+        optional("array", AvroSchema("array", items=anything)),
+        optional("map", AvroSchema("array", items=entry)),
+    )
+    return anything
+
+
+ANYTHING_SCHEMA: Final = _anything()
+
+
+class ToAvro:
+    """One conversion: make one, call `convert` once. Named types met twice become one."""
+
+    def __init__(self, options: AvroDataOptions) -> None:
+        self._options = options
+        self._done: dict[Schema, AvroSchema] = {}
+        self._open: dict[str, tuple[Schema, AvroSchema]] = {}
+        self._anonymous = 0
+
+    def convert(self, schema: Schema | None) -> AvroSchema:
+        """Raises `DataError` (`InvalidSchemaError` for names Avro does not take)."""
+        if schema is None:
+            return ANYTHING_SCHEMA
+        return self._schema(schema, schema.optional)
+
+    def _schema(self, schema: Schema, optional: bool) -> AvroSchema:
+        if is_union_schema(schema):
+            return self._union(schema, optional)
+        base = self._base(schema)
+        if not optional:
+            return base
+        if schema.default is not None and schema.type is not Type.STRUCT:
+            return AvroSchema("union", types=(base, _NULL))
+        return AvroSchema("union", types=(_NULL, base))
+
+    def _union(self, schema: Schema, optional: bool) -> AvroSchema:
+        types = [_NULL] if optional else []
+        for field in schema.fields:
+            types.append(self._schema(field.schema, False))
+        return AvroSchema("union", types=tuple(types))
+
+    def _base(self, schema: Schema) -> AvroSchema:
+        open_ = self._open.get(schema.name or "")
+        if open_ is not None and (schema is open_[0] or schema.fields is open_[0].fields or schema == open_[0]):
+            return open_[1]
+        key = schema if not schema.optional else schema.replace(optional=False)
+        done = self._done.get(key)
+        if done is None:
+            done = self._build(schema)
+            self._annotate(schema, done)
+            self._done[key] = done
+        return done
+
+    def _build(self, schema: Schema) -> AvroSchema:
+        kind = schema.type
+        if kind in _PRIMITIVE:
+            return AvroSchema(_PRIMITIVE[kind])
+        if kind is Type.STRING:
+            return self._string(schema)
+        if kind is Type.BYTES:
+            return self._bytes(schema)
+        if kind is Type.ARRAY:
+            return AvroSchema("array", items=self._inner(schema.value_schema))
+        if kind is Type.MAP:
+            return self._map(schema)
+        return self._record(schema)
+
+    def _inner(self, schema: Schema | None) -> AvroSchema:
+        return ANYTHING_SCHEMA if schema is None else self._schema(schema, schema.optional)
+
+    def _string(self, schema: Schema) -> AvroSchema:
+        options = self._options
+        marks = [names.GENERAL_ENUM] if options.general_sum_types else []
+        if options.enhanced or options.general_sum_types:
+            marks.append(names.AVRO_ENUM)
+        mark = next((m for m in marks if m in schema.parameters), None)
+        if mark is None:
+            return AvroSchema("string")
+        namespace, name = self._name(schema.parameters[mark])
+        symbols = [(k[len(mark) + 1 :], v) for k, v in schema.parameters.items() if k.startswith(mark + ".")]
+        if mark == names.GENERAL_ENUM and sorted(v for _, v in symbols) == sorted(map(str, range(len(symbols)))):
+            symbols.sort(key=lambda pair: int(pair[1]))
+        doc = names.CONNECT_ENUM_DOC if options.discard_type_doc_default else names.ENUM_DOC_PREFIX + name
+        return AvroSchema(
+            "enum",
+            name=name,
+            namespace=namespace,
+            doc=schema.parameters.get(doc),
+            symbols=tuple(check_name(symbol, "symbol") for symbol, _ in symbols),
+            default=schema.parameters.get(names.ENUM_DEFAULT_PREFIX + name),
+        )
+
+    def _bytes(self, schema: Schema) -> AvroSchema:
+        size = schema.parameters.get(names.FIXED_SIZE)
+        if size is not None and schema.name is not None:
+            namespace, name = self._name(schema.name)
+            if not size.isdecimal():
+                raise DataError(f"Parameter {names.FIXED_SIZE} of schema {schema.name} is no size: {size}")
+            avro = AvroSchema("fixed", name=name, namespace=namespace, size=int(size))
+        else:
+            avro = AvroSchema("bytes")
+        if schema.name == DECIMAL_NAME:
+            avro.props["scale"] = decimal_scale(schema)
+            precision = schema.parameters.get(names.DECIMAL_PRECISION)
+            if precision is not None and not precision.isdecimal():
+                raise DataError(f"Parameter {names.DECIMAL_PRECISION} of a Decimal is no number: {precision}")
+            avro.props["precision"] = names.DEFAULT_PRECISION if precision is None else int(precision)
+        return avro
+
+    def _map(self, schema: Schema) -> AvroSchema:
+        key, value = schema.key_schema, schema.value_schema
+        if has_string_keys(schema, self._options):
+            return AvroSchema("map", values=self._inner(value))
+        if schema.name is None:
+            entry = AvroSchema("record", name=names.MAP_ENTRY, namespace=names.NAMESPACE)
+        else:
+            namespace, name = self._name(schema.name)
+            entry = AvroSchema("record", name=name, namespace=namespace)
+            entry.props[names.CONNECT_INTERNAL_TYPE] = names.MAP_ENTRY
+        entry.fields = (self._field(names.KEY, key, None), self._field(names.VALUE, value, None))
+        return AvroSchema("array", items=entry)
+
+    def _record(self, schema: Schema) -> AvroSchema:
+        options = self._options
+        if schema.name is None:
+            self._anonymous += 1
+            if self._anonymous > 1000:
+                raise DataError("A struct schema that contains itself needs a name to become an Avro record")
+            name = names.DEFAULT_NAME + (str(self._anonymous) if self._anonymous > 1 else "")
+            record = AvroSchema("record", name=name, namespace=names.NAMESPACE)
+        else:
+            namespace, name = self._name(schema.name)
+            record = AvroSchema("record", name=name, namespace=namespace)
+        doc = names.CONNECT_RECORD_DOC if options.discard_type_doc_default else names.RECORD_DOC
+        record.doc = schema.parameters.get(doc)
+        before = self._open.get(schema.name or "")
+        if schema.name is not None:
+            self._open[schema.name] = (schema, record)
+        fields: dict[str, AvroField] = {}
+        for member in schema.fields:
+            field_name = scrub(member.name) if options.scrub_names else member.name
+            if field_name in fields:
+                raise DataError(
+                    f"Duplicate field {field_name} in record {record.full_name}: two fields scrub to one name"
+                )
+            if options.discard_type_doc_default:
+                field_doc = member.schema.doc
+            else:
+                field_doc = schema.parameters.get(names.FIELD_DOC_PREFIX + member.name)
+            fields[field_name] = self._field(field_name, member.schema, field_doc)
+        record.fields = tuple(fields.values())
+        if schema.name is not None:
+            del self._open[schema.name]
+            if before is not None:
+                self._open[schema.name] = before
+        return record
+
+    def _field(self, name: str, schema: Schema | None, doc: str | None) -> AvroField:
+        avro = self._inner(schema)
+        check_name(name, "field name")
+        default: Any = NO_DEFAULT
+        if schema is not None and schema.default is not None:
+            default = _widened(default_json(schema, schema.default))
+            if not valid_default(avro, default):
+                log.warning("Ignoring invalid default for field %s: it does not fit %s", name, avro.text())
+                default = NO_DEFAULT
+        elif schema is not None and schema.optional:
+            default = None
+        return AvroField(name, avro, doc, default)
+
+    def _annotate(self, schema: Schema, avro: AvroSchema) -> None:
+        props = avro.props
+        if self._options.connect_meta_data:
+            if schema.doc is not None:
+                props[names.CONNECT_DOC] = schema.doc
+            if schema.version is not None:
+                props[names.CONNECT_VERSION] = schema.version
+            if schema.parameters:
+                props[names.CONNECT_PARAMETERS] = dict(schema.parameters)
+            if schema.default is not None and names.FIELD_DEFAULT_FLAG not in schema.parameters:
+                props[names.CONNECT_DEFAULT] = default_json(schema, schema.default)
+            if schema.name is not None:
+                props[names.CONNECT_NAME] = schema.name
+            if schema.type in (Type.INT8, Type.INT16):
+                props[names.CONNECT_TYPE] = schema.type.value
+        word = _LOGICAL_WORD.get(schema.name or "")
+        if word is not None:
+            props["logicalType"] = word
+
+    def _name(self, full: str) -> tuple[str | None, str]:
+        namespace, name = split_name(scrub_full(full) if self._options.scrub_names else full)
+        return namespace, check_name(name)
+
+
+def has_string_keys(schema: Schema, options: AvroDataOptions) -> bool:
+    """True if a Connect map becomes an Avro map; otherwise it becomes an array of entries."""
+    key = schema.key_schema
+    return key is not None and key.type is Type.STRING and (not key.optional or options.optional_map_keys)
+
+
+def default_json(schema: Schema, value: Any) -> Any:
+    """A Connect default as the JSON Avro wants for it (``defaultValueFromConnect``)."""
+    if value is None:
+        return None
+    kind = schema.type
+    if kind is Type.BYTES:
+        raw = decimal_to_bytes(value, decimal_scale(schema)) if isinstance(value, Decimal) else bytes(value)
+        return raw.decode("latin-1")
+    if schema.name == DATE_NAME:
+        return date_to_days(value)
+    if schema.name == TIME_NAME:
+        return time_to_millis(value)
+    if schema.name == TIMESTAMP_NAME:
+        return timestamp_to_millis(value)
+    if kind is Type.FLOAT32:
+        return Float32(value)
+    if kind is Type.ARRAY:
+        return [default_json(_known(schema.value_schema), item) for item in value]
+    if kind is Type.MAP:
+        keys, values = _known(schema.key_schema), _known(schema.value_schema)
+        if keys.type is Type.STRING and not keys.optional:
+            return {k: default_json(values, v) for k, v in value.items()}
+        return [[default_json(keys, k), default_json(values, v)] for k, v in value.items()]
+    if kind is Type.STRUCT:
+        return {f.name: default_json(f.schema, value.get(f.name, f.schema.default)) for f in schema.fields}
+    return int(value) if kind.value.startswith("int") else value
+
+
+def _known(schema: Schema | None) -> Schema:
+    if schema is None:
+        raise DataError("A default of an array or map without element schema cannot be written to Avro")
+    return schema
+
+
+def _widened(value: Any) -> Any:
+    # As an Avro field's default a 32-bit float is written with a double's digits, as Avro Java does.
+    if isinstance(value, Float32):
+        return float(value)
+    if isinstance(value, list):
+        return [_widened(item) for item in value]
+    if isinstance(value, dict):
+        return {k: _widened(v) for k, v in value.items()}
+    return value

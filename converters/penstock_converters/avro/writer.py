@@ -1,0 +1,426 @@
+"""Generates, for one plan, Python source that writes its values fast.
+
+The generated function knows the usual cases only: plain types, values in range, all fields known. Whatever is unusual
+makes it raise, and the general writer does the same value again, which either writes it or words the error. So this
+file needs to be right about what it accepts, never about why something is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from penstock.data import DECIMAL_NAME, Struct, Type
+from penstock.data.logical import (
+    DATE_NAME,
+    EPOCH,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    decimal_scale,
+    decimal_to_bytes,
+)
+from penstock.errors import DataError
+from penstock_converters.avro.general import constant_bytes, general_writer
+from penstock_converters.avro.javahash import in_java_order
+from penstock_converters.avro.plan import (
+    AnyPlan,
+    ArrayPlan,
+    EntriesPlan,
+    FieldPlan,
+    MapPlan,
+    OptionalPlan,
+    Plan,
+    RecordPlan,
+    ScalarPlan,
+    UnionPlan,
+)
+from penstock_converters.avro.varint import SMALL, long_bytes, read_long
+
+__all__ = ["Writer", "make_raw_writer", "make_writer"]
+
+#: From (frame header, value) to framed bytes.
+Writer = Callable[[bytes, Any], bytes]
+_DEEP: Final = 4  # nesting beyond this becomes a function of its own: Python limits nested blocks
+
+
+class _Unusual(Exception):
+    """Raised by generated code for a value the general writer has to look at."""
+
+
+_UNUSUAL: Final = _Unusual()
+_UNFIT: Final = (
+    _Unusual, AttributeError, KeyError, TypeError, ValueError, OverflowError, struct.error, DataError, RecursionError,
+)  # fmt: skip
+
+
+def make_writer(plan: Plan, ignore_defaults: bool = False) -> Writer:
+    """A function that writes values of the plan behind a frame header. Raises `DataError` naming the field."""
+    general = general_writer(plan, ignore_defaults)
+    fast = _Source(ignore_defaults).build(plan)
+
+    def write(header: bytes, value: Any) -> bytes:
+        try:
+            return fast(header, value)
+        except _UNFIT:
+            return header + general(value)
+
+    return write
+
+
+def make_raw_writer(plan: Plan) -> Writer:
+    """For the schema ``"bytes"`` itself: the bytes behind the header without Avro's length, as Confluent writes them."""
+    general = general_writer(plan, False)
+
+    def write(header: bytes, value: Any) -> bytes:
+        data = general(value)
+        _, start = read_long(data, 0)
+        return header + data[start:]
+
+    return write
+
+
+def int32_bytes(number: int) -> bytes:
+    if -(2**31) <= number < 2**31:
+        return long_bytes(number)
+    raise _UNUSUAL
+
+
+_LIMITS: Final = {Type.INT8: (-(2**7), 2**7 - 1), Type.INT16: (-(2**15), 2**15 - 1)}
+_INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
+
+
+class _Source:
+    """Collects the text of the functions and the names they use."""
+
+    def __init__(self, ignore_defaults: bool) -> None:
+        self._ignore_defaults = ignore_defaults
+        self._functions: list[str] = []
+        self._records: dict[int, str] = {}
+        self._count = 0
+        self._lines: list[str] = []
+        self._indent = 0
+        self.env: dict[str, Any] = {
+            "S": SMALL,
+            "L": long_bytes,
+            "I": int32_bytes,
+            "J": b"".join,
+            "U": _UNUSUAL,
+            "Struct": Struct,
+            "JO": in_java_order,
+            "EPOCH": EPOCH,
+            "MS": dt.timedelta(milliseconds=1),
+            "UTC": dt.UTC,
+            "DT": dt.datetime,
+            "DATE": dt.date,
+            "TIME": dt.time,
+            "Decimal": Decimal,
+            "DB": decimal_to_bytes,
+            "D0": dt.date(1970, 1, 1).toordinal(),
+        }
+
+    def build(self, plan: Plan) -> Writer:
+        name = self._function("header, v", lambda: ["header", *self._emit(plan, "v", 0)])
+        source = "\n".join(self._functions)
+        exec(compile(source, f"<avro writer of {plan.avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        return self.env[name]  # type: ignore[no-any-return]  # the function just made
+
+    def _function(self, arguments: str, body: Callable[[], list[str]]) -> str:
+        name = self._name("w")
+        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        parts = body()
+        result = parts[0] if len(parts) == 1 else f"J(({', '.join(parts)},))" if parts else 'b""'
+        self._line(f"return {result}")
+        self._functions.append(f"def {name}({arguments}):\n" + "\n".join(self._lines) + "\n")
+        self._lines, self._indent = outer, depth
+        return name
+
+    def _name(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+    def _constant(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            return repr(value)
+        name = self._name("K")
+        self.env[name] = value
+        return name
+
+    def _line(self, text: str) -> None:
+        self._lines.append("    " * self._indent + text)
+
+    def _joined(self, parts: list[str]) -> str:
+        return parts[0] if len(parts) == 1 else f"J(({', '.join(parts)},))" if parts else 'b""'
+
+    def _sum(self, parts: list[str]) -> str:
+        return " + ".join(parts) if len(parts) <= 3 else self._joined(parts)
+
+    # -- one plan: statements now, and expressions for the final join ---------------------------------------------
+
+    def _emit(self, plan: Plan, v: str, depth: int) -> list[str]:
+        if depth > _DEEP and not isinstance(plan, ScalarPlan):
+            return [f"{self._function('v', lambda: self._emit(plan, 'v', 0))}({v})"]
+        match plan:
+            case ScalarPlan():
+                return self._scalar(plan, v)
+            case OptionalPlan():
+                return self._optional(plan, v, depth)
+            case RecordPlan():
+                return self._record(plan, v, depth)
+            case ArrayPlan():
+                return self._array(plan, v, depth)
+            case MapPlan():
+                return self._map(plan, v, depth)
+            case UnionPlan():
+                return self._union(plan, v, depth)
+            case EntriesPlan() | AnyPlan():
+                return [f"{self._constant(general_writer(plan, self._ignore_defaults))}({v})"]
+        raise AssertionError(plan)
+
+    def _guard(self, condition: str) -> None:
+        self._line(f"if {condition}: raise U")
+
+    def _scalar(self, plan: ScalarPlan, v: str) -> list[str]:
+        schema, kind = plan.schema, plan.avro.type
+        if schema.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
+            return self._temporal(schema.name, v)
+        if schema.name == DECIMAL_NAME:
+            if kind != "bytes":
+                return self._leave(plan, v)
+            self._guard(f"type({v}) is not Decimal")
+            e = self._name("e")
+            self._line(f"{e} = DB({v}, {decimal_scale(schema)})")
+            return self._with_length(e)
+        if schema.type in _INTEGERS and kind in ("int", "long"):
+            return self._integer(schema.type, v)
+        if schema.type in (Type.FLOAT32, Type.FLOAT64) and kind in ("float", "double"):
+            self._guard(f"type({v}) is not float")
+            return [f"{self._constant(struct.Struct('<f' if kind == 'float' else '<d').pack)}({v})"]
+        if kind == "boolean":
+            p = self._name("p")
+            self._line(f'{p} = b"\\x01" if {v} is True else b"\\x00" if {v} is False else None')
+            self._guard(f"{p} is None")
+            return [p]
+        if kind == "string":
+            e = self._name("e")
+            self._guard(f"type({v}) is not str")
+            self._line(f"{e} = {v}.encode()")
+            return self._with_length(e)
+        if kind == "bytes":
+            self._guard(f"type({v}) is not bytes")
+            return self._with_length(v)
+        if kind == "enum":
+            symbols = {s: long_bytes(i) for i, s in enumerate(plan.avro.symbols)}
+            return [f"{self._constant(symbols)}[{v}]"]
+        if kind == "fixed":
+            self._guard(f"type({v}) is not bytes or len({v}) != {plan.avro.size}")
+            return [v]
+        return self._leave(plan, v)
+
+    def _leave(self, plan: Plan, v: str) -> list[str]:
+        return [f"{self._constant(general_writer(plan, self._ignore_defaults))}({v})"]
+
+    def _integer(self, kind: Type, v: str) -> list[str]:
+        if kind in _LIMITS:
+            low, high = _LIMITS[kind]
+            self._guard(f"type({v}) is not int or not {low} <= {v} <= {high}")
+        else:
+            self._guard(f"type({v}) is not int")
+        big = "L" if kind is Type.INT64 else "I"
+        return [f"(S[{v}] if -64 <= {v} < 8192 else {big}({v}))"]
+
+    def _temporal(self, name: str, v: str) -> list[str]:
+        n = self._name("n")
+        if name == TIMESTAMP_NAME:
+            self._guard(f"type({v}) is not DT or {v}.tzinfo is not UTC")
+            self._line(f"{n} = ({v} - EPOCH) // MS")
+            return [f"L({n})"]
+        if name == DATE_NAME:
+            self._guard(f"type({v}) is not DATE")
+            self._line(f"{n} = {v}.toordinal() - D0")
+            return [f"L({n})"]
+        self._guard(f"type({v}) is not TIME")
+        self._line(f"{n} = (({v}.hour * 60 + {v}.minute) * 60 + {v}.second) * 1000 + {v}.microsecond // 1000")
+        return [f"L({n})"]
+
+    def _with_length(self, e: str) -> list[str]:
+        n = self._name("n")
+        self._line(f"{n} = len({e})")
+        return [f"(S[{n}] if {n} < 8192 else L({n}))", e]
+
+    def _optional(self, plan: OptionalPlan, v: str, depth: int) -> list[str]:
+        if isinstance(plan.inner, AnyPlan) or plan.null is None:
+            return self._leave(plan, v)
+        p = self._name("p")
+        self._line(f"if {v} is None:")
+        self._indent += 1
+        if plan.schema.optional:
+            self._line(f"{p} = {long_bytes(plan.null)!r}")
+        else:
+            self._line("raise U")
+        self._indent -= 1
+        self._line("else:")
+        self._indent += 1
+        parts = self._emit(plan.inner, v, depth + 1)
+        self._line(f"{p} = {self._sum([repr(long_bytes(plan.index)), *parts])}")
+        self._indent -= 1
+        return [p]
+
+    def _record(self, plan: RecordPlan, v: str, depth: int) -> list[str]:
+        if not plan.recursive:
+            return self._fields(plan, v, depth)
+        name = self._records.get(id(plan))
+        if name is None:
+            # Known before its body is made, which may call it.
+            name = self._records[id(plan)] = self._name("r")
+            made = self._function("v", lambda: self._fields(plan, "v", 0))
+            self._functions.append(f"{name} = {made}\n")
+        return [f"{name}({v})"]
+
+    def _fields(self, plan: RecordPlan, v: str, depth: int) -> list[str]:
+        names = frozenset(f.name for f in plan.schema.fields)
+        schema, f, g = self._constant(plan.schema), self._name("f"), self._name("g")
+        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
+        self._line(f"{f} = len({v}) == {len(names)}")
+        self._line(f"if not {f} and not {self._constant(names)}.issuperset({v}): raise U")
+        self._line(f"{g} = {v}.get")
+        parts: list[str] = []
+        floats: list[tuple[str, str]] = []
+        for member in plan.fields:
+            inner = self._float_format(member.plan)
+            if inner is None:
+                parts += self._packed(floats)
+                parts += self._field(member, f, g, v, depth)
+                continue
+            a = self._name("a")
+            self._line(f"{a} = {g}({member.name!r})")
+            if self._default(member) is not None:
+                self._guard(f"{a} is None")
+            self._guard(f"type({a}) is not {'bool' if inner == '?' else 'float'}")
+            floats.append((inner, a))
+        return parts + self._packed(floats)
+
+    def _float_format(self, plan: Plan | None) -> str | None:
+        """The struct format of a required field of fixed width; neighbours are packed in one call."""
+        if not isinstance(plan, ScalarPlan) or plan.schema.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
+            return None
+        if plan.schema.type in (Type.FLOAT32, Type.FLOAT64):
+            return {"float": "f", "double": "d"}.get(plan.avro.type)
+        return "?" if plan.avro.type == "boolean" else None
+
+    def _packed(self, floats: list[tuple[str, str]]) -> list[str]:
+        if not floats:
+            return []
+        pack = self._constant(struct.Struct("<" + "".join(f for f, _ in floats)).pack)
+        call = f"{pack}({', '.join(a for _, a in floats)})"
+        floats.clear()
+        return [call]
+
+    def _default(self, member: FieldPlan) -> Any:
+        return None if self._ignore_defaults or member.plan is None else member.plan.schema.default
+
+    def _field(self, member: FieldPlan, f: str, g: str, v: str, depth: int) -> list[str]:
+        if member.plan is None:
+            assert member.avro is not None
+            return [self._constant(constant_bytes(member.avro.schema, member.constant))]
+        a = self._name("a")
+        self._line(f"{a} = {g}({member.name!r})")
+        default = self._default(member)
+        if default is None and not isinstance(member.plan, OptionalPlan):
+            return self._emit(member.plan, a, depth + 1)
+        if default is None:
+            # A field that is absent from a dict of the full length means that some other name is not the schema's.
+            self._line(f"if {a} is None and {f} and {member.name!r} not in {v}: raise U")
+            return self._emit(member.plan, a, depth)
+        p = self._name("p")
+        try:
+            constant = general_writer(member.plan, self._ignore_defaults)(default)
+        except DataError:
+            return self._leave(member.plan, a)  # an unusable default is an error only for a record that needs it
+        self._line(f"if {a} is None:")
+        self._indent += 1
+        self._guard(f"{f} and {member.name!r} not in {v}")
+        self._line(f"{p} = {constant!r}")
+        self._indent -= 1
+        self._line("else:")
+        self._indent += 1
+        parts = self._emit(member.plan, a, depth + 1)
+        self._line(f"{p} = {self._sum(parts)}")
+        self._indent -= 1
+        return [p]
+
+    def _array(self, plan: ArrayPlan, v: str, depth: int) -> list[str]:
+        self._guard(f"type({v}) is not list")
+        q, n = self._name("q"), self._name("n")
+        self._line(f"{n} = len({v})")
+        self._line(f"if {n}:")
+        self._indent += 1
+        self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
+        self._loop(f"for {(item := self._name('i'))} in {v}:", plan.item, item, q, depth, [])
+        self._line(f'{q}.append(b"\\x00")')
+        self._indent -= 1
+        self._line(f'else: {q} = (b"\\x00",)')
+        return [f"J({q})"]
+
+    def _map(self, plan: MapPlan, v: str, depth: int) -> list[str]:
+        self._guard(f"type({v}) is not dict")
+        q, n, k, item = (self._name(c) for c in "qnki")
+        self._line(f"{n} = len({v})")
+        self._line(f"if {n}:")
+        self._indent += 1
+        self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
+        self._line(f"for {k}, {item} in JO({v}):")
+        self._indent += 1
+        self._guard(f"type({k}) is not str")
+        e = self._name("e")
+        self._line(f"{e} = {k}.encode()")
+        head = self._with_length(e)
+        parts = head + self._emit(plan.value, item, depth + 2)
+        self._line(f"{q} += ({', '.join(parts)},)")
+        self._indent -= 1
+        self._line(f'{q}.append(b"\\x00")')
+        self._indent -= 1
+        self._line(f'else: {q} = (b"\\x00",)')
+        return [f"J({q})"]
+
+    def _loop(self, head: str, plan: Plan, item: str, q: str, depth: int, before: list[str]) -> None:
+        self._line(head)
+        self._indent += 1
+        parts = before + self._emit(plan, item, depth + 2)
+        if len(parts) == 1:
+            self._line(f"{q}.append({parts[0]})")
+        elif parts:
+            self._line(f"{q} += ({', '.join(parts)},)")
+        self._indent -= 1
+
+    def _union(self, plan: UnionPlan, v: str, depth: int) -> list[str]:
+        if plan.avro.type != "union" or any(p.schema.default is not None for _, _, p in plan.branches):
+            return self._leave(plan, v)
+        p, g = self._name("p"), self._name("g")
+        names = self._constant(frozenset(f.name for f in plan.schema.fields))
+        self._line(f"if {v} is None: {p} = {self._null(plan)}")
+        self._line("else:")
+        self._indent += 1
+        schema = self._constant(plan.schema)
+        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
+        self._guard(f"not {names}.issuperset({v})")
+        self._line(f"{g} = {v}.get")
+        for name, index, inner in plan.branches:
+            a = self._name("a")
+            self._line(f"{a} = {g}({name!r})")
+            self._line(f"if {a} is not None:")
+            self._indent += 1
+            target = self._function("v", lambda inner=inner: self._emit(inner, "v", 1))  # type: ignore[misc]  # binds the loop's value
+            self._line(f"{p} = {long_bytes(index)!r} + {target}({a})")
+            self._indent -= 1
+            self._line("else:")
+            self._indent += 1
+        self._line(f"{p} = {self._null(plan)}")
+        self._indent -= 1 + len(plan.branches)
+        self._guard(f"{p} is None")
+        return [p]
+
+    def _null(self, plan: UnionPlan) -> str:
+        return repr(long_bytes(plan.null)) if plan.null is not None and plan.schema.optional else "None"

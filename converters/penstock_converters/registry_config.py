@@ -1,0 +1,108 @@
+"""Settings that all converters with a schema registry have in common (``AbstractKafkaSchemaSerDeConfig``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from penstock.config import ConfigDef, ConfigType, Importance, Range
+from penstock.errors import ConfigError
+from penstock_registry.client.factory import ClientSettings
+
+__all__ = ["check_keys", "registry_config_def"]
+
+log = logging.getLogger(__name__)
+
+_TOPIC_STRATEGY: Final = "io.confluent.kafka.serializers.subject.TopicNameStrategy"
+
+
+def registry_config_def() -> ConfigDef:
+    """A fresh definition, for a converter to add its own settings to."""
+    high, medium, low = Importance.HIGH, Importance.MEDIUM, Importance.LOW
+    boolean, integer, text = ConfigType.BOOLEAN, ConfigType.INT, ConfigType.STRING
+    return (
+        ConfigDef()
+        .define("schema.registry.url", ConfigType.LIST, importance=high,
+                doc="Where the schema registry is: http(s) URLs with commas between them, local://NAME for a registry "
+                    "of this process, or mock://NAME for one in memory.")
+        .define("auto.register.schemas", boolean, True, importance=medium,
+                doc="Whether a schema that is not registered yet is registered when a record needs it.")
+        .define("use.schema.id", integer, -1, importance=low,
+                doc="Write with the schema of this id instead of the data's own; -1 for none.")
+        .define("id.compatibility.strict", boolean, True, importance=low,
+                doc="With use.schema.id: refuse data whose schema the registered one could not read.")
+        .define("use.latest.version", boolean, False, importance=low,
+                doc="Without auto.register.schemas: write with the subject's latest schema instead of the data's own.")
+        .define("latest.compatibility.strict", boolean, True, importance=low,
+                doc="With use.latest.version: refuse data whose schema the latest one could not read.")
+        .define("normalize.schemas", boolean, False, importance=medium,
+                doc="Whether schemas are brought into a normal form when they are registered or looked up.")
+        .define("key.subject.name.strategy", ConfigType.CLASS, _TOPIC_STRATEGY, importance=medium,
+                doc="How the subject of a topic's key schema is named.")
+        .define("value.subject.name.strategy", ConfigType.CLASS, _TOPIC_STRATEGY, importance=medium,
+                doc="How the subject of a topic's value schema is named.")
+        .define("schemas.cache.config", integer, 1000, importance=low, validator=Range.at_least(0),
+                doc="How many schemas this converter keeps ready for use.")
+        .define("max.schemas.per.subject", integer, 1000, importance=low, validator=Range.at_least(1),
+                doc="How many schemas the registry's client remembers.")
+        .define("basic.auth.credentials.source", text, "URL", importance=medium,
+                doc="Where user and password come from: URL (before the @ of the registry's URL) or USER_INFO.")
+        .define("basic.auth.user.info", ConfigType.PASSWORD, "", importance=medium,
+                doc="user:password, for USER_INFO.")
+        .define("bearer.auth.credentials.source", text, "", importance=medium,
+                doc="Where a bearer token comes from: STATIC_TOKEN or OAUTHBEARER; empty for none.")
+        .define("bearer.auth.token", ConfigType.PASSWORD, "", importance=medium, doc="The token, for STATIC_TOKEN.")
+    )  # fmt: skip
+
+
+#: Keys of Confluent's serializers that change what is written or read, and are not supported.
+_REFUSED: Final = {
+    "use.latest.with.metadata": "metadata selection of schemas is not supported",
+    "use.schema.guid": "schema GUIDs in headers are not supported",
+    "rule.executors": "data contract rules are not run",
+    "rule.actions": "data contract rules are not run",
+    "enable.rule.service.loader": "data contract rules are not run",
+    "propagate.schema.tags": "tag metadata is not supported",
+    "context.name.strategy": "contexts are given in the subject or the registry's URL",
+    "reference.subject.name.strategy": "references are registered by name",
+    "key.schema.id.serializer": "schema ids in headers are not supported; they stand before the data",
+    "value.schema.id.serializer": "schema ids in headers are not supported; they stand before the data",
+    "key.schema.id.deserializer": "schema ids in headers are not supported; they stand before the data",
+    "value.schema.id.deserializer": "schema ids in headers are not supported; they stand before the data",
+    "schema.reflection": "there are no Java classes to reflect on",
+    "avro.reflection.allow.null": "there are no Java classes to reflect on",
+    "specific.avro.reader": "there are no generated Java classes",
+    "avro.use.logical.type.converters": "Connect's logical types are always converted",
+    "schema.format": "schemas are fetched as they were registered",
+}
+_NO_EFFECT_VALUES: Final = {"false", "", "none", "null"}
+#: Known to Confluent's clients, of no effect here.
+_NO_EFFECT: Final = frozenset(
+    {
+        "latest.cache.size", "latest.cache.ttl.sec", "missing.id.cache.ttl.sec", "missing.version.cache.ttl.sec",
+        "missing.schema.cache.ttl.sec", "missing.cache.size", "avro.remove.java.properties", "json.indent.output",
+        "http.connect.timeout.ms", "url.random.initial.index",
+    }
+)  # fmt: skip
+#: What the worker adds to every converter's settings.
+_WORKERS: Final = frozenset({"converter.type", "schemas.enable"})
+
+
+def check_keys(configs: Mapping[str, Any], known: Iterable[str], who: str) -> None:
+    """Refuse what is not supported by name, warn of what has no effect or is not known."""
+    names = set(known) | ClientSettings.KEYS | _WORKERS
+    for key, value in configs.items():
+        if key in names or key.removeprefix("schema.registry.").startswith("ssl."):
+            continue
+        reason = _REFUSED.get(key)
+        if key.startswith("rule.executors.") or key.startswith("rule.actions."):
+            reason = "data contract rules are not run"
+        if reason is not None:
+            if str(value).strip().lower() in _NO_EFFECT_VALUES:
+                continue
+            raise ConfigError(f"{who}: the setting {key} is not supported: {reason}. Remove it.")
+        if key in _NO_EFFECT:
+            log.warning("%s: the setting %s has no effect", who, key)
+        else:
+            log.warning("%s: unknown setting %s", who, key)

@@ -1,0 +1,1 @@
+"""Schema languages: parsing, canonical text, normalisation, compatibility. One package or module a language."""

@@ -1,0 +1,140 @@
+"""Avro as a schema language of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from penstock.api import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference
+from penstock_registry.formats.avro.canonical import to_text
+from penstock_registry.formats.avro.compatibility import incompatibilities
+from penstock_registry.formats.avro.model import AvroField, AvroSchema
+from penstock_registry.formats.avro.parser import parse_with_names
+
+__all__ = ["AvroFormat", "AvroParsedSchema"]
+
+
+class AvroParsedSchema:
+    """An Avro schema as the registry sees it; `schema` is the tree."""
+
+    schema_type = "AVRO"
+
+    def __init__(
+        self, schema: AvroSchema, references: Sequence[SchemaReference] = (), resolved: Mapping[str, str] | None = None,
+        known: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.schema = schema
+        self.references: tuple[SchemaReference, ...] = tuple(references)
+        self._resolved = dict(resolved or {})
+        self._known = known
+        self.canonical = to_text(schema, known)
+
+    @property
+    def name(self) -> str | None:
+        """The full name of a record, an enum or a fixed; None for the rest, as for a union."""
+        return self.schema.full_name if self.schema.name is not None else None
+
+    @property
+    def record_name(self) -> str | None:
+        """The full name of a record: what the record-name strategies take."""
+        return self.schema.full_name if self.schema.type in ("record", "error") else None
+
+    def normalized(self) -> AvroParsedSchema:
+        """Attributes Avro does not know in alphabetical order, references in order of their names."""
+        references = sorted(set(self.references))
+        return AvroParsedSchema(_normalized(self.schema, {}), references, self._resolved, self._known)
+
+    def formatted(self, form: str) -> str:
+        """``resolved`` writes referenced types out; any other form is the canonical text."""
+        return to_text(self.schema) if form == "resolved" else self.canonical
+
+    def incompatibilities(self, previous: ParsedSchema) -> list[str]:
+        if not isinstance(previous, AvroParsedSchema):
+            return ["Incompatible because of different schema type"]
+        return incompatibilities(self.schema, previous.schema)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AvroParsedSchema):
+            return NotImplemented
+        return self.canonical == other.canonical and self.references == other.references
+
+    def __hash__(self) -> int:
+        return hash((self.canonical, self.references))
+
+    def __repr__(self) -> str:
+        return f"AvroParsedSchema({self.canonical})"
+
+
+class AvroFormat(SchemaFormat):
+    schema_type = "AVRO"
+
+    def parse(
+        self,
+        text: str,
+        references: Sequence[SchemaReference] = (),
+        resolved: Mapping[str, str] | None = None,
+    ) -> AvroParsedSchema:
+        return self._parse(text, references, resolved, True)
+
+    def parse_registered(
+        self,
+        text: str,
+        references: Sequence[SchemaReference] = (),
+        resolved: Mapping[str, str] | None = None,
+    ) -> AvroParsedSchema:
+        """Like `parse`, for a text that a registry holds: an odd default in it is no reason to refuse its data."""
+        return self._parse(text, references, resolved, False)
+
+    def _parse(
+        self, text: str, references: Sequence[SchemaReference], resolved: Mapping[str, str] | None, check: bool
+    ) -> AvroParsedSchema:
+        names: dict[str, AvroSchema] = {}
+        for name, referenced in (resolved or {}).items():
+            try:
+                _, names = parse_with_names(referenced, names, check_defaults=False)
+            except InvalidSchemaError as error:
+                raise InvalidSchemaError(f"Reference {name}: {error.message}") from error
+        known = frozenset(names)
+        schema, _ = parse_with_names(text, names, check_defaults=check)
+        if schema.name is not None and schema.full_name in known:
+            known = frozenset()  # the text is only the name of a referenced type: written out
+        return AvroParsedSchema(schema, references, resolved, known)
+
+
+def _normalized(schema: AvroSchema, done: dict[int, AvroSchema]) -> AvroSchema:
+    made = done.get(id(schema))
+    if made is not None:
+        return made
+    made = AvroSchema(
+        schema.type,
+        name=schema.name,
+        namespace=schema.namespace,
+        doc=schema.doc,
+        aliases=tuple(sorted(schema.aliases)),
+        props={k: _sorted(schema.props[k]) for k in sorted(schema.props)},
+        symbols=schema.symbols,
+        default=schema.default,
+        size=schema.size,
+    )
+    done[id(schema)] = made
+    made.items = _normalized(schema.items, done) if schema.items else None
+    made.values = _normalized(schema.values, done) if schema.values else None
+    made.types = tuple(_normalized(t, done) for t in schema.types)
+    made.fields = tuple(
+        AvroField(
+            f.name,
+            _normalized(f.schema, done),
+            f.doc,
+            f.default,
+            f.order,
+            tuple(sorted(f.aliases)),
+            {k: _sorted(f.props[k]) for k in sorted(f.props)},
+        )
+        for f in schema.fields
+    )
+    return made
+
+
+def _sorted(node: object) -> object:
+    if isinstance(node, dict):
+        return {k: _sorted(node[k]) for k in sorted(node)}
+    return [_sorted(n) for n in node] if isinstance(node, list) else node

@@ -1,0 +1,114 @@
+"""Confluent's wire format: a zero byte, the schema id in four bytes, then (Protobuf only) message indexes, then data.
+
+Pure functions, no registry. The errors say what a payload that is not framed looks like, because the usual cause is a
+converter that does not fit the topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from penstock.errors import SerializationError
+
+__all__ = [
+    "HEADER_SIZE",
+    "MAGIC",
+    "decode_message_indexes",
+    "describe_payload",
+    "encode_message_indexes",
+    "frame_header",
+    "schema_id",
+]
+
+MAGIC: Final = 0
+HEADER_SIZE: Final = 5
+_MAX_INDEXES: Final = 1024  # nesting depth of a message type; a corrupt count must not become a huge loop
+
+
+def frame_header(id: int) -> bytes:  # noqa: A002 - the registry's word
+    """The five bytes in front of every payload of schema `id`."""
+    if not 0 <= id < 2**31:
+        raise SerializationError(f"Schema id {id} does not fit the wire format: expected 0 to {2**31 - 1}")
+    return b"\x00" + id.to_bytes(4, "big")
+
+
+def schema_id(data: bytes) -> int:
+    """The schema id of a framed payload. Raises `SerializationError` if it is not framed."""
+    if len(data) < HEADER_SIZE or data[0] != MAGIC:
+        raise SerializationError(f"Unknown magic byte! {describe_payload(data)}")
+    return int.from_bytes(data[1:HEADER_SIZE], "big", signed=True)
+
+
+def describe_payload(data: bytes) -> str:
+    """What an unframed payload seems to be, and which converter would read it."""
+    if not data:
+        return "The payload is empty; a schema id needs five bytes."
+    if data[0] == MAGIC and len(data) < HEADER_SIZE:
+        return f"The payload has only {len(data)} of the {HEADER_SIZE} bytes that magic byte and schema id take."
+    if data[:4] == b"Obj\x01":
+        return (
+            "The payload is an Avro object container (it starts with 'Obj', version 1), not a registry-framed record;"
+            " ByteArrayConverter passes it on as it is."
+        )
+    first = f"The payload starts with {data[0]:#04x}"
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        if data[0] == 1:
+            return f"{first}, which looks like a frame with a schema GUID; this converter reads frames with ids only."
+        return f"{first} and is binary; ByteArrayConverter passes it on as it is."
+    if text.lstrip()[:1] in ("{", "["):
+        return (
+            f"{first} and looks like JSON text; JsonConverter reads it (with schemas.enable=false if it has no schema)."
+        )
+    if text.isprintable() or not any(ord(c) < 32 and c not in "\t\r\n" for c in text):
+        return f"{first} and looks like plain text; StringConverter reads it."
+    return f"{first} and is no registry frame; ByteArrayConverter passes it on as it is."
+
+
+def encode_message_indexes(indexes: Sequence[int]) -> bytes:
+    """The path to a Protobuf message in its file, as zigzag varints; ``[0]`` is shortened to one zero byte."""
+    if list(indexes) == [0]:
+        return b"\x00"
+    return b"".join(_varint(i) for i in (len(indexes), *indexes))
+
+
+def decode_message_indexes(data: bytes, position: int = HEADER_SIZE) -> tuple[list[int], int]:
+    """The message indexes at `position`, and the position after them. Raises `SerializationError`."""
+    count, position = _read_varint(data, position)
+    if count == 0:
+        return [0], position
+    if not 0 < count <= _MAX_INDEXES:
+        raise SerializationError(f"Protobuf message index count {count} is out of range: expected 0 to {_MAX_INDEXES}")
+    indexes = []
+    for _ in range(count):
+        index, position = _read_varint(data, position)
+        if index < 0:
+            raise SerializationError(f"Protobuf message index {index} is negative")
+        indexes.append(index)
+    return indexes, position
+
+
+def _varint(number: int) -> bytes:
+    rest = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while rest > 0x7F:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    result = shift = 0
+    while shift < 35:
+        if position >= len(data):
+            raise SerializationError("Payload ends inside the Protobuf message indexes")
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (result >> 1) ^ -(result & 1), position
+        shift += 7
+    raise SerializationError("Protobuf message index is longer than a 32-bit varint can be")
