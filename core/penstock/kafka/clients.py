@@ -52,7 +52,7 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
     """
     settings: dict[str, Any] = {}
     for name, raw in props.items():
-        value = raw.value if isinstance(raw, Password) else str(raw)
+        value = raw.value if isinstance(raw, Password) else raw if isinstance(raw, bool) else str(raw)
         if name in SAME_NAME:
             settings[name] = value
         elif name in TRANSLATED:
