@@ -11,6 +11,7 @@ from penstock.config.provider import ConfigProvider
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
+from penstock.herder.overrides import OverridePolicy
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
@@ -95,9 +96,12 @@ class StandaloneProcess:
             transformer=transformer,
             registry_url=f"local://{_LOCAL_NAME}" if embedded else None,
             admission=admission,
-            on_topic=lambda task, topic: recorder.on_topic(task.connector, topic),
+            on_topic=recorder.on_topic,
         )
-        validator = ConnectorValidator(plugins, config, transformer)
+        policy = OverridePolicy.named(
+            config["connector.client.config.override.policy"], config["connector.client.config.override.allowlist"]
+        )
+        validator = ConnectorValidator(plugins, config.raw, resolve=self.worker.resolve, policy=policy)
         self.herder = StandaloneHerder(self.worker, recorder, validator, self.worker)
 
     def start(self) -> None:
