@@ -156,6 +156,16 @@ class ConfigDef:
         )  # fmt: skip
         return self
 
+    def include(self, other: ConfigDef) -> Self:
+        """Add another definition's settings as they are."""
+        for key in other.keys:
+            if key.name in self._keys:
+                raise ConfigError(f"Configuration {key.name} is defined twice.")
+            if key.group is not None and key.group not in self._groups:
+                self._groups.append(key.group)
+            self._keys[key.name] = key
+        return self
+
     def embed(self, prefix: str, group: str, start_order: int, other: ConfigDef) -> Self:
         """Add another definition's settings under a prefix, in `group` or groups below it (``ConfigDef.embed``).
 

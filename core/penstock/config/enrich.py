@@ -7,7 +7,7 @@ version, and whatever the class itself takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from penstock.config.definition import NO_DEFAULT, ConfigDef, ConfigType, Importance, Width
@@ -16,7 +16,7 @@ from penstock.config.validators import CompositeValidator, LambdaValidator, Vali
 from penstock.config.versions import PluginVersionValidator
 from penstock.errors import ConfigError, PluginError
 
-__all__ = ["enrich", "enrich_topic_creation"]
+__all__ = ["enrich", "enrich_topic_creation", "topic_group_config_def", "transform_config_def"]
 
 _T, _I, _W = ConfigType, Importance, Width
 
@@ -66,7 +66,9 @@ def _embed(
     )  # fmt: skip
     own = _definition_of(lookup, kind, class_name)
     if own is not None:
-        definition.embed(prefix, group, 2, _with_predicate(own, props) if kind == "transformation" else own)
+        if kind == "transformation":
+            own = ConfigDef(own).include(transform_config_def(_aliases(props, "predicates")))
+        definition.embed(prefix, group, 2, own)
 
 
 def _version(lookup: PluginLookup, kind: Kind, class_name: str | None) -> str | None:
@@ -87,17 +89,16 @@ def _definition_of(lookup: PluginLookup, kind: Kind, class_name: str | None) -> 
     return found if isinstance(found, ConfigDef) else None
 
 
-def _with_predicate(own: ConfigDef, props: Mapping[str, str]) -> ConfigDef:
-    """What every transform takes besides its own (KIP-585)."""
-    known = _aliases(props, "predicates")
+def transform_config_def(predicates: Sequence[str]) -> ConfigDef:
+    """What every transform takes besides its own (KIP-585); `predicates` are the aliases it may name."""
 
     def exists(name: str, value: Any) -> None:
-        if value is not None and value not in known:
-            expected = ", ".join(known) if known else "none is defined"
+        if value is not None and value not in predicates:
+            expected = ", ".join(predicates) if predicates else "none is defined"
             raise ConfigError(name, value, f"expected an alias of `predicates`: {expected}")
 
     return (
-        ConfigDef(own)
+        ConfigDef()
         .define("predicate", _T.STRING, None, importance=_I.MEDIUM, validator=LambdaValidator(exists, "a predicate's alias"),
                 doc="Alias of the predicate that decides whether the transform applies to a record.")
         .define("negate", _T.BOOLEAN, False, importance=_I.MEDIUM,
@@ -136,6 +137,11 @@ def enrich_topic_creation(base: ConfigDef, props: Mapping[str, str]) -> ConfigDe
         if alias != "default":
             definition.embed(f"topic.creation.{alias}.", group, 0, _group(group, factor, partitions, patterns=True))
     return definition
+
+
+def topic_group_config_def() -> ConfigDef:
+    """The settings of a topic creation group, in no group's name."""
+    return _group("GROUP", -1, -1, patterns=True)
 
 
 def _group(group: str, factor: Any, partitions: Any, *, patterns: bool) -> ConfigDef:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.reference import worker_reference
+from penstock.config.reference import settings_reference
 from penstock.config.table import ROWS, Treatment
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
@@ -172,7 +172,7 @@ def test_a_java_store_is_refused_with_the_command_that_converts_it(prefix: str, 
 
 def test_the_reference_page_is_the_tables() -> None:
     page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
-    assert page == worker_reference(), "run: python -m penstock.config.reference > docs/config.md"
+    assert page == settings_reference(), "run: python -m penstock.config.reference > docs/config.md"
     assert all(f"| `{name}` |" in page for name in ROWS)
 
 
