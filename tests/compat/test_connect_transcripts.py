@@ -6,17 +6,20 @@ import logging
 import secrets
 import threading
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from penstock.cli.wiring import StandaloneProcess, config_transformer
 from penstock.config.worker import WorkerConfig
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
+from penstock.storage import FileOffsetStore
 from penstock.testing.fake_worker import FakeWorker
 from penstock.testing.transcripts import Replay, Scenario
 
@@ -78,27 +81,72 @@ def root_level_warn() -> Iterator[None]:
     root.setLevel(before)
 
 
-def replayed(replay: Replay, scenario: Scenario, excluded: Excluded, kind: str) -> list[str]:
-    """Run every step; the failures, with how many passed printed."""
-    failures, passed, skipped = [], 0, []
+@pytest.fixture(scope="module")
+def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    """Steps passed and run, by kind of run; said at the end."""
+    counts: Counter[str] = Counter()
+    yield counts
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    for kind in sorted({key.partition(" ")[0] for key in counts}):
+        passed, left_out = counts[f"{kind} passed"], counts[f"{kind} left out"]
+        run = passed + counts[f"{kind} failed"]
+        if terminal is not None:
+            terminal.write_line(
+                f"\nrecorded Connect exchanges, {kind}: {passed}/{run} steps passed, {left_out} left out"
+            )
+
+
+def replayed(replay: Replay, scenario: Scenario, excluded: Excluded, kind: str, tally: Counter[str]) -> list[str]:
+    """Run every step; the failures."""
+    failures = []
     for result in replay.steps(scenario):
-        reason = excluded(result.step, kind)
-        if reason is not None:
-            skipped.append(f"{result.step} ({reason})")
+        if excluded(result.step, kind) is not None:
+            tally[f"{kind} left out"] += 1
         elif result.differences:
+            tally[f"{kind} failed"] += 1
             failures.append("\n  ".join([f"{result.step} {result.what}", *result.differences[:6]]))
         else:
-            passed += 1
-    print(f"{scenario.name}: {passed}/{len(scenario.steps)} steps as recorded" + "".join(f"; not {s}" for s in skipped))
+            tally[f"{kind} passed"] += 1
     return failures
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS.keys() - WITH_DATA))
 @pytest.mark.usefixtures("root_level_warn")
-def test_a_herder_answers_as_recorded(name: str, base: str, tmp_path: Path, excluded: Excluded) -> None:
+def test_a_herder_answers_as_recorded(
+    name: str, base: str, tmp_path: Path, excluded: Excluded, tally: Counter[str]
+) -> None:
     # Nothing here needs the recorded pauses: a restart is over when the worker says so.
     replay = Replay(base, f"r{secrets.token_hex(3)}", tmp_path, sleep=lambda seconds: _wait(min(seconds, 0.05)))
-    failures = replayed(replay, SCENARIOS[name], excluded, "fake")
+    failures = replayed(replay, SCENARIOS[name], excluded, "fake", tally)
+    assert not failures, "\n".join(failures)
+
+
+@pytest.fixture(scope="module")
+def standalone(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A whole standalone worker on a real broker."""
+    folder = tmp_path_factory.mktemp("standalone")
+    settings = {
+        "bootstrap.servers": kafka, "key.converter": JSON, "value.converter": JSON,
+        "listeners": "http://127.0.0.1:0", "offset.storage.file.filename": str(folder / "offsets"),
+        "offset.flush.interval.ms": "500",
+    }  # fmt: skip
+    plugins = Plugins.discover()
+    config = WorkerConfig.parse(settings, "standalone")
+    process = StandaloneProcess(
+        config, plugins, config_transformer(settings, plugins), FileOffsetStore(folder / "offsets")
+    )
+    process.start()
+    yield f"http://127.0.0.1:{process.rest.listeners[0].port}"
+    process.stop()
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.usefixtures("root_level_warn")
+def test_a_standalone_worker_answers_as_recorded(
+    name: str, standalone: str, tmp_path: Path, excluded: Excluded, tally: Counter[str]
+) -> None:
+    replay = Replay(standalone, f"r{secrets.token_hex(3)}", tmp_path, sleep=lambda seconds: _wait(min(seconds, 1.0)))
+    failures = replayed(replay, SCENARIOS[name], excluded, "standalone", tally)
     assert not failures, "\n".join(failures)
 
 

@@ -12,10 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from penstock.errors import ConnectError
 from penstock.rest import connectors, loggers, offsets, plugins, root, tasks
 from penstock.rest.context import Context
-from penstock.rest.errors import http_error, on_error
+from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
 from penstock.rest.paths import RawPaths
 
@@ -50,7 +49,7 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
     app = FastAPI(
         openapi_url=None,
         redirect_slashes=False,
-        exception_handlers={ConnectError: on_error, HTTPException: _on_http_exception, Exception: on_error},
+        exception_handlers={HTTPException: _on_http_exception},
     )
     app.state.context = context
     for router in routers:

@@ -16,13 +16,13 @@ from penstock.herder.interface import Herder
 from penstock.herder.restart import RestartRequest
 from penstock.rest import entities
 from penstock.rest.context import Body, GetAction, HerderDep, Name, flag
-from penstock.rest.errors import JsonResponse
+from penstock.rest.errors import JsonResponse, Route
 
 __all__ = ["router"]
 
 _log = logging.getLogger(__name__)
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/connectors")
@@ -66,7 +66,10 @@ def _with_name(name: str, config: Mapping[str, str | None]) -> dict[str, str | N
 
 
 def _created(request: Request, info: dict[str, Any]) -> Response:
-    location = f"{request.url.scheme}://{request.url.netloc}/connectors/{quote(info['name'], safe=_PATH_SAFE)}"
+    segment = quote(info["name"], safe=_PATH_SAFE)
+    if not segment.strip("."):
+        segment = segment.replace(".", "%2E")  # a client would take . and .. for steps in the path
+    location = f"{request.url.scheme}://{request.url.netloc}/connectors/{segment}"
     return JsonResponse(info, 201, {"Location": location})
 
 

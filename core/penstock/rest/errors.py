@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, Final
 
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +21,7 @@ from penstock.errors import (
     NotFoundError,
 )
 
-__all__ = ["REASONS", "JsonResponse", "RestError", "error_response", "http_error", "on_error", "status_of"]
+__all__ = ["REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +75,25 @@ def http_error(status: int, headers: dict[str, str] | None = None) -> JsonRespon
     return error_response(status, f"HTTP {status} {REASONS.get(status, '')}".rstrip(), headers)
 
 
-async def on_error(request: Request, error: Exception) -> Response:
+class Route(APIRoute):
+    """A route whose errors, of whatever kind, become answers. Starlette's own handling of an unforeseen exception
+    raises it again after the answer, which costs the client its connection."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HTTPException:
+                raise
+            except Exception as error:
+                return _answer(request, error)
+
+        return guarded
+
+
+def _answer(request: Request, error: Exception) -> Response:
     status = status_of(error)
     headers = error.headers if isinstance(error, RestError) else None
     if isinstance(error, ConflictError) and error.retry_after is not None:

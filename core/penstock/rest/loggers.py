@@ -12,13 +12,13 @@ from penstock.errors import BadRequestError, NotFoundError
 from penstock.herder.loggers import LEVELS
 from penstock.rest import entities
 from penstock.rest.context import Body, HerderDep, Name
-from penstock.rest.errors import JsonResponse
+from penstock.rest.errors import JsonResponse, Route
 
 __all__ = ["router"]
 
 _log = logging.getLogger(__name__)
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/admin/loggers")

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from penstock.rest import entities
 from penstock.rest.context import Body, Context, ContextDep, HerderDep, Name
-from penstock.rest.errors import JsonResponse, RestError
+from penstock.rest.errors import JsonResponse, RestError, Route
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/connectors/{name}/offsets")

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from penstock.errors import BadRequestError
 from penstock.rest import entities
 from penstock.rest.context import Body, HerderDep, Name, flag
-from penstock.rest.errors import JsonResponse
+from penstock.rest.errors import JsonResponse, Route
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/connector-plugins")

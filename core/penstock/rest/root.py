@@ -10,11 +10,11 @@ from starlette.responses import Response
 import penstock
 from penstock.herder.interface import HealthStatus
 from penstock.rest.context import ContextDep, HerderDep
-from penstock.rest.errors import JsonResponse
+from penstock.rest.errors import JsonResponse, Route
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 _HEALTH_CODES: Final = {HealthStatus.HEALTHY: 200, HealthStatus.STARTING: 503, HealthStatus.UNHEALTHY: 500}
 

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from penstock.errors import NotFoundError
 from penstock.rest import entities
 from penstock.rest.context import Body, GetAction, HerderDep, Name, Task
-from penstock.rest.errors import JsonResponse
+from penstock.rest.errors import JsonResponse, Route
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/connectors/{name}/tasks")
