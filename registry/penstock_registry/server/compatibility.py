@@ -56,9 +56,9 @@ def _messages(
         old = reader.parsed(stored)
         messages: list[str] = []
         if level in _READ_BY_OLD:
-            messages += old.incompatibilities(new)
+            messages += _worded(old.incompatibilities(new), new="old", old="new")
         if level in _READS_OLD:
-            messages += new.incompatibilities(old)
+            messages += _worded(new.incompatibilities(old), new="new", old="old")
         if messages:
             return [
                 *messages,
@@ -66,3 +66,9 @@ def _messages(
                 f"{{oldSchema: '{stored.content.text}'}}",
             ]
     return []
+
+
+def _worded(messages: Sequence[str], *, new: str, old: str) -> list[str]:
+    """A format speaks of the ``%new%`` and the ``%old%`` schema, the reader and the writer; which of them is the
+    one to be registered depends on the direction that is checked."""
+    return [message.replace("%new%", new).replace("%old%", old) for message in messages]

@@ -70,7 +70,9 @@ class SchemaReader:
         if schema_format is None:
             raise invalid_schema(f"Invalid schema type {content.schema_type}")
         try:
-            parsed = schema_format.parse(
+            # A format may be milder with what is registered than with what is to be.
+            parse = getattr(schema_format, "parse_registered", schema_format.parse)
+            parsed: ParsedSchema = parse(
                 content.text, content.references, self._resolve(stored.subject, content.references)
             )
         except InvalidSchemaError as error:

@@ -129,17 +129,16 @@ class Registry:
                 return stored
         raise schema_not_found()
 
-    def versions(self, subject: str, deleted: bool = False, deleted_only: bool = False) -> list[StoredSchema]:
-        """A subject's versions. Raises 40401."""
+    def versions(
+        self, subject: str, deleted: bool = False, deleted_only: bool = False, beside: bool = False
+    ) -> list[StoredSchema]:
+        """A subject's versions: with the soft-deleted ones (`deleted`), or these alone. `beside` adds them too, but
+        only to a subject that is not deleted as a whole. Raises 40401."""
         subject = self._named(subject)
-        found = [
-            stored
-            for stored in self.catalog.versions(subject, deleted or deleted_only)
-            if stored.deleted or not deleted_only
-        ]
-        if not found and not self.catalog.has_subject(subject, deleted or deleted_only):
+        if not self.catalog.has_subject(subject, deleted or deleted_only):
             raise subject_not_found(subject)
-        return found
+        found = self.catalog.versions(subject, deleted or deleted_only or beside)
+        return [stored for stored in found if stored.deleted or not deleted_only]
 
     def subjects(self, prefix: str, deleted: bool = False, deleted_only: bool = False) -> list[str]:
         """Names, sorted. `deleted` adds the subjects that have only soft-deleted versions, `deleted_only` tells these."""

@@ -91,7 +91,7 @@ class SubjectRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = self._registry.versions(subject, deleted or deletedAsNegative, deletedOnly)
+        found = self._registry.versions(subject, deleted, deletedOnly, deletedAsNegative)
         numbers = [-one.version if one.deleted and deletedAsNegative else one.version for one in found]
         return Reply(page(numbers, offset, limit, *self._limits.versions))
 
