@@ -49,6 +49,6 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"penstock {__version__} (follows Kafka Connect {KAFKA_VERSION})"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for module in (standalone, dev, registry, plugins):
-        module.add_parser(commands)
+    for add_parser in (standalone.add_parser, dev.add_parser, registry.add_parser, plugins.add_parser):
+        add_parser(commands)
     return parser

@@ -178,12 +178,11 @@ def _failed(process: StandaloneProcess, names: list[str]) -> list[str]:
     """What failed, in words."""
     found = []
     for status in _statuses(process, names):
-        for who, state in [
-            ("connector", status.connector),
-            *((f"task {t.id.task} of connector", t) for t in status.tasks),
-        ]:
-            if state.state is State.FAILED:
-                found.append(f"{who} {status.name} failed: {state.trace}")
+        if status.connector.state is State.FAILED:
+            found.append(f"connector {status.name} failed: {status.connector.trace}")
+        for task in status.tasks:
+            if task.state is State.FAILED:
+                found.append(f"task {task.id.task} of connector {status.name} failed: {task.trace}")
     return found
 
 

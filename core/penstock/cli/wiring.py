@@ -101,7 +101,9 @@ class StandaloneProcess:
         policy = OverridePolicy.named(
             config["connector.client.config.override.policy"], config["connector.client.config.override.allowlist"]
         )
-        validator = ConnectorValidator(plugins, config.raw, resolve=self.worker.resolve, policy=policy)
+        validator = ConnectorValidator(
+            plugins, self.worker.converter_defaults, resolve=self.worker.resolve, policy=policy
+        )
         self.herder = StandaloneHerder(self.worker, recorder, validator, self.worker)
 
     def start(self) -> None:

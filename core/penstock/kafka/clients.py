@@ -52,7 +52,10 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
     """
     settings: dict[str, Any] = {}
     for name, raw in props.items():
-        value = raw.value if isinstance(raw, Password) else raw if isinstance(raw, bool) else str(raw)
+        if isinstance(raw, bool):  # one of librdkafka's own flags, from the loops
+            settings[name] = raw
+            continue
+        value = raw.value if isinstance(raw, Password) else str(raw)
         if name in SAME_NAME:
             settings[name] = value
         elif name in TRANSLATED:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.api import Converter, HeaderConverter, Predicate, Transform
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PluginError
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.chain import Chain, Stage
 
-__all__ = ["Converters", "build_chain", "build_converters", "strip_prefix"]
+__all__ = ["Converters", "build_chain", "build_converters", "strip_prefix", "with_registry_url"]
 
 _DEFAULT_HEADER_CONVERTER: Final = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 
@@ -36,15 +36,27 @@ def strip_prefix(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {name[len(prefix) :]: value for name, value in config.items() if name.startswith(prefix)}
 
 
-def build_converters(
-    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str], registry_url: str | None
-) -> Converters:
-    """A converter named in the connector's configuration comes with the settings there; otherwise the worker's does.
+def with_registry_url(plugins: Plugins, config: Mapping[str, str], url: str | None) -> dict[str, str]:
+    """`config` with ``schema.registry.url`` for those of its converters that use a registry and name none."""
+    completed = dict(config)
+    for which in ("key", "value") if url is not None else ():
+        setting, name = f"{which}.converter.schema.registry.url", config.get(f"{which}.converter")
+        if name and setting not in config and _uses_registry(plugins, name):
+            completed[setting] = url or ""
+    return completed
 
-    `registry_url` is what converters that use a registry are given if they name none themselves.
-    """
-    key, key_class = _converter(plugins, connector, worker, "key", registry_url)
-    value, value_class = _converter(plugins, connector, worker, "value", registry_url)
+
+def _uses_registry(plugins: Plugins, name: str) -> bool:
+    try:
+        return plugins.find(PluginKind.CONVERTER, name).plugin.uses_registry
+    except PluginError:
+        return False  # whoever needs the converter will say that it is not there
+
+
+def build_converters(plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str]) -> Converters:
+    """A converter named in the connector's configuration comes with the settings there; otherwise the worker's does."""
+    key, key_class = _converter(plugins, connector, worker, "key")
+    value, value_class = _converter(plugins, connector, worker, "value")
     header, header_class = _header_converter(plugins, connector, worker)
     return Converters(key, value, header, key_class, value_class, header_class)
 
@@ -55,7 +67,7 @@ def _chosen(connector: Mapping[str, str], worker: Mapping[str, str], setting: st
 
 
 def _converter(
-    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str], which: str, registry_url: str | None
+    plugins: Plugins, connector: Mapping[str, str], worker: Mapping[str, str], which: str
 ) -> tuple[Converter, str]:
     setting = f"{which}.converter"
     name, config = _chosen(connector, worker, setting)
@@ -63,8 +75,6 @@ def _converter(
         raise ConfigError(f'Missing required configuration "{setting}" which has no default value.')
     info = plugins.find(PluginKind.CONVERTER, name)
     config.pop("plugin.version", None)
-    if info.plugin.uses_registry and registry_url is not None:
-        config.setdefault("schema.registry.url", registry_url)
     converter: Converter = plugins.new(PluginKind.CONVERTER, name)
     converter.configure({**config, "converter.type": which}, which == "key")
     return converter, info.class_name

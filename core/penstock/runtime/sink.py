@@ -171,7 +171,6 @@ class WorkerSinkTask(WorkerTask):
         if first is None:
             return []
         messages = [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
-        self.read += len(messages)
         return messages
 
     def _convert(self, messages: Sequence[Message]) -> None:
@@ -185,6 +184,7 @@ class WorkerSinkTask(WorkerTask):
             if error is not None:
                 self._check(error)
                 continue
+            self.read += 1
             try:
                 record = to_record(message)
             except Exception as failure:
@@ -482,7 +482,7 @@ class WorkerSinkTask(WorkerTask):
     def _check(self, error: KafkaError | None) -> None:
         if error is None or error.code() in _IGNORED:
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                _log.warning("%s: consumer: %s", self.id, error.str())
+                _log.info("%s: consumer: %s", self.id, error.str())
             return
         if error.fatal() or error.code() in (
             KafkaError._AUTO_OFFSET_RESET,

@@ -46,7 +46,7 @@ class TaskBuilder:
         clients: KafkaClients,
         offsets: OffsetStore,
         resolve: Resolve,
-        registry_url: str | None,
+        converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
         on_topic: Callable[[ConnectorTaskId, str], None] | None,
     ) -> None:
@@ -55,8 +55,8 @@ class TaskBuilder:
         self._clients = clients
         self._offsets = offsets
         self._resolve = resolve
-        self._registry_url = registry_url
         self._admission = admission
+        self._converter_defaults = converter_defaults
         self._on_topic = on_topic
 
     def build(
@@ -121,7 +121,7 @@ class TaskBuilder:
             config=task_config,
             conversion=SourceConversion(
                 build_chain(self._plugins, connector),
-                build_converters(self._plugins, connector, self._config.raw, self._registry_url),
+                build_converters(self._plugins, connector, self._converter_defaults),
             ),
             policy=policy,
             offsets=self._offsets,
@@ -181,7 +181,7 @@ class TaskBuilder:
             configs=lambda: self._resolve(task_config),
             conversion=SinkConversion(
                 build_chain(self._plugins, connector),
-                build_converters(self._plugins, connector, self._config.raw, self._registry_url),
+                build_converters(self._plugins, connector, self._converter_defaults),
                 keep_messages=bool(dead_letters),
             ),
             policy=policy,

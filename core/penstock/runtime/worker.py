@@ -18,7 +18,7 @@ from penstock.kafka import KafkaClients
 from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
-from penstock.runtime.assembly import strip_prefix
+from penstock.runtime.assembly import strip_prefix, with_registry_url
 from penstock.runtime.committer import Committer
 from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.source import WorkerSourceTask
@@ -65,8 +65,11 @@ class Worker:
         self._tasks: dict[ConnectorTaskId, WorkerTask] = {}
         self._committer = Committer(config["offset.flush.interval.ms"] / 1000)
         self._graceful_s: float = config["task.shutdown.graceful.timeout.ms"] / 1000
+        self._registry_url = registry_url
+        #: The worker's own settings, for converters that a connector does not name.
+        self.converter_defaults = with_registry_url(plugins, config.raw, registry_url)
         self._builder = TaskBuilder(
-            config, plugins, clients, offset_store, self.resolve, registry_url, admission, on_topic
+            config, plugins, clients, offset_store, self.resolve, self.converter_defaults, admission, on_topic
         )
         self._cluster_id: str | None = None
 
@@ -86,8 +89,8 @@ class Worker:
         _log.info("worker %s stopped", self.worker_id)
 
     def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
-        """A configuration with its config providers' values put in."""
-        return dict(self._transformer.transform(config)[0])
+        """A configuration with its config providers' values put in, and the registry's address where it names none."""
+        return with_registry_url(self.plugins, self._transformer.transform(config)[0], self._registry_url)
 
     def kafka_cluster_id(self) -> str | None:
         """Of the cluster the worker talks to, asked once; None while no broker answers."""
