@@ -40,13 +40,13 @@ def test_a_source_whose_worker_is_killed_delivers_every_line_in_order_and_goes_o
             if kill % 2:
                 time.sleep(chance.uniform(0, 2))
             else:
-                poll(lambda: position(tmp_path) > stood[-1] * WIDTH, running.check, "stored offsets")
+                poll(lambda: position(tmp_path) > stood[-1] * WIDTH, running, "stored offsets")
                 time.sleep(chance.uniform(0, 0.5))
             running.check()
         stood.append(position(tmp_path) // WIDTH)
     feeder.finish()
     with worker() as running:
-        seen = read_until(kafka, name, last=lines - 1, alive=running.check)
+        seen = read_until(kafka, name, last=lines - 1, running=running)
         assert running.stop() == 0
     assert position(tmp_path) == lines * WIDTH
 
@@ -64,12 +64,12 @@ def test_a_source_whose_broker_is_killed_delivers_every_line_in_order(
     with source_worker(tmp_path, broker.bootstrap, "lines")() as running:
         for _ in range(2):
             before = position(tmp_path)
-            poll(lambda before=before: position(tmp_path) > before, running.check, "stored offsets")
+            poll(lambda before=before: position(tmp_path) > before, running, "stored offsets")
             broker.kill()
             time.sleep(1)
             broker.start()
         feeder.finish()
-        seen = read_until(broker.bootstrap, "lines", last=lines - 1, alive=running.check)
+        seen = read_until(broker.bootstrap, "lines", last=lines - 1, running=running)
         assert running.stop() == 0
     assert list(dict.fromkeys(seen)) == list(range(lines))
     assert position(tmp_path) == lines * WIDTH
@@ -81,17 +81,16 @@ def test_a_sink_whose_worker_is_killed_writes_every_record_in_order(
 ) -> None:
     name, chance = topic(), random.Random(seed)
     worker, output = sink_worker(tmp_path, kafka, name), tmp_path / "output.txt"
-    feeding = threading.Thread(target=feed_topic, args=(kafka, name, lines, kills * 2.0), daemon=True)
-    feeding.start()
+    feeder = TopicFeeder(kafka, name, lines, seconds=kills * 10)
     for _ in range(kills):
         before = size(output)
         with worker() as running:
-            poll(lambda before=before: size(output) > before, running.check, "written lines")
+            poll(lambda before=before: size(output) > before, running, "written lines")
             time.sleep(chance.uniform(0, 0.5))
-    feeding.join()
+    feeder.finish()
     with worker() as running:
         last = b"%0*d\n" % (WIDTH - 1, lines - 1)
-        poll(lambda: output.read_bytes().endswith(last), running.check, "the last line")
+        poll(lambda: output.read_bytes().endswith(last), running, "the last line")
         assert running.stop() == 0
     # A kill may leave the beginning of a line, which the next one then follows: the last WIDTH bytes are the line.
     seen = [int(line[1 - WIDTH :]) for line in output.read_bytes().splitlines() if len(line) >= WIDTH - 1]
@@ -131,11 +130,11 @@ def standalone(folder: Path, bootstrap: str, connector: str) -> Callable[[], Wor
     return lambda: WorkerProcess(arguments, folder / "worker.log", listener)
 
 
-def poll(probe: Callable[[], bool], alive: Callable[[], None], what: str, timeout: float = 90) -> None:
+def poll(probe: Callable[[], bool], running: WorkerProcess, what: str, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
-        alive()
-        assert time.monotonic() < deadline, f"no {what} within {timeout:g} s"
+        running.check()
+        assert time.monotonic() < deadline, f"no {what} within {timeout:g} s:\n{running.log()}"
         time.sleep(0.02)
 
 
@@ -143,38 +142,48 @@ def size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def feed_topic(bootstrap: str, topic: str, lines: int, seconds: float) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "max.in.flight.requests.per.connection": 1})
-    step = max(1, int(lines / (seconds / 0.02)))
-    for start in range(0, lines, step):
-        for number in range(start, min(lines, start + step)):
-            producer.produce(topic, b"%0*d" % (WIDTH - 1, number))
-        producer.poll(0.02)
-    producer.flush()
-
-
 class Feeder:
     """Appends numbered lines to a file from a thread, in small pieces over `seconds`; a piece may end inside a line."""
 
     def __init__(self, path: Path, lines: int, seconds: float) -> None:
-        self._text = b"".join(b"%0*d\n" % (WIDTH - 1, number) for number in range(lines))
-        self._path, self._seconds = path, seconds
+        self._path, self._lines, self._seconds = path, lines, seconds
         path.touch()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
+        """Write the rest at once, and wait for that."""
         self._hurry.set()
         self._thread.join()
 
     def _run(self) -> None:
-        pieces = max(1, int(self._seconds / 0.02))
-        size = len(self._text) // pieces + 1
+        text = b"".join(b"%0*d\n" % (WIDTH - 1, number) for number in range(self._lines))
         with self._path.open("ab", buffering=0) as file:
-            for at in range(0, len(self._text), size):
-                file.write(self._text[at : at + size])
-                self._hurry.wait(0.02)
+            for start, end in self._pieces(len(text)):
+                file.write(text[start:end])
+
+    def _pieces(self, length: int) -> Iterator[tuple[int, int]]:
+        step = int(length * 0.02 / self._seconds) + 1
+        for start in range(0, length, step):
+            yield start, min(length, start + step)
+            self._hurry.wait(0.02)
+
+
+class TopicFeeder(Feeder):
+    """The same lines as records of a topic."""
+
+    def __init__(self, bootstrap: str, topic: str, lines: int, seconds: float) -> None:
+        self._producer = Producer({"bootstrap.servers": bootstrap, "max.in.flight.requests.per.connection": 1})
+        self._topic = topic
+        super().__init__(Path("/dev/null"), lines, seconds)
+
+    def _run(self) -> None:
+        for start, end in self._pieces(self._lines):
+            for number in range(start, end):
+                self._producer.produce(self._topic, b"%0*d" % (WIDTH - 1, number))
+            self._producer.poll(0)
+        self._producer.flush()
 
 
 def position(folder: Path) -> int:
@@ -185,7 +194,7 @@ def position(folder: Path) -> int:
     return 0
 
 
-def read_until(bootstrap: str, topic: str, last: int, alive: Callable[[], None], timeout: float = 120) -> list[int]:
+def read_until(bootstrap: str, topic: str, last: int, running: WorkerProcess, timeout: float = 120) -> list[int]:
     """The line numbers in the topic, in its order, until the last line is there and nothing follows it."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"read-{topic}", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
@@ -195,7 +204,7 @@ def read_until(bootstrap: str, topic: str, last: int, alive: Callable[[], None],
         seen += batch
         if seen and seen[-1] == last and not batch:
             break
-        alive()
+        running.check()
         assert time.monotonic() < deadline, f"line {last} did not come within {timeout} s; the last is {seen[-1:]}"
     consumer.close()
     return seen
