@@ -14,6 +14,7 @@ from penstock.errors import ConfigError, DataError
 from penstock_connectors.files.csv_text import csv_splitter, text_fit
 from penstock_connectors.files.fitting import Misfit
 from penstock_connectors.files.inference import temporal_schema
+from penstock_connectors.files.settings import decimal_fields, key_extractor, schema_of, source_config_def
 from penstock_connectors.files.source import (
     BOM,
     SKIP,
@@ -21,11 +22,7 @@ from penstock_connectors.files.source import (
     FileRecordsConnector,
     FileRecordsTask,
     Plan,
-    decimal_fields,
-    key_extractor,
     misfit_text,
-    schema_of,
-    source_config_def,
 )
 from penstock_connectors.reading import RecordReader, Split, split_at_newlines
 

@@ -13,6 +13,7 @@ from penstock.data import Schema
 from penstock.errors import DataError
 from penstock_connectors.files.fitting import Misfit, fit_for
 from penstock_connectors.files.inference import Inference
+from penstock_connectors.files.settings import decimal_fields, key_extractor, schema_of, source_config_def
 from penstock_connectors.files.source import (
     BOM,
     SKIP,
@@ -20,11 +21,7 @@ from penstock_connectors.files.source import (
     FileRecordsConnector,
     FileRecordsTask,
     Plan,
-    decimal_fields,
-    key_extractor,
     misfit_text,
-    schema_of,
-    source_config_def,
 )
 from penstock_connectors.reading import RecordReader, Split, split_at_newlines
 
