@@ -21,7 +21,7 @@ from penstock.errors import DataError
 from penstock_converters.json.text import as_jackson, double_json, dumps, float_json
 from penstock_converters.json.writing import Writer, base64_text, numeric_decimal
 
-__all__ = ["compile_writer"]
+__all__ = ["compile_writer", "schemaless_writer"]
 
 
 class Unusual(Exception):
@@ -61,6 +61,44 @@ def serialize(value):
     exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
     result: Callable[[Any], bytes] = names["serialize"]
     return result
+
+
+def schemaless_writer(writer: Writer, before: bytes, after: bytes) -> Callable[[Any], bytes | None]:
+    """The same for values without a schema; None stays None."""
+
+    def serialize(value: Any) -> bytes | None:
+        if value is None:
+            return None
+        try:
+            data = orjson.dumps(_schemaless(value))
+        except (Unusual, orjson.JSONEncodeError, RecursionError):
+            return before + dumps(writer.tree(None, value)) + after
+        if not data.isascii() or b"\\u00" in data:
+            data = as_jackson(data)
+        return before + data + after
+
+    return serialize
+
+
+def _schemaless(value: Any) -> Any:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value
+    if kind is int:
+        if -(2**63) <= value < 2**63:
+            return value
+    elif kind is float:
+        return value if 1e-3 <= value < 1e7 or value == 0.0 or -1e7 < value <= -1e-3 else double_json(value)
+    elif kind is dict:
+        tree = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                raise Unusual
+            tree[key] = item if type(item) is str or item is None else _schemaless(item)
+        return tree
+    elif kind is list:
+        return [item if type(item) is str else _schemaless(item) for item in value]
+    raise Unusual
 
 
 class _Source:
@@ -166,21 +204,29 @@ class _Source:
         ]
 
     def _struct(self, schema: Schema) -> str:
-        """A function for the fields: each read once, nulls counted so that a name too many is noticed."""
+        """A function from a struct's value to its fields' trees."""
         key = -id(schema)
         if key in self._functions:
             return self._functions[key]
         name = f"s{len(self._functions)}"
         self._functions[key] = name
-        lines = [f"\ndef {name}(v):\n    get = v.get\n    absent = 0\n"]
-        for i, field in enumerate(schema.fields):
-            lines.append(f"    f{i} = get({field.name!r})\n")
-            lines.append(f"    if f{i} is None and {field.name!r} not in v:\n        absent += 1\n")
-            lines.append(self._value(field.schema, f"f{i}", "    "))
-        lines.append(f"    if len(v) + absent != {len(schema.fields)}:\n        raise Unusual\n")
-        members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
-        lines.append(f"    return {{{members}}}\n")
-        self.add("".join(lines))
+        fields = [(f"f{i}", f.name, f.schema) for i, f in enumerate(schema.fields)]
+        names = self._constant(frozenset(f.name for f in schema.fields))
+        # As many entries as fields, and every field there: no name too many. Else fields may be absent, and names
+        # have to be looked at.
+        by_index = "".join(f"            {var} = v[{field!r}]\n" for var, field, _ in fields) or "            pass\n"
+        by_get = "".join(f"        {var} = get({field!r})\n" for var, field, _ in fields)
+        self.add(
+            f"\ndef {name}(v):\n"
+            f"    if len(v) == {len(fields)}:\n"
+            f"        try:\n{by_index}"
+            f"        except KeyError:\n            raise Unusual\n"
+            f"    else:\n"
+            f"        if not v.keys() <= {names}:\n            raise Unusual\n"
+            f"        get = v.get\n{by_get}"
+            + "".join(self._value(member, var, "    ") for var, _, member in fields)
+            + f"    return {{{', '.join(f'{field!r}: {var}' for var, field, _ in fields)}}}\n"
+        )
         return name
 
 

@@ -13,7 +13,7 @@ from penstock.data import Schema, SchemaAndValue
 from penstock.errors import DataError, SerializationError
 from penstock_converters.base import ConverterAndHeaderConverter
 from penstock_converters.cache import BoundedCache
-from penstock_converters.json.compiled import compile_writer
+from penstock_converters.json.compiled import compile_writer, schemaless_writer
 from penstock_converters.json.config import JsonOptions, json_config_def
 from penstock_converters.json.envelope import RecentEnvelopes
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
@@ -63,7 +63,8 @@ class JsonConverter(ConverterAndHeaderConverter):
 
     def serializer(self, topic: str, schema: Schema | None) -> Serializer:
         if schema is None:
-            return self._schemaless_serializer()
+            before, after = (b'{"schema":null,"payload":', b"}") if self._options.schemas_enable else (b"", b"")
+            return schemaless_writer(self._writer, before, after)
         return self._serializers.get(schema) or self._serializers.put(schema, self._bound_serializer(schema))
 
     def _bound_serializer(self, schema: Schema) -> Serializer:
@@ -71,15 +72,6 @@ class JsonConverter(ConverterAndHeaderConverter):
             return compile_writer(self._writer, schema, b"", b"")
         before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree)) + b',"payload":'
         return compile_writer(self._writer, schema, before, b"}")
-
-    def _schemaless_serializer(self) -> Serializer:
-        tree = self._writer.tree
-        before, after = (b'{"schema":null,"payload":', b"}") if self._options.schemas_enable else (b"", b"")
-
-        def serialize(value: Any) -> bytes | None:
-            return None if value is None else before + dumps(tree(None, value)) + after
-
-        return serialize
 
     # --- reading
 

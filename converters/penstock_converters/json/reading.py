@@ -162,19 +162,23 @@ class Readers:
 
 
 def _usual(schema: Schema, var: str, reader: str) -> list[str]:
+    """Statements that leave a value of the usual type alone and hand everything else to the reader."""
+    if schema.name in _DATES or schema.name == DECIMAL_NAME:
+        unusual = ""
+    elif schema.type in (Type.INT8, Type.INT16, Type.INT32, Type.INT64):
+        half = 1 << (int(schema.type.name[3:]) - 1)
+        unusual = f"(type({var}) is not int or not {-half} <= {var} <= {half - 1})"
+    else:
+        unusual = {
+            # a zero's sign is lost on the way, for BigDecimal has none
+            Type.FLOAT64: f"(type({var}) is not float or {var} == 0.0)",
+            Type.STRING: f"type({var}) is not str",
+            Type.BOOLEAN: f"type({var}) is not bool",
+        }.get(schema.type, "")
+    null_is_null = schema.optional and schema.default is None
+    test = " and ".join(filter(None, [f"{var} is not None" if null_is_null else "", unusual]))
     call = f"{var} = {reader}({var})"
-    plain = schema.name is None or (schema.name not in _DATES and schema.name != DECIMAL_NAME)
-    match schema.type:
-        case Type.INT8 | Type.INT16 | Type.INT32 | Type.INT64 if plain:
-            half = 1 << (int(schema.type.name[3:]) - 1)
-            return [f"    if type({var}) is not int or not {-half} <= {var} <= {half - 1}:", f"        {call}"]
-        case Type.FLOAT64 if plain:  # adding zero takes away a zero's sign, which BigDecimal does not have
-            return [f"    if type({var}) is float:", f"        {var} += 0.0", "    else:", f"        {call}"]
-        case Type.STRING if plain:
-            return [f"    if type({var}) is not str:", f"        {call}"]
-        case Type.BOOLEAN if plain:
-            return [f"    if type({var}) is not bool:", f"        {call}"]
-    return [f"    {call}"]
+    return [f"    if {test}:", f"        {call}"] if test else [f"    {call}"]
 
 
 def _not_an_object(tree: Any) -> None:
