@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 import threading
 import tomllib
 from collections import Counter
@@ -86,14 +87,12 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     """Steps passed and run, by kind of run; said at the end."""
     counts: Counter[str] = Counter()
     yield counts
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    lines = []
     for kind in sorted({key.partition(" ")[0] for key in counts}):
-        passed, left_out = counts[f"{kind} passed"], counts[f"{kind} left out"]
-        run = passed + counts[f"{kind} failed"]
-        if terminal is not None:
-            terminal.write_line(
-                f"\nrecorded Connect exchanges, {kind}: {passed}/{run} steps passed, {left_out} left out"
-            )
+        passed, failed, left_out = (counts[f"{kind} {outcome}"] for outcome in ("passed", "failed", "left out"))
+        lines.append(f"{kind}: {passed}/{passed + failed} recorded steps passed, {left_out} left out")
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
 
 
 def replayed(replay: Replay, scenario: Scenario, excluded: Excluded, kind: str, tally: Counter[str]) -> list[str]:
