@@ -13,6 +13,7 @@ from penstock_transforms.date_format import DateFormat
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, copy_basics
 from penstock_transforms.operating import Edit, OperatingTransform
+from penstock_transforms.requirements import not_a_struct
 from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null
 from penstock_transforms.timestamp_forms import Form, Precision, form_of_schema, form_of_value, reader, writer
 
@@ -96,7 +97,7 @@ class TimestampConverter(OperatingTransform):
         if self._path is None:
             return self.convert(shape, self._target.schema(schema.optional), self._converter(schema))
         if schema.type is not Type.STRUCT:
-            raise DataError("Cannot list fields on non-struct type")
+            return self._refuse_fields(shape, schema)
         after, edit = bind_level(self._level, schema, self._local, self.purpose, self._fill)
         assert after is not None  # bound with a schema
         if schema.optional or schema.default is not None:
@@ -108,6 +109,18 @@ class TimestampConverter(OperatingTransform):
             return self.convert(shape, None, self._converter(None))
         _, edit = bind_level(self._level, None, self._local, self.purpose, self._fill)
         return self._editing(shape, None, edit)
+
+    def _refuse_fields(self, shape: Shape, schema: Schema) -> BoundTransform:
+        purpose = self.purpose
+
+        def refuse(value: Any) -> Any:
+            raise (
+                DataError("Cannot list fields on non-struct type")
+                if value is None
+                else not_a_struct(purpose, value, schema)
+            )
+
+        return self.convert(shape, None, refuse)
 
     def _editing(self, shape: Shape, after: Schema | None, edit: Edit | None) -> BoundTransform:
         # `edit` alone would refuse a null, which here gets the new schema.

@@ -10,6 +10,7 @@ from penstock.api import BoundTransform, Shape, Transform
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.errors import DataError
 from penstock_transforms.date_format import DateFormat
+from penstock_transforms.record_text import record_text
 
 __all__ = ["TimestampRouter"]
 
@@ -52,7 +53,7 @@ class TimestampRouter(Transform):
         def route(record: Any) -> Any:
             millis = record.timestamp
             if millis is None:
-                raise DataError(f"Timestamp missing on record: {record!r}")
+                raise DataError(f"Timestamp missing on record: {record_text(record)}")
             record.topic = name(millis)
             return record
 

@@ -1,0 +1,152 @@
+"""The bound form and the simple one do the same, in any order, and leave the record they are given alone."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.api import Shape
+from penstock.data import (
+    BOOLEAN,
+    FLOAT64,
+    INT32,
+    INT64,
+    OPTIONAL_STRING,
+    STRING,
+    TIMESTAMP,
+    Schema,
+    SchemaBuilder,
+    SinkRecord,
+    Type,
+)
+from penstock.data.logical import timestamp_from_millis
+from penstock.errors import ConnectError
+from penstock.runtime.chain import Chain, Stage, StageError
+from penstock.testing.vectors import encode_schema, encode_value
+from penstock_transforms import plugin
+
+CLASSES = {}
+for descriptor in plugin.penstock_register_transforms():
+    module, _, name = descriptor.target.partition(":")
+    CLASSES[name] = getattr(__import__(module, fromlist=[name]), name)
+
+PLAIN: dict[Schema, st.SearchStrategy] = {
+    INT32: st.integers(-(2**31), 2**31 - 1),
+    INT64: st.integers(-(2**63), 2**63 - 1),
+    FLOAT64: st.floats(),
+    BOOLEAN: st.booleans(),
+    STRING: st.text(max_size=5) | st.just("2024-01-02") | st.integers().map(str),
+    OPTIONAL_STRING: st.none() | st.text(max_size=5),
+    TIMESTAMP: st.integers(-(10**13), 10**14).map(timestamp_from_millis),
+    SchemaBuilder(Type.INT32).optional().default(7).build(): st.none() | st.integers(0, 9),
+    SchemaBuilder.array(INT32).build(): st.lists(st.integers(0, 9), max_size=2),
+}
+NAMES = ["a", "b", "c", "d", "in", "top"]
+
+
+@st.composite
+def structs(draw, depth=1):
+    builder = SchemaBuilder.struct()
+    strategies = {}
+    for field in draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1)):
+        if depth and draw(st.booleans()) and field == "in":
+            schema, value = draw(structs(depth - 1))
+        else:
+            schema = draw(st.sampled_from(list(PLAIN)))
+            value = PLAIN[schema]
+        builder.field(field, schema)
+        strategies[field] = value
+    if draw(st.booleans()):
+        builder.name("Some").version(1)
+    if draw(st.integers(0, 5)) == 0:
+        builder.optional()
+    return builder.build(), st.fixed_dictionaries(strategies)
+
+
+@st.composite
+def records(draw):
+    schema, values = draw(structs())
+    value = draw(st.none() | values) if schema.optional else draw(values)
+    if draw(st.integers(0, 3)) == 0:
+        schema = None
+    key = draw(st.sampled_from([(STRING, "k"), (None, None), (None, {"a": 1, "in": {"b": "x"}})]))
+    record = SinkRecord("orders", 3, key[0], key[1], schema, value, draw(st.none() | st.just(1700000000123)), offset=5)
+    record.headers.add("h", "v", STRING)
+    return record
+
+
+NAME = st.sampled_from(NAMES)
+PATH = NAME | st.sampled_from(["in.a", "in.b", "in.in.a"])
+TYPES = st.sampled_from(["int8", "int64", "float32", "float64", "boolean", "string"])
+PART = st.sampled_from(["Value", "Value", "Value", "Key"])
+
+
+def configured(name, **config):
+    return st.tuples(PART.map(lambda part: name + part), st.fixed_dictionaries(config))
+
+
+V2 = {"field.syntax.version": st.just("V2")}
+STEPS = st.one_of(
+    configured("Cast", spec=st.tuples(PATH, TYPES).map(":".join), **V2),
+    configured("Cast", spec=TYPES),
+    configured("ExtractField", field=PATH, **V2),
+    configured("Flatten", delimiter=st.sampled_from([".", "_"])),
+    configured("HeaderFrom", fields=PATH, headers=st.just("h"), operation=st.sampled_from(["move", "copy"]), **V2),
+    configured("HoistField", field=NAME),
+    configured("InsertField", **{"static.field": PATH, "static.value": st.just("s")}, **V2),
+    configured("InsertField", **{"offset.field": NAME, "timestamp.field": st.just("ts"), "topic.field": st.just("tp")}),
+    configured("MaskField", fields=PATH, **V2),
+    configured("ReplaceField", exclude=PATH, renames=st.tuples(PATH, NAME).map(":".join), **V2),
+    configured("ReplaceField", include=PATH, **V2),
+    configured("SetSchemaMetadata", **{"schema.name": st.just("New")}),
+    configured("TimestampConverter", field=PATH, format=st.just("yyyy-MM-dd"), **{"target.type": st.sampled_from(["string", "unix", "Date"])}, **V2),
+    st.tuples(st.just("ValueToKey"), st.fixed_dictionaries({"fields": PATH, **V2})),
+    st.tuples(st.just("InsertHeader"), st.just({"header": "n", "value.literal": "1"})),
+    st.tuples(st.just("DropHeaders"), st.just({"headers": "h"})),
+    st.tuples(st.just("RegexRouter"), st.just({"regex": "(.*)", "replacement": "x$1"})),
+    st.tuples(st.just("TimestampRouter"), st.just({})),
+)  # fmt: skip
+
+
+def shown(record):
+    return (
+        record.topic,
+        encode_schema(record.key_schema), encode_value(record.key, record.key_schema),
+        encode_schema(record.value_schema), encode_value(record.value, record.value_schema),
+        [(h.key, encode_schema(h.schema), encode_value(h.value, h.schema)) for h in record.headers],
+    )  # fmt: skip
+
+
+def one_by_one(transforms, record):
+    for transform in transforms:
+        before = shown(record)
+        given_record = record
+        record = transform.apply(record)
+        assert shown(given_record) == before, f"{type(transform).__name__} altered the record it was given"
+    return record
+
+
+@settings(max_examples=400, deadline=None)
+@given(records(), st.lists(STEPS, min_size=1, max_size=4))
+def test_a_bound_chain_does_what_its_transforms_do_one_by_one(record, steps):
+    transforms = []
+    for name, config in steps:
+        transforms.append(CLASSES[name]())
+        transforms[-1].configure(config)
+    before = shown(record)
+    try:
+        expected = shown(one_by_one(transforms, record))
+    except ConnectError as error:
+        expected = (type(error), str(error))
+    chain = Chain([Stage(str(i), t, type(t).__name__) for i, t in enumerate(transforms)])
+    try:
+        bound = chain.bind(Shape(record.topic, record.key_schema, record.value_schema))
+        out = bound.apply(record)
+        met = shown(out)
+        if bound.shape is not None:
+            assert bound.shape == Shape(out.topic, out.key_schema, out.value_schema)
+    except StageError as error:
+        cause = error.__cause__
+        met = (type(cause), str(cause))
+    assert shown(record) == before, "the chain altered the record it was given"
+    assert met == expected or (isinstance(met[0], type) and isinstance(expected[0], type))
