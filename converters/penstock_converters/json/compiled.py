@@ -36,11 +36,14 @@ def compile_writer(writer: Writer, schema: Schema, before: bytes, after: bytes) 
         f"""
 def serialize(value):
     try:
-        data = _dumps({top}(value))
+        tree = {top}(value)
     except _Fallback:
-        data = _exact_dumps(_tree(_schema, value))
-        return _before + data + _after
-    if not data.isascii() or b"\\\\u00" in data:
+        return _before + _slow_dumps(_tree(_schema, value)) + _after
+    try:
+        data = _dumps(tree)
+    except _Refused:
+        return _before + _slow_dumps(tree) + _after
+    if not data.isascii() or _escape in data:
         data = _as_jackson(data)
     return _before + data + _after
 """
@@ -48,14 +51,15 @@ def serialize(value):
     names = source.names
     names.update(
         _dumps=orjson.dumps,
-        _exact_dumps=dumps,
+        _slow_dumps=dumps,
         _as_jackson=as_jackson,
+        _escape=b"\\u00",
         _tree=writer.tree,
         _schema=schema,
         _before=before,
         _after=after,
-        # orjson refuses lone surrogates and more than 254 levels; both are for the exact writer to settle.
-        _Fallback=(Unusual, orjson.JSONEncodeError, RecursionError, DataError),
+        _Fallback=(Unusual, RecursionError, DataError),
+        _Refused=orjson.JSONEncodeError,  # lone surrogates, and more than 254 levels
     )
     code = compile("".join(source.parts), f"<JSON writer for {schema!r}>", "exec")
     exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
@@ -70,12 +74,10 @@ def schemaless_writer(writer: Writer, before: bytes, after: bytes) -> Callable[[
         if value is None:
             return None
         try:
-            data = orjson.dumps(_schemaless(value))
-        except (Unusual, orjson.JSONEncodeError, RecursionError):
-            return before + dumps(writer.tree(None, value)) + after
-        if not data.isascii() or b"\\u00" in data:
-            data = as_jackson(data)
-        return before + data + after
+            tree = _schemaless(value)
+        except (Unusual, RecursionError):
+            tree = writer.tree(None, value)
+        return before + dumps(tree) + after
 
     return serialize
 

@@ -18,7 +18,7 @@ from penstock_converters.json.config import JsonOptions, json_config_def
 from penstock_converters.json.envelope import RecentEnvelopes
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
 from penstock_converters.json.schemas import connect_schema, json_schema
-from penstock_converters.json.text import MISSING, dumps, exact_loads, loads
+from penstock_converters.json.text import dumps, exact_loads, loads
 from penstock_converters.json.writing import Writer
 
 __all__ = ["JsonConverter"]
@@ -90,13 +90,16 @@ class JsonConverter(ConverterAndHeaderConverter):
             known = recent.match(data)
             if known is not None:
                 (schema, read), start = known
+                payload = data[start:-1]
                 try:
-                    return SchemaAndValue(schema, read(orjson.loads(memoryview(data)[start:-1])))
-                except (orjson.JSONDecodeError, NeedsExact):
+                    return SchemaAndValue(schema, read(orjson.loads(payload)))
+                except NeedsExact:
+                    return SchemaAndValue(schema, read(exact_loads(payload)))
+                except orjson.JSONDecodeError:
                     return whole(data)
             result = whole(data)
             if result.schema is not None:
-                recent.learn(data, self._reader)
+                recent.learn(data, self._known_reader)
             return result
 
         return deserialize
@@ -111,16 +114,22 @@ class JsonConverter(ConverterAndHeaderConverter):
 
     def _reader(self, tree: Any) -> tuple[Schema, Reader]:
         """The schema that `tree` describes, and its reader; the same objects for the same JSON."""
-        key = dumps_key(tree)
+        key = _key(tree)
         known = self._by_json.get(key)
         if known is None:
             schema = connect_schema(tree, self._readers.default)
             known = self._by_json.put(key, (schema, self._readers.reader(schema)))
         return known
 
+    def _known_reader(self, tree: Any) -> tuple[Schema, Reader] | None:
+        return self._by_json.get(_key(tree))
 
-def dumps_key(tree: Any) -> bytes:
-    return orjson.dumps(tree, default=str, option=orjson.OPT_SORT_KEYS) if tree is not MISSING else b""
+
+def _key(tree: Any) -> bytes:
+    try:
+        return orjson.dumps(tree)
+    except orjson.JSONEncodeError:  # exact numbers, integers beyond 64 bits, lone surrogates
+        return repr(tree).encode("utf-8", "surrogatepass")
 
 
 def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
-from penstock.errors import DataError
-
 __all__ = ["RecentEnvelopes"]
 
 _START: Final = b'{"schema":'
@@ -36,8 +34,8 @@ class RecentEnvelopes(Generic[T]):
                 return made, len(start)
         return None
 
-    def learn(self, data: bytes, make: Callable[[Any], T]) -> None:
-        """Remember the start of `data`, a valid envelope, if it has the usual form."""
+    def learn(self, data: bytes, find: Callable[[Any], T | None]) -> None:
+        """Remember the start of `data`, a valid envelope, if it has the usual form and `find` knows its schema."""
         if not data.startswith(_START):
             return
         try:
@@ -46,7 +44,8 @@ class RecentEnvelopes(Generic[T]):
             start = text[:end].encode("utf-8") + _MIDDLE
             if not data.startswith(start) or any(start == known for known, _ in self._known):
                 return
-            made = make(tree)
-        except (ValueError, RecursionError, DataError):
+        except (ValueError, RecursionError):
             return  # an envelope of some unusual kind; it is read as a whole every time
-        self._known = ((start, made), *self._known[: _MAX - 1])
+        made = find(tree)
+        if made is not None:
+            self._known = ((start, made), *self._known[: _MAX - 1])

@@ -44,7 +44,7 @@ def test_numbers_widen(source, target, value, expected):
 
 
 def test_numbers_do_not_narrow():
-    with pytest.raises(SchemaProjectorError, match="Schema type mismatch. source type: INT64 and target type: INT32"):
+    with pytest.raises(SchemaProjectorError, match=r"Schema type mismatch. source type: INT64 and target type: INT32"):
         project(INT64, 1, INT32)
 
 
@@ -55,12 +55,12 @@ def test_a_field_the_target_does_not_have_is_dropped_and_a_new_one_takes_its_def
 
 
 def test_a_required_field_that_the_source_lacks_is_an_error():
-    with pytest.raises(SchemaProjectorError, match="Required field `z` is missing from source schema: Schema"):
+    with pytest.raises(SchemaProjectorError, match=r"Required field `z` is missing from source schema: Schema"):
         project(struct(("a", INT32)), {"a": 1}, struct(("z", INT32)))
 
 
 def test_an_optional_source_needs_a_default_where_the_target_is_required():
-    with pytest.raises(SchemaProjectorError, match="does not provide a default value"):
+    with pytest.raises(SchemaProjectorError, match=r"does not provide a default value"):
         project(OPTIONAL_INT32, 1, INT32)
     target = SchemaBuilder(Type.INT32).default(9).build()
     assert project(OPTIONAL_INT32, None, target) == 9
@@ -73,9 +73,9 @@ def test_a_null_field_takes_the_sources_default_first():
 
 
 def test_names_and_parameters_have_to_agree():
-    with pytest.raises(SchemaProjectorError, match="Schema name mismatch. source name: null and target name: N"):
+    with pytest.raises(SchemaProjectorError, match=r"Schema name mismatch. source name: null and target name: N"):
         project(INT32, 1, SchemaBuilder(Type.INT32).name("N").build())
-    with pytest.raises(SchemaProjectorError, match="parameters: {scale=2} and target parameters: {scale=3}"):
+    with pytest.raises(SchemaProjectorError, match=r"parameters: {scale=2} and target parameters: {scale=3}"):
         project(decimal_schema(2), None, decimal_schema(3))
 
 
@@ -86,7 +86,7 @@ def test_elements_of_arrays_and_maps_are_carried():
 
 
 def test_an_error_names_the_field():
-    with pytest.raises(SchemaProjectorError, match="Error projecting a") as caught:
+    with pytest.raises(SchemaProjectorError, match=r"Error projecting a") as caught:
         project(struct(("a", STRING)), {"a": "x"}, struct(("a", INT32)))
     assert "type mismatch" in str(caught.value.__cause__)
 
@@ -101,4 +101,7 @@ def test_a_recursive_schema_is_carried_to_any_depth():
         )
 
     carry = projector(tree(INT32), tree(FLOAT64))
-    assert carry({"value": 1, "next": {"value": 2, "next": None}}) == {"value": 1.0, "next": {"value": 2.0, "next": None}}
+    assert carry({"value": 1, "next": {"value": 2, "next": None}}) == {
+        "value": 1.0,
+        "next": {"value": 2.0, "next": None},
+    }

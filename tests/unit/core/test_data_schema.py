@@ -52,8 +52,20 @@ def person() -> SchemaBuilder:
     [
         person().optional().build(),
         SchemaBuilder.struct().name("Person").version(2).field("id", INT64).field("name", OPTIONAL_STRING).build(),
-        SchemaBuilder.struct().name("Person").version(2).doc("d").field("name", OPTIONAL_STRING).field("id", INT64).build(),
-        SchemaBuilder.struct().name("Person").version(2).doc("d").field("id", INT32).field("name", OPTIONAL_STRING).build(),
+        SchemaBuilder.struct()
+        .name("Person")
+        .version(2)
+        .doc("d")
+        .field("name", OPTIONAL_STRING)
+        .field("id", INT64)
+        .build(),
+        SchemaBuilder.struct()
+        .name("Person")
+        .version(2)
+        .doc("d")
+        .field("id", INT32)
+        .field("name", OPTIONAL_STRING)
+        .build(),
         person().parameter("a", "b").build(),
         person().default({"id": 1}).build(),
     ],
@@ -95,8 +107,14 @@ def test_replace_renumbers_fields():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: SchemaBuilder(Type.INT32).name("a").name("b"), "Invalid SchemaBuilder call: name has already been set."),
-        (lambda: SchemaBuilder(Type.INT32).optional().required(), "Invalid SchemaBuilder call: optional has already been set."),
+        (
+            lambda: SchemaBuilder(Type.INT32).name("a").name("b"),
+            "Invalid SchemaBuilder call: name has already been set.",
+        ),
+        (
+            lambda: SchemaBuilder(Type.INT32).optional().required(),
+            "Invalid SchemaBuilder call: optional has already been set.",
+        ),
         (lambda: SchemaBuilder(Type.INT32).field("a", INT32), "Cannot create fields on type INT32"),
         (lambda: person().field("id", INT32), "Cannot create field because of field name duplication id"),
         (lambda: SchemaBuilder.struct().field("", INT32), "fieldName cannot be null."),
@@ -115,7 +133,7 @@ def test_the_builder_refuses_in_connects_words(build, message):
 def test_fields_are_looked_up_on_structs_only():
     assert person().build().field("id").index == 0
     assert person().build().field("nope") is None
-    with pytest.raises(DataError, match="Cannot look up fields on non-struct type"):
+    with pytest.raises(DataError, match=r"Cannot look up fields on non-struct type"):
         INT32.field("a")
 
 
@@ -134,7 +152,7 @@ def test_recursive_schemas_compare_hash_and_print():
 
 def test_recursive_values_are_validated_all_the_way():
     validate_value(recursive(), {"v": 1, "next": {"v": 2, "next": None}})
-    with pytest.raises(DataError, match='class java.lang.String for field: "v"'):
+    with pytest.raises(DataError, match=r'class java.lang.String for field: "v"'):
         validate_value(recursive(), {"v": 1, "next": {"v": "x"}})
 
 
@@ -180,9 +198,9 @@ def test_what_fits(schema, value):
 def test_a_struct_checks_what_is_put_into_it():
     struct = Struct(person().build()).put("id", 5)
     assert struct == {"id": 5}
-    with pytest.raises(DataError, match="nope is not a valid field name"):
+    with pytest.raises(DataError, match=r"nope is not a valid field name"):
         struct.put("nope", 1)
-    with pytest.raises(DataError, match='class java.lang.String for field: "id"'):
+    with pytest.raises(DataError, match=r'class java.lang.String for field: "id"'):
         struct["id"] = "x"
 
 
@@ -191,9 +209,9 @@ def test_a_struct_gives_defaults_and_knows_what_is_missing():
     struct = Struct(schema)
     assert struct.value("a") == 3
     assert struct.without_default("a") is None
-    with pytest.raises(DataError, match='required field: "b"'):
+    with pytest.raises(DataError, match=r'required field: "b"'):
         struct.validate()
-    with pytest.raises(DataError, match="Struct schemas do not match."):
+    with pytest.raises(DataError, match=r"Struct schemas do not match."):
         validate_value(person().build(), Struct(schema, {"b": 1}))
 
 
@@ -202,11 +220,11 @@ def test_decimals_keep_every_digit():
     assert decimal_from_bytes(decimal_to_bytes(value, 10), 10) == value
     assert str(decimal_from_bytes(b"\x00", 2)) == "0.00"
     assert decimal_to_bytes(Decimal("-1.28"), 2) == b"\x80"
-    with pytest.raises(DataError, match="Schema has scale 2, value has scale 1"):
+    with pytest.raises(DataError, match=r"Schema has scale 2, value has scale 1"):
         decimal_to_bytes(Decimal("1.5"), 2)
-    with pytest.raises(DataError, match="not a finite number"):
+    with pytest.raises(DataError, match=r"not a finite number"):
         decimal_to_bytes(Decimal("NaN"), 2)
-    with pytest.raises(DataError, match="scale parameter not found"):
+    with pytest.raises(DataError, match=r"scale parameter not found"):
         decimal_scale(Schema(Type.BYTES))
 
 
@@ -221,7 +239,7 @@ def test_what_python_cannot_hold_is_said():
     for make, value in ((date_from_days, 10**7), (timestamp_from_millis, 2**62), (time_from_millis, -1)):
         with pytest.raises(DataError):
             make(value)
-    with pytest.raises(DataError, match="no timezone"):
+    with pytest.raises(DataError, match=r"no timezone"):
         timestamp_to_millis(dt.datetime(2020, 1, 1))
 
 
