@@ -62,6 +62,9 @@ class HerderWorker(Protocol):
     def set_target_state(self, connector: str, state: TargetState) -> None:
         """Of the connector and all its tasks; asynchronous."""
 
+    def forget_topics(self, connector: str) -> None:
+        """Its tasks announce the topics they use again."""
+
     def connector_version(self, name: str) -> str | None: ...
 
     def task_version(self, id: ConnectorTaskId) -> str | None: ...  # noqa: A002 - the worker's own name for it

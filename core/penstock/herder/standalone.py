@@ -363,6 +363,7 @@ class StandaloneHerder(Herder):
 
     def reset_connector_topics(self, name: str) -> None:
         self._statuses.reset_topics(name)
+        self._worker.forget_topics(name)
 
     def connector_offsets(self, name: str) -> list[OffsetEntry]:
         config = self._entry(name).config

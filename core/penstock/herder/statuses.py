@@ -9,6 +9,7 @@ from dataclasses import replace
 from penstock.errors import java_class_of
 from penstock.herder.interface import ConnectorState, TaskState
 from penstock.runtime.status import ConnectorTaskId, State
+from penstock.runtime.tolerance import ToleranceExceeded
 
 __all__ = ["MemoryStatusStore", "trace_of"]
 
@@ -22,6 +23,9 @@ def trace_of(error: BaseException) -> str:
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         head = java_class_of(cause) + (f": {cause}" if str(cause) else "")
+        if isinstance(cause, ToleranceExceeded):
+            # What the JVM worker says, and tooling looks for; ours says more, so it follows.
+            head = f"{java_class_of(cause)}: Tolerance exceeded in error handler\n\t{cause}"
         lines.append(f"Caused by: {head}" if lines else head)
         for frame in reversed(traceback.extract_tb(cause.__traceback__)):
             lines.append(f"\tat {frame.name} ({frame.filename}:{frame.lineno})")

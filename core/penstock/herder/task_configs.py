@@ -41,6 +41,7 @@ class TaskConfigs:
         self._asking: set[str] = set()
         self._ask_again: set[str] = set()
         self._retry_delay: dict[str, float] = {}
+        self._retrying: set[str] = set()
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -66,7 +67,10 @@ class TaskConfigs:
 
     def _update(self, name: str) -> None:
         entry = self._configs.get(name)
-        if entry is None or entry.target is not TargetState.STARTED or not self._worker.connector_running(name):
+        if entry is None:
+            self._retry_delay.pop(name, None)
+            return
+        if entry.target is not TargetState.STARTED or not self._worker.connector_running(name):
             return
         if name in self._asking:
             self._ask_again.add(name)
@@ -99,14 +103,20 @@ class TaskConfigs:
     def _failed(self, name: str, failure: Exception) -> None:
         """The tasks go on as they were; the connector shows why they are not what it may want, until it can say."""
         delay = self._retry_delay.get(name, _FIRST_RETRY)
-        self._retry_delay[name] = min(delay * 2, _LAST_RETRY)
         _log.error("[%s] Unable to generate task configurations; trying again in %g s", name, delay, exc_info=failure)
         last = self._statuses.connector(name)
         version = last.version if last else None
         self._statuses.put_connector(
             name, ConnectorState(State.FAILED, self._worker.worker_id, trace_of(failure), version)
         )
-        self._thread.submit(lambda: self._update(name), delay)
+        if name not in self._retrying:
+            self._retrying.add(name)
+            self._retry_delay[name] = min(delay * 2, _LAST_RETRY)
+            self._thread.submit(lambda: self._retry(name), delay)
+
+    def _retry(self, name: str) -> None:
+        self._retrying.discard(name)
+        self._update(name)
 
     def _succeeded(self, name: str, entry: ConnectorEntry, tasks: Sequence[Mapping[str, str]]) -> None:
         if self._retry_delay.pop(name, None) is not None and (last := self._statuses.connector(name)) is not None:

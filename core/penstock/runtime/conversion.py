@@ -68,6 +68,11 @@ class SourceConversion:
             known = self._bound[shape] = self._bind(shape, new_topic)
         return known
 
+    def forget_topics(self) -> None:
+        """`bind` announces every topic again, when the next record goes to it."""
+        self._bound.clear()
+        self._topics.clear()
+
     def close(self) -> None:
         self._chain.close()
         self._by.close()

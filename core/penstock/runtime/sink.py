@@ -175,6 +175,9 @@ class WorkerSinkTask(WorkerTask):
 
     def _convert(self, messages: Sequence[Message]) -> None:
         """Messages to records, in order; the offsets move also past those that are dropped or tolerated."""
+        if self.topics_forgotten.is_set():
+            self.topics_forgotten.clear()
+            self._seen_topics.clear()
         to_record = self._parts.conversion.record
         append = self._batch.append
         topic: str | None = None

@@ -172,6 +172,9 @@ class WorkerSourceTask(WorkerTask):
             self._producer = self._make_producer()
         send = self._send_tracked if self._tracked else self._send_fast
         sent = 0
+        if self.topics_forgotten.is_set():
+            self.topics_forgotten.clear()
+            self._parts.conversion.forget_topics()
         try:
             sent = send(batch, self._producer)
         finally:

@@ -27,6 +27,8 @@ class WorkerTask(ABC):
         self._failed = False
         #: Set once the task is to stop; waits in the task's thread end with it.
         self.stopping = threading.Event()
+        #: Set from any thread: announce topics again, as if none had been used yet (KIP-558's reset).
+        self.topics_forgotten = threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"[{task_id.connector}|task-{task_id.task}]", daemon=True

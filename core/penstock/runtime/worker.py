@@ -223,6 +223,12 @@ class Worker:
         with self._lock:
             return list(self._tasks.values())
 
+    def forget_topics(self, connector: str) -> None:
+        """The connector's tasks tell `on_topic` of each topic again, once they use it again."""
+        for task in self.tasks():
+            if task.id.connector == connector:
+                task.topics_forgotten.set()
+
     def task_version(self, id: ConnectorTaskId) -> str | None:  # noqa: A002 - the interface's word
         with self._lock:
             task = self._tasks.get(id)

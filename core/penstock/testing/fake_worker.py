@@ -129,6 +129,9 @@ class FakeWorker:
         for task in tasks:
             self._listener.on_task(task, _STATES[state])
 
+    def forget_topics(self, connector: str) -> None:
+        self._note("forget_topics", connector)
+
     def connector_version(self, name: str) -> str | None:
         with self._lock:
             connector = self._connectors.get(name)
