@@ -52,9 +52,7 @@ class HttpClient(RegistryClient):
             f"registering subject {subject}",
             lambda: self._client.register_schema_full_response(subject, wire, normalize_schemas=normalize),
         )
-        return RegisteredSchema(
-            found.schema_id, schema, schema_type, tuple(references), subject, found.version, found.guid
-        )
+        return self._answered(found, schema, schema_type, references, subject)
 
     def lookup(
         self,
@@ -66,21 +64,30 @@ class HttpClient(RegistryClient):
         deleted: bool = False,
     ) -> RegisteredSchema:
         wire = _to_wire(schema, schema_type, references)
+        # Its cache would give back what `schema_by_id` left there for the same schema, an answer that has no id.
+        self._client.clear_caches()  # type: ignore[no-untyped-call]  # a library without full types
         found = self._ask(
             f"looking up subject {subject}",
             lambda: self._client.lookup_schema(subject, wire, normalize_schemas=normalize, deleted=deleted),
         )
+        return self._answered(found, schema, schema_type, references, subject)
+
+    def _answered(
+        self, found: Any, schema: str, schema_type: str, references: Sequence[SchemaReference], subject: str
+    ) -> RegisteredSchema:
+        if not isinstance(found.schema_id, int):
+            raise RetriableError(f"Schema registry at {self._shown} gave an answer without an id for subject {subject}")
         return RegisteredSchema(
             found.schema_id, schema, schema_type, tuple(references), subject, found.version, found.guid
         )
 
     def schema_by_id(self, id: int, subject: str | None = None) -> RegisteredSchema:  # noqa: A002 - the registry's word
         found = self._ask(f"fetching schema id {id}", lambda: self._client.get_schema(id, subject_name=subject))
-        return RegisteredSchema(id, found.schema_str, found.schema_type or "AVRO", _references(found))
+        return RegisteredSchema(id, found.schema_str or "", found.schema_type or "AVRO", _references(found))
 
     def latest(self, subject: str) -> RegisteredSchema:
         # Its cache of latest versions has no age limit by default; a converter decides itself when to ask again.
-        self._client.clear_latest_caches()
+        self._client.clear_latest_caches()  # type: ignore[no-untyped-call]  # a library without full types
         return self._registered(
             self._ask(
                 f"fetching the latest version of subject {subject}", lambda: self._client.get_latest_version(subject)
