@@ -24,7 +24,7 @@ from typing import Any
 
 from harness import HERE, Topics, Worker, cpu_seconds, median, resident_mb, script, table, wait_for
 from penstock.testing.broker import KafkaBroker, fetch_jars
-from penstock.testing.worker_process import free_port
+from penstock.testing.worker_process import WorkerProcess, free_port
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ENCODINGS: dict[str, dict[str, str]] = {
@@ -52,20 +52,25 @@ class Bench:
         self.records: int = options.records
         self.runs: int = options.runs
         self.bootstrap, self.work, self.topics = bootstrap, work, Topics(bootstrap)
-        self.registry = {
-            "schema.registry.embedded": "true",
-            "registry.listeners": f"http://127.0.0.1:{free_port()}",
-            "registry.store": f"sqlite:{work / 'registry.db'}",
-        }
+        self.registry_url = f"http://127.0.0.1:{free_port()}"
         self.bars: list[tuple[str, float, float, str]] = []
 
     def worker(self, settings: dict[str, str] | None = None, connectors: list[dict[str, str]] | None = None) -> Worker:
         return Worker(self.work / uuid.uuid4().hex[:8], self.bootstrap, settings or {}, connectors or [])
 
+    def converter(self, encoding: str) -> dict[str, str]:
+        url = {"value.converter.schema.registry.url": self.registry_url} if encoding == "avro" else {}
+        return ENCODINGS[encoding] | url
+
+    def embedded(self) -> dict[str, str]:
+        """Worker settings for a registry in the same process."""
+        listener = f"http://127.0.0.1:{free_port()}"
+        return {"schema.registry.embedded": "true", "registry.listeners": listener, "registry.store": "memory"}
+
     def source(self, encoding: str, transforms: dict[str, str]) -> tuple[str, dict[str, float]]:
         """One run of the source path. The topic it filled, and what that took."""
         topic = self.topics.make(f"bench-{encoding}-{uuid.uuid4().hex[:8]}")
-        with self.worker(self.registry if encoding == "avro" else None) as worker:
+        with self.worker() as worker:
             worker.wait_ready()
             marker = worker.folder / "marker.json"
             shape = "string" if encoding == "string" else "struct"
@@ -76,7 +81,7 @@ class Bench:
                 "shape": shape,
                 "marker": str(marker),
             }
-            worker.put("/connectors/bench/config", {**config, **ENCODINGS[encoding], **transforms})
+            worker.put("/connectors/bench/config", {**config, **self.converter(encoding), **transforms})
             wait_for("the first poll", lambda: marker.exists() or worker.check_tasks("bench"))
             start = json.loads(marker.read_text())["start"]
             wait_for(
@@ -86,7 +91,7 @@ class Bench:
             return topic, {"cpu": cpu_seconds(worker.pid) - start["cpu"], "wall": time.monotonic() - start["wall"]}
 
     def sink(self, encoding: str, topic: str, transforms: dict[str, str]) -> dict[str, float]:
-        with self.worker(self.registry if encoding == "avro" else None) as worker:
+        with self.worker() as worker:
             worker.wait_ready()
             marker = worker.folder / "marker.json"
             name = f"bench-{uuid.uuid4().hex[:8]}"
@@ -96,7 +101,7 @@ class Bench:
                 "topics": topic,
                 "marker": str(marker),
             }
-            worker.put(f"/connectors/{name}/config", {**config, **ENCODINGS[encoding], **transforms})
+            worker.put(f"/connectors/{name}/config", {**config, **self.converter(encoding), **transforms})
             wait_for(f"{self.records} records of {topic}", lambda: marker.exists() or worker.check_tasks(name))
             times = json.loads(marker.read_text())
             return {unit: times["end"][unit] - times["start"][unit] for unit in ("cpu", "wall")}
@@ -146,7 +151,7 @@ class Bench:
 
     def idle(self) -> float:
         """Resident memory of a standalone worker with REST and registry that has nothing to do."""
-        with self.worker(self.registry) as worker:
+        with self.worker(self.embedded()) as worker:
             worker.wait_ready()
             time.sleep(2)
             return resident_mb(worker.pid)
@@ -162,7 +167,7 @@ class Bench:
             "marker": str(self.work / f"{topic}.json"),
         }
         start = time.monotonic()
-        with self.worker(self.registry, [{**config, **ENCODINGS["avro"]}]) as worker:
+        with self.worker(self.embedded(), [{**config, **ENCODINGS["avro"]}]) as worker:
             wait_for("the first record", lambda: self.topics.count(topic) or worker.check(), pause=0.005)
             return {"cpu": cpu_seconds(worker.pid), "wall": time.monotonic() - start}
 
@@ -209,6 +214,15 @@ def broker(bootstrap: str | None) -> Iterator[str]:
         yield started.bootstrap
 
 
+@contextlib.contextmanager
+def registry(work: Path, url: str) -> Iterator[None]:
+    """One registry for the run, in a process of its own as in most installations."""
+    (work / "registry.properties").write_text(f"listeners={url}\nstore=memory\n")
+    with WorkerProcess(["registry", work / "registry.properties"], work / "registry.log", url) as process:
+        process.wait_ready("/subjects")
+        yield
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Benchmarks of the worker beside the bare Kafka client.")
     parser.add_argument("--records", type=int, default=300_000, help="records a run (default: 300000)")
@@ -236,10 +250,11 @@ def main() -> int:
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
         source, sink = [], []
-        for encoding in filter(wanted, ENCODINGS):
-            rows = bench.paths(encoding)
-            source += rows[0]
-            sink += rows[1]
+        with registry(Path(work), bench.registry_url):
+            for encoding in filter(wanted, ENCODINGS):
+                rows = bench.paths(encoding)
+                source += rows[0]
+                sink += rows[1]
         head = ["", "records/s", "CPU s/M", "bare records/s", "bare CPU s/M", "CPU ratio"]
         if source:
             table(

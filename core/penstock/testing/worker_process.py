@@ -97,13 +97,13 @@ class WorkerProcess:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
 
-    def wait_ready(self, timeout: float = 60) -> WorkerProcess:
-        """Until the REST API answers."""
+    def wait_ready(self, path: str = "/connectors", timeout: float = 60) -> WorkerProcess:
+        """Until the REST API answers `path`."""
         deadline = time.monotonic() + timeout
         while True:
             self.check()
             try:
-                if self.call("GET", "/connectors")[0] == 200:
+                if self.call("GET", path)[0] == 200:
                     return self
             except (OSError, ValueError):
                 pass  # not listening yet
