@@ -82,6 +82,8 @@ class StatusRecorder:
         last = self.statuses.task(task)
         version = self.worker.task_version(task) or (last.version if last else None)
         self.statuses.put_task(TaskState(task, state, self.worker.worker_id, trace, version))
+        if state is State.FAILED and error is not None:
+            self.worker.plugins.task_failed(task.connector, task.task, error)
 
     def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
         """A task used a topic (KIP-558)."""

@@ -98,6 +98,13 @@ class NullSink(SinkConnector):
 
 
 class Hooks:
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, int, str]] = []
+
+    @hookimpl
+    def penstock_task_failed(self, connector: str, task: int, error: BaseException) -> None:
+        self.failures.append((connector, task, str(error)))
+
     @hookimpl
     def penstock_register_connectors(self) -> list[Plugin]:
         return [
@@ -111,7 +118,8 @@ class Setup:
 
     def __init__(self) -> None:
         self.recorder = StatusRecorder()
-        self.plugins = Plugins.of(Hooks())
+        self.hooks = Hooks()
+        self.plugins = Plugins.of(self.hooks)
         resolve = lambda config: {k: v.replace("${file:s:pw}", "hunter2") for k, v in config.items()}  # noqa: E731 - short, and used twice
         self.worker = FakeWorker(self.plugins, self.recorder, resolve)
         validator = ConnectorValidator(self.plugins, {}, resolve=resolve)
@@ -275,6 +283,7 @@ def test_restarting_what_failed_leaves_the_rest_alone(setup: Setup) -> None:
     setup.await_states("RUNNING", ["RUNNING", "RUNNING"])
     setup.worker.fail_task(ConnectorTaskId("c", 1), ConnectError("broken"))
     setup.await_states("RUNNING", ["RUNNING", "FAILED"])
+    assert setup.hooks.failures == [("c", 1, "broken")]
     setup.worker.calls.clear()
     answer = setup.herder.restart_connector_and_tasks(RestartRequest("c", only_failed=True, include_tasks=True))
     assert answer.connector.state is State.RUNNING
@@ -397,6 +406,7 @@ def test_topics_are_remembered_until_reset_or_deleted(setup: Setup) -> None:
     assert setup.herder.connector_topics("c") == ["a", "b"]
     assert setup.herder.connector_topics("nobody") == []
     setup.herder.reset_connector_topics("c")
+    assert ("forget_topics", "c") in setup.worker.calls  # running tasks will tell of them again
     assert setup.herder.connector_topics("c") == []
 
 
