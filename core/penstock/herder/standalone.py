@@ -17,10 +17,9 @@ from penstock.api import SinkConnector, SourceConnector
 from penstock.errors import AlreadyExistsError, BadRequestError, NotFoundError, PluginError
 from penstock.herder import offsets as offset_rules
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
-from penstock.herder.configs import ConnectorEntry, MemoryConfigStore
+from penstock.herder.configs import ConnectorEntry
 from penstock.herder.interface import (
     ConnectorInfo,
-    ConnectorState,
     ConnectorStateInfo,
     Health,
     HealthStatus,
@@ -33,8 +32,8 @@ from penstock.herder.interface import (
 )
 from penstock.herder.loggers import Loggers
 from penstock.herder.plugin_listing import describe_plugins, plugin_settings
+from penstock.herder.recorder import StatusRecorder
 from penstock.herder.restart import RestartRequest
-from penstock.herder.statuses import MemoryStatusStore, trace_of
 from penstock.herder.task_configs import TaskConfigs
 from penstock.herder.thread import HerderThread
 from penstock.herder.validation import ConnectorValidator, checked
@@ -48,51 +47,6 @@ _T = TypeVar("_T")
 #: How long a request may take, as in ``RestRequestTimeout`` of Connect.
 REQUEST_TIMEOUT: Final = 90.0
 _STARTED, _PAUSED, _STOPPED = TargetState.STARTED, TargetState.PAUSED, TargetState.STOPPED
-
-
-class StatusRecorder:
-    """The worker's `StatusListener`: made before the worker, which needs it, and handed to the herder after.
-
-    Keeps what it is told, for connectors and tasks that exist; late news of others is dropped.
-    """
-
-    def __init__(self) -> None:
-        self.statuses = MemoryStatusStore()
-        self.configs = MemoryConfigStore()
-        self.worker: HerderWorker | None = None
-        #: Called when a connector is found running.
-        self.on_running: Callable[[str], None] = lambda name: None
-
-    def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None:
-        if self.configs.get(connector) is None or self.worker is None or state is State.DESTROYED:
-            return
-        trace = None if error is None else trace_of(error)
-        version = self.worker.connector_version(connector) or self._last_version(connector)
-        self.statuses.put_connector(connector, ConnectorState(state, self.worker.worker_id, trace, version))
-        if state is State.RUNNING:
-            self.on_running(connector)
-
-    def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None:
-        entry = self.configs.get(task.connector)
-        if entry is None or task.task >= len(entry.tasks) or self.worker is None or state is State.DESTROYED:
-            return
-        if entry.task_target(task.task) is _STOPPED and state is not State.FAILED:
-            state = State.STOPPED  # its own target state keeps it down; UNASSIGNED would look like a fault
-        trace = None if error is None else trace_of(error)
-        last = self.statuses.task(task)
-        version = self.worker.task_version(task) or (last.version if last else None)
-        self.statuses.put_task(TaskState(task, state, self.worker.worker_id, trace, version))
-        if state is State.FAILED and error is not None:
-            self.worker.plugins.task_failed(task.connector, task.task, error)
-
-    def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
-        """A task used a topic (KIP-558)."""
-        if self.configs.get(task.connector) is not None:
-            self.statuses.add_topic(task.connector, topic)
-
-    def _last_version(self, connector: str) -> str | None:
-        last = self.statuses.connector(connector)
-        return last.version if last else None
 
 
 class StandaloneHerder(Herder):
