@@ -96,7 +96,8 @@ class _Translator:
                 out.append(self._flags(flags))
                 closers += 1
                 continue
-            fresh = False
+            # Flags at the start of an alternative reach to the group's end, over the alternatives that follow.
+            fresh = self.pattern[self.at] == "|"
             out.append(self._piece())
         self.dot_all = dot_all
         return "".join(out) + ")" * closers

@@ -18,6 +18,8 @@ from penstock_transforms.regex_replacement import compile_replacement
         ("(?>a|ab)c", "ac"),
         ("(?i)orders", "ORDERS"),
         ("(?i:OR)ders", "orders"),
+        ("x|(?i)a|b", "B"),
+        ("(?i)a(?-i:b)", "Ab"),
         ("(?s).", "\n"),
         ("x(?s:.)y", "x\ny"),
         ("\\p{Alpha}\\p{Digit}\\P{Upper}", "a1b"),
