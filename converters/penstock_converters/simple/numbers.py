@@ -67,7 +67,7 @@ class NumberConverter(ConverterAndHeaderConverter):
             if data is None:
                 return null
             if len(data) != size:
-                cause = SerializationError(f"Expected {size} bytes for a {word} in topic {topic}, met {len(data)}")
+                cause = SerializationError(f"Size of data is not {size} ({word}): topic {topic}, {len(data)} bytes")
                 raise DataError(f"Failed to deserialize {word}: ") from cause
             return SchemaAndValue(schema, unpack(data)[0])
 
