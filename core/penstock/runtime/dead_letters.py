@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from penstock.data import ConnectRecord
 from penstock.errors import ConnectError, java_class_of
 from penstock.runtime.tolerance import RecordFailure
 
@@ -32,7 +33,8 @@ class DeadLetterQueue:
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """The future ends when the broker has the dead letter; None if the record is no consumed one."""
-        message = failure.record if isinstance(failure.record, Message) else getattr(failure.record, "message", None)
+        record = failure.record
+        message = getattr(record, "message", None) if isinstance(record, ConnectRecord) else record
         if message is None:
             return None
         if self._producer is None:

@@ -170,8 +170,7 @@ class WorkerSinkTask(WorkerTask):
         first = consumer.poll(timeout)
         if first is None:
             return []
-        messages = [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
-        return messages
+        return [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
 
     def _convert(self, messages: Sequence[Message]) -> None:
         """Messages to records, in order; the offsets move also past those that are dropped or tolerated."""

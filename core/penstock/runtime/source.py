@@ -30,6 +30,8 @@ __all__ = ["Admission", "SourceTaskParts", "WorkerSourceTask"]
 _log: Final = logging.getLogger(__name__)
 #: How long a task waits after its `poll` raised a RetriableError.
 _POLL_RETRY_S: Final = 1.0
+#: How long a cancelling thread waits for a send in progress.
+_CANCEL_WAIT_S: Final = 1.0
 #: One wait for room in the producer's queue.
 _FULL_QUEUE_WAIT_S: Final = 0.1
 
@@ -136,9 +138,15 @@ class WorkerSourceTask(WorkerTask):
             producer.flush(0)
 
     def on_cancel(self) -> None:
-        producer = self._producer
-        if producer is not None:
-            producer.purge()
+        # Whoever is sending just now ends by `stopping`; whoever comes out of a long poll later finds it is cancelled.
+        with_gate = self._gate.acquire(timeout=_CANCEL_WAIT_S)
+        try:
+            producer = self._producer
+            if producer is not None:
+                producer.purge()
+        finally:
+            if with_gate:
+                self._gate.release()
 
     def iterate_paused(self) -> None:
         self._await_resume(1.0)
@@ -153,6 +161,8 @@ class WorkerSourceTask(WorkerTask):
             self._batch = self._poll()
         if self._batch:
             with self._gate:
+                if self._cancelled:
+                    raise TaskStopped(f"{self.id} was cancelled; what it polled since is not sent")
                 self._send_batch()
 
     def _poll(self) -> Sequence[SourceRecord]:
