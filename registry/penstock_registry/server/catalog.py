@@ -58,6 +58,8 @@ class Catalog:
         self._configs: dict[str | None, Mapping[str, Any]] = {}
         self._modes: dict[str | None, str] = {}
         self._referrers: dict[SchemaKey, set[SchemaKey]] = {}
+        #: The ids that have a key among their overwritten ones.
+        self._overwritten: dict[SchemaKey, set[int]] = {}
         self._prepared: dict[tuple[str, int], bytes] = {}
 
     # --- applying records --------------------------------------------------------------------------------------------
@@ -110,13 +112,16 @@ class Catalog:
         if previous is not None and previous.id != stored.id:
             self._unreference(key, previous)
             context.entries[previous.id].overwritten.add(key)
+            self._overwritten.setdefault(key, set()).add(previous.id)
             self._prepared.pop((context_of(key.subject), previous.id), None)
         if entry is None:
             entry = context.entries[stored.id] = IdEntry(stored.content)
             context.ids.setdefault(stored.content.identity, []).append(stored.id)
             self._guids.setdefault(stored.content.guid, {})[context_of(key.subject), stored.id] = None
         entry.keys[key] = None
-        entry.overwritten.discard(key)
+        if key in entry.overwritten:  # the id is back where it was
+            entry.overwritten.discard(key)
+            self._overwritten[key].discard(stored.id)
         context.max_id = max(context.max_id, stored.id)
         versions = self._subjects.setdefault(key.subject, {})
         in_order = not versions or key.version >= next(reversed(versions))
@@ -137,8 +142,7 @@ class Catalog:
         self._unreference(key, stored)
         name = context_of(key.subject)
         context = self._contexts[name]
-        affected = [schema_id for schema_id, entry in context.entries.items() if key in entry.overwritten]
-        for schema_id in (stored.id, *affected):
+        for schema_id in {stored.id, *self._overwritten.pop(key, ())}:
             entry = context.entries[schema_id]
             entry.keys.pop(key, None)
             entry.overwritten.discard(key)
@@ -199,13 +203,16 @@ class Catalog:
         """Whether there is any version of the subject, or, for a context's name, of any subject in it."""
         with self.lock:
             if not Subject.parse(subject).is_context or subject in self._subjects:
-                return bool(self.versions(subject, deleted))
+                return self._has(subject, deleted)
             return self.has_any(subject, deleted)
 
     def has_any(self, scope: str | None, deleted: bool = False) -> bool:
         """The same for a scope: None is the default context's whole."""
         with self.lock:
-            return any(_covers(scope, name) and self.versions(name, deleted) for name in self._subjects)
+            return any(_covers(scope, name) and self._has(name, deleted) for name in self._subjects)
+
+    def _has(self, subject: str, deleted: bool) -> bool:
+        return any(deleted or not stored.deleted for stored in self._subjects.get(subject, {}).values())
 
     def subjects(self) -> list[str]:
         """All, sorted, soft-deleted ones included."""

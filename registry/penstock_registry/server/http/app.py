@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from penstock_registry.server.errors import RegistryError, http_error
+from penstock.errors import RetriableError, WorkerError
+from penstock_registry.server.errors import RegistryError, http_error, store_failed
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
 from penstock_registry.server.http.parameters import Reply, check_accept
@@ -46,6 +47,8 @@ def make_app(
     ContextRoutes(registry, limits, identity, version).add_to(router)
     app.include_router(router)
     app.add_exception_handler(RegistryError, _registry_error)
+    for failure in (RetriableError, WorkerError):
+        app.add_exception_handler(failure, _store_failure)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     app.add_exception_handler(Exception, _unexpected)
@@ -63,6 +66,11 @@ def _answer(error: RegistryError) -> Response:
 async def _registry_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RegistryError)
     return _answer(error)
+
+
+async def _store_failure(request: Request, error: Exception) -> Response:
+    _log.error("%s %s: the store failed: %s", request.method, request.url.path, error)
+    return _answer(store_failed(str(error)))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -1,0 +1,103 @@
+"""The keys of registry.properties."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.errors import ConfigError
+from penstock_registry.server.config import Listener, ServerConfig
+from penstock_registry.server.limits import Limit
+from penstock_registry.server.settings import CompatibilityLevel
+
+
+def test_defaults_are_confluents() -> None:
+    config = ServerConfig.parse({})
+    assert config.listeners == (Listener("0.0.0.0", 8081),)
+    assert config.compatibility is CompatibilityLevel.BACKWARD
+    assert config.mode_mutability is True
+    assert config.group_id == "schema-registry"
+    assert config.name == "default"
+    assert config.limits.schemas == Limit(1000, 1000)
+    assert config.warnings == ()
+
+
+def test_every_used_key_is_read() -> None:
+    config = ServerConfig.parse(
+        {
+            "listeners": "http://127.0.0.1:1234, http://[::1]:1235",
+            "store": "Memory",
+            "schema.compatibility.level": "full_transitive",
+            "mode.mutability": "false",
+            "schema.registry.group.id": "g",
+            "registry.name": "n",
+            "registry.max.request.size": "100",
+            "schema.search.default.limit": "5",
+            "subject.version.search.max.limit": "7",
+        }
+    )
+    assert config.listeners == (Listener("127.0.0.1", 1234), Listener("::1", 1235))
+    assert config.compatibility is CompatibilityLevel.FULL_TRANSITIVE
+    assert (config.mode_mutability, config.group_id, config.name, config.max_request_size) == (False, "g", "n", 100)
+    assert config.limits.schemas == Limit(5, 1000)
+    assert config.limits.versions.most == 7
+    assert config.warnings == ()
+
+
+def test_old_keys_still_count() -> None:
+    config = ServerConfig.parse({"port": "9", "avro.compatibility.level": "none"})
+    assert config.listeners == (Listener("0.0.0.0", 9),)
+    assert config.compatibility is CompatibilityLevel.NONE
+    newer = ServerConfig.parse({"avro.compatibility.level": "none", "schema.compatibility.level": "full"})
+    assert newer.compatibility is CompatibilityLevel.FULL
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("store", "kafka"), ("store", "sqlite"), ("kafkastore.bootstrap.servers", "PLAINTEXT://k:9092"),
+        ("kafkastore.connection.url", "zk:2181"), ("authentication.method", "BASIC"), ("ssl.client.auth", "true"),
+        ("resource.extension.class", "x.Y"), ("schema.providers", "x.Y"), ("listeners", "https://0.0.0.0:8081"),
+    ],
+)  # fmt: skip
+def test_what_is_not_supported_is_refused_by_name(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=key.replace(".", r"\.")):
+        ServerConfig.parse({key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("listeners", "8081"), ("listeners", "http://h"), ("listeners", " , "), ("listeners", "http://h:99999"),
+        ("schema.compatibility.level", "sideways"), ("mode.mutability", "yes"), ("registry.max.request.size", "0"),
+        ("schema.search.max.limit", "many"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_meant_is_refused(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"for configuration {key}"):
+        ServerConfig.parse({key: value})
+
+
+def test_no_authentication_is_what_there_is() -> None:
+    assert ServerConfig.parse({"authentication.method": "NONE"}).warnings == ()
+
+
+def test_keys_without_effect_and_unknown_ones_are_warned_of() -> None:
+    warnings = ServerConfig.parse({"kafkastore.topic": "_schemas", "host.name": "h", "lisseners": "x"}).warnings
+    assert warnings == (
+        "host.name has no effect in this registry",
+        "kafkastore.topic has no effect in this registry",
+        "lisseners is not a setting the registry knows; is it misspelt?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("listener", "url"),
+    [
+        (Listener("0.0.0.0", 8081), "http://localhost:8081"),
+        (Listener("::", 8081), "http://localhost:8081"),
+        (Listener("::1", 8081), "http://[::1]:8081"),
+        (Listener("registry.example", 80), "http://registry.example:80"),
+    ],
+)
+def test_a_listener_is_shown_as_others_reach_it(listener: Listener, url: str) -> None:
+    assert listener.url == url
