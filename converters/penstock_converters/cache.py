@@ -13,10 +13,10 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """At most `size` entries; a size of 0 keeps none. Safe from any thread."""
+    """At most `size` entries; a size of 0 or less keeps none. Safe from any thread."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self._size = max(size, 0)
         self._entries: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
