@@ -12,20 +12,20 @@ from penstock.errors import ConfigError
 from penstock_registry.server.limits import Limit, Limits
 from penstock_registry.server.settings import CompatibilityLevel
 
-__all__ = ["Listener", "ServerConfig"]
+__all__ = ["LIMIT_KEYS", "USED_KEYS", "Listener", "ServerConfig"]
 
 _log = logging.getLogger(__name__)
 
 _DEFAULT_LISTENERS = "http://0.0.0.0:8081"
 _DEFAULT_MAX_REQUEST = 16 * 1024 * 1024
 
-_USED = frozenset(
+USED_KEYS = frozenset(
     {
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
         "schema.registry.group.id", "registry.name", "registry.max.request.size",
     }
 )  # fmt: skip
-_LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
+LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
 
 _STORE_HINT = "only store=memory is there; take the key out, and know that schemas are gone with the process"
 _OPEN_HINT = "without it the registry would stand open where you meant it not to; put a proxy with it in front"
@@ -145,7 +145,7 @@ def _positive(key: str, text: str) -> int:
 
 def _limits(props: Mapping[str, str]) -> Limits:
     found = {}
-    for field, name in _LIMIT_KEYS.items():
+    for field, name in LIMIT_KEYS.items():
         standard: Limit = getattr(Limits(), field)
         default_key, most_key = f"{name}.search.default.limit", f"{name}.search.max.limit"
         found[field] = Limit(
@@ -156,10 +156,10 @@ def _limits(props: Mapping[str, str]) -> Limits:
 
 
 def _warnings(props: Mapping[str, str]) -> list[str]:
-    limit_keys = {f"{name}.search.{end}.limit" for name in _LIMIT_KEYS.values() for end in ("default", "max")}
+    limit_keys = {f"{name}.search.{end}.limit" for name in LIMIT_KEYS.values() for end in ("default", "max")}
     warnings = []
     for key in sorted(props):
-        if key in _USED or key in limit_keys or key in _REFUSED:
+        if key in USED_KEYS or key in limit_keys or key in _REFUSED:
             continue
         if key.startswith(_WITHOUT_EFFECT):
             warnings.append(f"{key} has no effect in this registry")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from penstock.errors import ConfigError
-from penstock_registry.server.config import Listener, ServerConfig
+from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, Listener, ServerConfig
 from penstock_registry.server.limits import Limit
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -101,3 +103,9 @@ def test_keys_without_effect_and_unknown_ones_are_warned_of() -> None:
 )
 def test_a_listener_is_shown_as_others_reach_it(listener: Listener, url: str) -> None:
     assert listener.url == url
+
+
+def test_every_setting_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs/registry.md").read_text()
+    keys = {*USED_KEYS, *(f"{name}.search.{end}.limit" for name in LIMIT_KEYS.values() for end in ("default", "max"))}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
