@@ -96,7 +96,7 @@ def check_keys(configs: Mapping[str, Any], known: Iterable[str], who: str) -> No
         if key in names or key.removeprefix("schema.registry.").startswith("ssl."):
             continue
         reason = _REFUSED.get(key)
-        if key.startswith("rule.executors.") or key.startswith("rule.actions."):
+        if key.startswith(("rule.executors.", "rule.actions.")):
             reason = "data contract rules are not run"
         if reason is not None:
             if str(value).strip().lower() in _NO_EFFECT_VALUES:

@@ -149,7 +149,7 @@ class AvroConverter(Converter):
         if reasons:
             raise SerializationError(
                 f"Incompatible schema {found.schema} with id {found.id} of subject {subject}: it cannot read data of"
-                f" {avro.text()}: {'; '.join(reasons)}. Set latest.compatibility.strict=false"
+                f" {avro.text()}: {'; '.join(reasons).replace('%new%', 'registered').replace('%old%', 'own')}. Set latest.compatibility.strict=false"
                 " (id.compatibility.strict=false with use.schema.id) to try nevertheless"
             )
         return frame_header(found.id), self._writer(schema, registered)

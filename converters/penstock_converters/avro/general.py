@@ -189,7 +189,7 @@ class _Builder:
         known = self._records.get(id(plan))
         if known is not None:
             cell = known
-            return lambda value, put: cell[0](value, put)
+            return lambda value, put: cell[0](value, put)  # noqa: PLW0108 - the cell is filled later
         cell = self._records[id(plan)] = []
         fields = [self._field(f) for f in plan.fields]
         names = frozenset(f.name for f in plan.schema.fields)

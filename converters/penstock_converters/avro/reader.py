@@ -6,7 +6,6 @@ raise), and checks lengths, counts and indexes itself; `make_reader` turns whate
 
 from __future__ import annotations
 
-import datetime as dt
 import struct
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,7 +13,6 @@ from typing import Any, Final
 from penstock.data import DECIMAL_NAME, Float32, Int32, Schema, Type
 from penstock.data.logical import (
     DATE_NAME,
-    EPOCH,
     MILLIS_PER_DAY,
     TIME_NAME,
     TIMESTAMP_NAME,
@@ -27,7 +25,15 @@ from penstock.errors import DataError, SerializationError
 from penstock_converters.avro import names
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
-from penstock_converters.avro.varint import TOO_SHORT, read_int, read_length, read_long
+from penstock_converters.avro.varint import (
+    TIME_HIGH,
+    TIME_LOW,
+    TOO_SHORT,
+    read_int,
+    read_length,
+    read_long,
+    read_timestamp,
+)
 from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["Reader", "make_reader"]
@@ -47,35 +53,33 @@ def make_reader(
     Raises `SerializationError`, or `DataError` where the data is fine and Connect's types cannot hold it. With
     `raw_bytes`, data of the schema ``"bytes"`` itself is all that is left, as Confluent's serializer writes it.
     """
-    fast = _Source(options, raw_bytes and avro.type == "bytes").build(avro, schema)
-
-    def read(data: bytes, position: int) -> Any:
-        try:
-            return fast(data, position)
-        except (IndexError, struct.error) as error:
-            raise SerializationError(f"{TOO_SHORT}, or an index in it is out of range ({error})") from error
-        except UnicodeDecodeError as error:
-            raise SerializationError(f"a string is not UTF-8: {error}") from error
-        except RecursionError:
-            raise SerializationError("the data is nested too deep") from None
-        except (TypeError, ValueError, OverflowError) as error:
-            raise SerializationError(f"the data cannot be held: {error}") from error
-
-    return read
+    return _Source(options, raw_bytes and avro.type == "bytes").build(avro, schema)
 
 
-def _timestamp(millis: int) -> Any:
-    try:
-        return EPOCH + dt.timedelta(milliseconds=millis)
-    except OverflowError:
-        return millis  # beyond the years 1 to 9999: stays a number of milliseconds
+class TooShort(IndexError):
+    """Raised by generated code where the data ends before what it announced."""
+
+    def __str__(self) -> str:
+        return TOO_SHORT
+
+
+def _failed(error: Exception) -> SerializationError:
+    if isinstance(error, struct.error) or (type(error) is IndexError and not str(error).startswith("a ")):
+        return SerializationError(TOO_SHORT)
+    if isinstance(error, UnicodeDecodeError):
+        return SerializationError(f"a string is not UTF-8: {error}")
+    if isinstance(error, RecursionError):
+        return SerializationError("the data is nested too deep")
+    if isinstance(error, IndexError):
+        return SerializationError(str(error))
+    return SerializationError(f"the data cannot be held: {error}")
 
 
 def _date(days: int) -> Any:
     try:
         return date_from_days(days)
     except DataError:
-        return days * MILLIS_PER_DAY
+        return days * MILLIS_PER_DAY  # beyond the years 1 to 9999: stays a number of milliseconds
 
 
 def _time(millis: int) -> Any:
@@ -107,10 +111,12 @@ class _Source:
             "DEC": decimal_from_bytes,
             "DATE": _date,
             "TIME": _time,
-            "TS": _timestamp,
-            "EPOCH": EPOCH,
-            "TD": dt.timedelta,
-            "SHORT": IndexError(TOO_SHORT),
+            "TS": read_timestamp,
+            "HIGH": TIME_HIGH.get,
+            "LOW": TIME_LOW.get,
+            "SHORT": TooShort,
+            "UNREADABLE": (IndexError, struct.error, TypeError, ValueError, OverflowError, RecursionError),
+            "failed": _failed,
             "wrong": _wrong,
             "anything": _read_anything,
         }
@@ -121,14 +127,16 @@ class _Source:
         exec(compile(source, f"<avro reader of {avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
-    def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False, name: str | None = None) -> str:
-        name = name or self._name("f")
-        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+    def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False) -> str:
+        name = self._name("f")
+        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 2 if root else 1
         self._emit(avro, schema, "x", 0)
-        # Slices past the end are silently short; the position tells.
         if root:
-            self._line("if p > len(b): raise SHORT")
-        self._line("return x" if root else "return x, p")
+            # Slices past the end are silently short; the position tells.
+            self._lines = ["    try:", *self._lines, "        if p > len(b): raise SHORT", "        return x"]
+            self._lines += ["    except UNREADABLE as error:", "        raise failed(error) from error"]
+        else:
+            self._line("return x, p")
         self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
         self._lines, self._indent = outer, depth
         return name
@@ -177,6 +185,12 @@ class _Source:
 
     def _scalar(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         match avro.type:
+            case "long" if schema.name == TIMESTAMP_NAME:
+                y = self._name("y")
+                self._line(f"{x} = HIGH(b[p + 2:p + 6]); {y} = LOW(b[p:p + 2])")
+                self._line(f"if {x} is not None is not {y}: {x} += {y}; p += 6")
+                self._line(f"else: {x}, p = TS(b, p)")
+                return
             case "int" | "long":
                 self._integer(avro.type, x)
             case "string" | "bytes":
@@ -202,7 +216,15 @@ class _Source:
     def _integer(self, kind: str, x: str) -> None:
         self._line("c = b[p]")
         self._line(f"if c < 128: {x} = D[c]; p += 1")
-        self._line(f"else: {x}, p = {'L' if kind == 'long' else 'I'}(b, p)")
+        self._line("else:")
+        self._line("    d = b[p + 1]")
+        self._line(f"    if d < 128: c += (d << 7) - 128; {x} = ~(c >> 1) if c & 1 else c >> 1; p += 2")
+        self._line("    else:")
+        self._line("        e = b[p + 2]")
+        self._line(
+            f"        if e < 128: c += (d << 7) + (e << 14) - 16512; {x} = ~(c >> 1) if c & 1 else c >> 1; p += 3"
+        )
+        self._line(f"        else: {x}, p = {'L' if kind == 'long' else 'I'}(b, p)")
 
     def _length(self) -> None:
         """Sets e to the end of what p's length prefix announces, p to its start."""
@@ -226,8 +248,6 @@ class _Source:
             self._line(f"{x} = DATE({x})")
         elif schema.name == TIME_NAME and kind == "int":
             self._line(f"{x} = TIME({x})")
-        elif schema.name == TIMESTAMP_NAME and kind == "long":
-            self._line(f"{x} = EPOCH + TD(0, 0, 0, {x}) if -62135596800000 <= {x} <= 253402300799999 else TS({x})")
         elif schema.name in (DECIMAL_NAME, DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
             simple = schema.name.rpartition(".")[2]
             self._line(f"wrong({f'Invalid type for {simple}: its underlying Avro type cannot be {kind}'!r})")
@@ -242,13 +262,15 @@ class _Source:
         wrapped = not (len(types) == 2 and null is not None) and not (
             len(types) == 1 and self._options.flatten_singleton_unions
         )
-        n = self._name("n")
-        self._line(f"{n} = b[p]")
-        self._line(f"if {n} & 129: {n}, p = N(b, p)")
-        self._line(f"else: {n} >>= 1; p += 1")
+        n, step = self._name("n"), 1
+        if len(types) <= 64:
+            self._line(f"{n} = b[p]; p += 1")  # one byte: twice the index
+            step = 2
+        else:
+            self._line(f"{n}, p = N(b, p)")
         word = "if"
         for index, member in enumerate(types):
-            self._line(f"{word} {n} == {index}:")
+            self._line(f"{word} {n} == {index * step}:")
             self._indent += 1
             if member.type == "null":
                 self._line(f"{x} = None")

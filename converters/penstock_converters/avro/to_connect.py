@@ -155,7 +155,7 @@ class ToConnect:
         if word == "decimal":
             scale = avro.props.get("scale")
             parts.name, parts.version = DECIMAL_NAME, 1
-            parts.parameters[SCALE_FIELD] = str(int(scale) if _is_number(scale) else 0)
+            parts.parameters[SCALE_FIELD] = str(int(scale) if isinstance(scale, int | float) else 0)
             precision = avro.props.get("precision")
             if precision is not None:
                 if not _is_number(precision):

@@ -37,7 +37,7 @@ from penstock_converters.avro.plan import (
     ScalarPlan,
     UnionPlan,
 )
-from penstock_converters.avro.varint import SMALL, long_bytes, read_long
+from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes, read_long
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
 
@@ -50,7 +50,6 @@ class _Unusual(Exception):
     """Raised by generated code for a value the general writer has to look at."""
 
 
-_UNUSUAL: Final = _Unusual()
 _UNFIT: Final = (
     _Unusual, AttributeError, KeyError, TypeError, ValueError, OverflowError, struct.error, DataError, RecursionError,
 )  # fmt: skip
@@ -58,16 +57,7 @@ _UNFIT: Final = (
 
 def make_writer(plan: Plan, ignore_defaults: bool = False) -> Writer:
     """A function that writes values of the plan behind a frame header. Raises `DataError` naming the field."""
-    general = general_writer(plan, ignore_defaults)
-    fast = _Source(ignore_defaults).build(plan)
-
-    def write(header: bytes, value: Any) -> bytes:
-        try:
-            return fast(header, value)
-        except _UNFIT:
-            return header + general(value)
-
-    return write
+    return _Source(ignore_defaults).build(plan)
 
 
 def make_raw_writer(plan: Plan) -> Writer:
@@ -85,7 +75,7 @@ def make_raw_writer(plan: Plan) -> Writer:
 def int32_bytes(number: int) -> bytes:
     if -(2**31) <= number < 2**31:
         return long_bytes(number)
-    raise _UNUSUAL
+    raise _Unusual
 
 
 _LIMITS: Final = {Type.INT8: (-(2**7), 2**7 - 1), Type.INT16: (-(2**15), 2**15 - 1)}
@@ -107,11 +97,14 @@ class _Source:
             "L": long_bytes,
             "I": int32_bytes,
             "J": b"".join,
-            "U": _UNUSUAL,
+            "U": _Unusual,
+            "UNFIT": _UNFIT,
             "Struct": Struct,
             "JO": in_java_order,
             "EPOCH": EPOCH,
-            "MS": dt.timedelta(milliseconds=1),
+            "MORE": MORE,
+            "DAYS": DAYS,
+            "LAST": LAST,
             "UTC": dt.UTC,
             "DT": dt.datetime,
             "DATE": dt.date,
@@ -122,17 +115,22 @@ class _Source:
         }
 
     def build(self, plan: Plan) -> Writer:
-        name = self._function("header, v", lambda: ["header", *self._emit(plan, "v", 0)])
+        self.env["general"] = general_writer(plan, self._ignore_defaults)
+        name = self._function("header, v", lambda: ["header", *self._emit(plan, "v", 0)], root=True)
         source = "\n".join(self._functions)
         exec(compile(source, f"<avro writer of {plan.avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
-    def _function(self, arguments: str, body: Callable[[], list[str]]) -> str:
+    def _function(self, arguments: str, body: Callable[[], list[str]], root: bool = False) -> str:
         name = self._name("w")
-        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        outer, self._lines, depth, self._indent = self._lines, [], self._indent, 2 if root else 1
+        if root:
+            self._lines = ["    try:"]
         parts = body()
         result = parts[0] if len(parts) == 1 else f"J(({', '.join(parts)},))" if parts else 'b""'
         self._line(f"return {result}")
+        if root:
+            self._lines += ["    except UNFIT:", "        return header + general(v)"]
         self._functions.append(f"def {name}({arguments}):\n" + "\n".join(self._lines) + "\n")
         self._lines, self._indent = outer, depth
         return name
@@ -229,14 +227,21 @@ class _Source:
         else:
             self._guard(f"type({v}) is not int")
         big = "L" if kind is Type.INT64 else "I"
-        return [f"(S[{v}] if -64 <= {v} < 8192 else {big}({v}))"]
+        four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728 else {big}({v})"
+        return [f"(S[{v}] if -64 <= {v} < 8192 else {four})"]
 
     def _temporal(self, name: str, v: str) -> list[str]:
         n = self._name("n")
         if name == TIMESTAMP_NAME:
             self._guard(f"type({v}) is not DT or {v}.tzinfo is not UTC")
-            self._line(f"{n} = ({v} - EPOCH) // MS")
-            return [f"L({n})"]
+            # Twice the milliseconds, which is their zigzag form, in six bytes; other instants are the general writer's.
+            h = self._name("h")
+            self._line(f"{n} = {v} - EPOCH")
+            self._line(f"{h}, c = DAYS[{n}.days]")
+            self._line(f"{h} += {n}.seconds * 2000 + {n}.microseconds // 1000 * 2")
+            last = self._name("t")
+            self._line(f"{last} = LAST[c + ({h} >> 28)]")
+            return [f"MORE[{h} & 16383]", f"MORE[{h} >> 14 & 16383]", last]
         if name == DATE_NAME:
             self._guard(f"type({v}) is not DATE")
             self._line(f"{n} = {v}.toordinal() - D0")
@@ -250,12 +255,14 @@ class _Source:
         self._line(f"{n} = len({e})")
         return [f"(S[{n}] if {n} < 8192 else L({n}))", e]
 
-    def _optional(self, plan: OptionalPlan, v: str, depth: int) -> list[str]:
+    def _optional(self, plan: OptionalPlan, v: str, depth: int, check: str = "") -> list[str]:
         if isinstance(plan.inner, AnyPlan) or plan.null is None:
             return self._leave(plan, v)
         p = self._name("p")
         self._line(f"if {v} is None:")
         self._indent += 1
+        if check:
+            self._line(check)
         if plan.schema.optional:
             self._line(f"{p} = {long_bytes(plan.null)!r}")
         else:
@@ -332,8 +339,8 @@ class _Source:
             return self._emit(member.plan, a, depth + 1)
         if default is None:
             # A field that is absent from a dict of the full length means that some other name is not the schema's.
-            self._line(f"if {a} is None and {f} and {member.name!r} not in {v}: raise U")
-            return self._emit(member.plan, a, depth)
+            assert isinstance(member.plan, OptionalPlan)
+            return self._optional(member.plan, a, depth, f"if {f} and {member.name!r} not in {v}: raise U")
         p = self._name("p")
         try:
             constant = general_writer(member.plan, self._ignore_defaults)(default)

@@ -22,7 +22,10 @@ Path = tuple[str, ...]
 
 
 def incompatibilities(reader: AvroSchema, writer: AvroSchema) -> list[str]:
-    """Why data of `writer` cannot be read with `reader`, one message a reason; empty if it can."""
+    """Why data of `writer` cannot be read with `reader`, one message a reason; empty if it can.
+
+    The messages call the reader ``%new%`` and the writer ``%old%``: which of them is the new schema is the caller's to say.
+    """
     return [problem.text() for problem in _Checker().check(reader, writer, ())]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.api import InvalidSchemaError
@@ -46,20 +46,13 @@ def parse_with_names(
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except InvalidSchemaError:
         raise
     except (ValueError, RecursionError) as error:
         if text.strip() and text.strip().replace(".", "").replace("_", "").isalnum():
             return text.strip()  # Java's lenient parser reads a bare name
         raise InvalidSchemaError(f"Avro schema is not valid JSON: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    node: dict[str, Any] = {}
-    for key, value in pairs:
-        node[key] = value  # Jackson keeps the last of a repeated key, too
-    return node
 
 
 def _no_constant(name: str) -> Any:
@@ -284,7 +277,7 @@ def valid_default(schema: AvroSchema, value: Any) -> bool:
         assert schema.values is not None
         return isinstance(value, dict) and all(valid_default(schema.values, item) for item in value.values())
     return isinstance(value, dict) and all(
-        valid_default(f.schema, value[f.name] if f.name in value else f.default) for f in schema.fields
+        valid_default(f.schema, value.get(f.name, f.default)) for f in schema.fields
     )
 
 
@@ -298,7 +291,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_DEFAULT_CHECKS: Final = {
+_DEFAULT_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "null": lambda v: v is None,
     "boolean": lambda v: isinstance(v, bool),
     "int": lambda v: _integer(-(2**31), 2**31 - 1, v),
