@@ -20,6 +20,8 @@ class Installation:
 
     folder: Path
     wheel: Path
+    #: A copy of the example plugin distribution, once it is installed.
+    example: Path | None = None
 
     @property
     def bin(self) -> Path:
