@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry import SchemaReference as WireReference
 from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
@@ -14,6 +13,11 @@ from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistr
 from penstock.api import SchemaReference
 from penstock.errors import ConfigError, ConnectError, RetriableError
 from penstock_registry.client.interface import RegisteredSchema, RegistryClient, RegistryRequestError
+
+try:  # newer clients stand on httpx2, whose exceptions are not httpx's: take the one this client raises
+    from confluent_kafka.schema_registry.common._httpx_compat import httpx
+except ModuleNotFoundError:
+    import httpx
 
 __all__ = ["HttpClient", "without_credentials"]
 
