@@ -60,7 +60,10 @@ class RecordFailure:
     attempts: int = 1
 
     def describe(self) -> str:
-        return f"[{self.task.connector}|task-{self.task.task}] {self.stage.value} ({self.class_name}) failed for the record at {self.position}: {self.error}"
+        """Who, which stage, where, and why; converters put the field's path into the error's notes."""
+        who = f"[{self.task.connector}|task-{self.task.task}] {self.stage.value} ({self.class_name})"
+        notes = "".join(f" ({note})" for note in getattr(self.error, "__notes__", ()))
+        return f"{who} failed for the record at {self.position}: {self.error}{notes}"
 
 
 class Reporter(Protocol):

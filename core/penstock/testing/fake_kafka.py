@@ -151,7 +151,7 @@ class FakeConsumer:
         return None
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[FakeMessage]:
-        found = []
+        found: list[FakeMessage] = []
         while len(found) < num_messages and (message := self.poll()) is not None:
             found.append(message)
         return found
