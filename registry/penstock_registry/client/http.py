@@ -17,7 +17,7 @@ from penstock_registry.client.interface import RegisteredSchema, RegistryClient,
 try:  # newer clients stand on httpx2, whose exceptions are not httpx's: take the one this client raises
     from confluent_kafka.schema_registry.common._httpx_compat import httpx
 except ModuleNotFoundError:
-    import httpx
+    import httpx  # type: ignore[no-redef]  # one or the other, never both
 
 __all__ = ["HttpClient", "without_credentials"]
 
