@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from penstock.testing.registry_transcripts import RegistryReplay, RegistryScenario
+from penstock_registry.server.requests import SchemaRequest
 from penstock_registry.server.service import RegistryService
 
 HERE = Path(__file__).parent
@@ -24,6 +25,9 @@ SCENARIOS = {scenario.name: scenario for file in FILES for scenario in RegistryS
 def service() -> Iterator[RegistryService]:
     service = RegistryService()
     service.start({"listeners": "http://127.0.0.1:0"})
+    # The recorded server had been used before: ids of its default context were beyond those of the others.
+    service.registry.settings.update_mode("used-before", "IMPORT")
+    service.registry.register("used-before", SchemaRequest('{"type":"fixed","name":"Used","size":1}', id=1000))
     yield service
     service.stop()
 

@@ -200,14 +200,12 @@ class Catalog:
             return stored if stored is not None and (deleted or not stored.deleted) else None
 
     def has_subject(self, subject: str, deleted: bool = False) -> bool:
-        """Whether there is any version of the subject, or, for a context's name, of any subject in it."""
+        """Whether there is any version of the subject."""
         with self.lock:
-            if not Subject.parse(subject).is_context or subject in self._subjects:
-                return self._has(subject, deleted)
-            return self.has_any(subject, deleted)
+            return self._has(subject, deleted)
 
     def has_any(self, scope: str | None, deleted: bool = False) -> bool:
-        """The same for a scope: None is the default context's whole."""
+        """Whether there is any in a scope: a subject, a context, or (None) the default context."""
         with self.lock:
             return any(_covers(scope, name) and self._has(name, deleted) for name in self._subjects)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,8 +13,6 @@ __all__ = ["BUILT_IN", "Formats"]
 
 #: In the order ``/schemas/types`` tells them.
 BUILT_IN: Mapping[str, str] = {
-    "JSON": "penstock_registry.formats.jsonschema:JsonSchemaFormat",
-    "PROTOBUF": "penstock_registry.formats.protobuf:ProtobufFormat",
     "AVRO": "penstock_registry.formats.avro:AvroFormat",
 }
 
@@ -30,7 +27,7 @@ class Formats:
     ) -> None:
         self._lock = threading.Lock()
         self._makers: dict[str, Callable[[], SchemaFormat]] = {
-            name: partial(_imported, target) for name, target in built_in.items() if _is_installed(target)
+            name: partial(_imported, target) for name, target in built_in.items()
         } | dict(extra or {})
         self._made: dict[str, SchemaFormat] = {}
 
@@ -51,11 +48,3 @@ def _imported(target: str) -> SchemaFormat:
     made = getattr(importlib.import_module(module), attribute)()
     assert isinstance(made, SchemaFormat)
     return made
-
-
-def _is_installed(target: str) -> bool:
-    module = target.partition(":")[0]
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package around it is missing
-        return False

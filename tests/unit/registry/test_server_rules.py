@@ -160,6 +160,20 @@ def test_a_context_can_be_deleted_when_nothing_is_left_in_it(registry: Registry)
     assert registry.register(":.c:s", request("long")).id == 2, "an id that was told once keeps its meaning"
 
 
+def test_a_contexts_name_is_no_subject(registry: Registry) -> None:
+    registry.register(":.c:s", request("int"))
+    for call in (registry.versions, registry.delete_subject):
+        assert code_of(lambda call=call: call(":.c:")) == 40401
+    assert code_of(lambda: registry.delete_version(":.c:", 1)) == 40401
+
+
+def test_importing_into_a_context_needs_it_empty(registry: Registry) -> None:
+    registry.register(":.c:s", request("int"))
+    assert code_of(lambda: registry.settings.update_mode(":.c:", "IMPORT")) == 42205
+    registry.settings.update_mode(":.d:", "IMPORT")
+    assert registry.register(":.d:s", request("int", id=5)).id == 5
+
+
 def test_references_without_a_context_stay_in_the_context_of_the_schema(registry: Registry) -> None:
     inner = {"type": "record", "name": "In", "fields": []}
     outer = {"type": "record", "name": "Out", "fields": [{"name": "i", "type": "In"}]}
