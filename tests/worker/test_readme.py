@@ -1,0 +1,47 @@
+"""Documentation that is checked: the README's tour is run as it stands, and links lead somewhere."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from penstock.testing.worker_process import WorkerProcess, free_port
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("examples/*/*.md")]
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def test_the_tour_of_the_readme_does_what_it_shows(tmp_path: Path) -> None:
+    rest, registry = free_port(), free_port()
+    block = re.search(
+        r"<!-- tests/worker/test_readme\.py runs this block -->\n```sh\n(.*?)```", README.read_text(), re.DOTALL
+    )
+    assert block is not None
+    tour = block[1].replace("localhost:8083", f"127.0.0.1:{rest}").replace("localhost:8081", f"127.0.0.1:{registry}")
+    arguments = ["dev", "--rest-port", str(rest), "--registry-port", str(registry)]
+    with WorkerProcess(arguments, tmp_path / "dev.log", f"http://127.0.0.1:{rest}") as dev:
+        dev.wait_ready()
+        ran = subprocess.run(["/bin/sh", "-e", "-c", tour], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+        assert "error_code" not in ran.stdout
+        assert '["people-value"]' in ran.stdout
+        assert sorted((tmp_path / "copy.txt").read_text().splitlines()) == [
+            "Struct{line=ada,36}",
+            "Struct{line=grace,45}",
+        ]
+        assert dev.stop() == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/decisions"])
+def test_every_page_stands_in_its_index(folder: str) -> None:
+    index = set(LINK.findall((ROOT / folder / "README.md").read_text()))
+    assert {page.name for page in (ROOT / folder).glob("*.md")} - {"README.md"} <= index
