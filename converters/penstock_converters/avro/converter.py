@@ -203,7 +203,12 @@ class AvroConverter(Converter):
             try:
                 value = read(data, HEADER_SIZE)
             except SerializationError as error:
-                raise _unreadable(topic, SerializationError(f"{where}: {error}")) from error
+                problem = SerializationError(f"{where}: {error}")
+                problem.__cause__ = error
+                raise _unreadable(topic, problem) from problem
+            except DataError as error:
+                error.add_note(f"reading topic {topic}, schema id {number}")
+                raise
             # Connect's null has no schema, whatever the Avro schema is.
             return _NULL if value is None else SchemaAndValue(schema, value)
 

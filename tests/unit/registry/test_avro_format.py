@@ -59,9 +59,18 @@ def test_text_takes_the_form_of_java_s_to_string(text: str, expected: str) -> No
         ('{"type":"record","name":"1R","fields":[]}', "Illegal initial character: 1R"),
         ('{"type":"record","name":"a-b","fields":[]}', "Illegal character in: a-b"),
         ('{"type":"record","name":"R","fields":[{"name":"a"}]}', "No field type"),
-        ('{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}', "Duplicate field a"),
-        ('{"type":"record","name":"R","fields":[{"name":"a","type":"int","default":"x"}]}', "Invalid default for field a"),
-        ('{"type":"record","name":"R","fields":[{"name":"a","type":["null","int"],"default":1}]}', "Invalid default for field a"),
+        (
+            '{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}',
+            "Duplicate field a",
+        ),
+        (
+            '{"type":"record","name":"R","fields":[{"name":"a","type":"int","default":"x"}]}',
+            "Invalid default for field a",
+        ),
+        (
+            '{"type":"record","name":"R","fields":[{"name":"a","type":["null","int"],"default":1}]}',
+            "Invalid default for field a",
+        ),
         ('{"type":"enum","name":"E","symbols":["A","A"]}', "Duplicate enum symbol: A"),
         ('{"type":"enum","name":"E","symbols":["A"],"default":"B"}', "is not in the enum symbol set: [A]"),
         ('{"type":"fixed","name":"F"}', "Invalid or no size"),
@@ -107,7 +116,15 @@ def test_normal_form_sorts_what_has_no_meaning() -> None:
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [(1.0, "1.0"), (1e21, "1.0E21"), (1.5e-5, "1.5E-5"), (123456.75, "123456.75"), (1e7, "1.0E7"), (-0.0, "-0.0"), (0.001, "0.001")],
+    [
+        (1.0, "1.0"),
+        (1e21, "1.0E21"),
+        (1.5e-5, "1.5E-5"),
+        (123456.75, "123456.75"),
+        (1e7, "1.0E7"),
+        (-0.0, "-0.0"),
+        (0.001, "0.001"),
+    ],
 )
 def test_numbers_look_as_in_java(number: float, shown: str) -> None:
     assert java_json(number) == shown

@@ -276,9 +276,7 @@ def valid_default(schema: AvroSchema, value: Any) -> bool:
     if kind == "map":
         assert schema.values is not None
         return isinstance(value, dict) and all(valid_default(schema.values, item) for item in value.values())
-    return isinstance(value, dict) and all(
-        valid_default(f.schema, value.get(f.name, f.default)) for f in schema.fields
-    )
+    return isinstance(value, dict) and all(valid_default(f.schema, value.get(f.name, f.default)) for f in schema.fields)
 
 
 def _integer(low: int, high: int, value: Any) -> bool:
