@@ -7,6 +7,7 @@ their own from ``private_broker``.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import uuid
@@ -115,3 +116,16 @@ def private_broker(request: pytest.FixtureRequest) -> Iterator[Callable[..., Kaf
     yield make
     for broker in brokers:
         broker.close()
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """What a test says to ``/admin/loggers`` ends with the test."""
+    loggers = [
+        logging.getLogger(),
+        *(x for x in logging.root.manager.loggerDict.values() if isinstance(x, logging.Logger)),
+    ]
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 from penstock.api import Service
 from penstock.config.provider import ConfigProvider
@@ -53,9 +54,12 @@ def resolved_properties(props: Mapping[str, str], transformer: ConfigTransformer
 
 def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
     """The registry, found as a service plugin: core knows nothing else of it."""
-    service: Service = plugins.new(PluginKind.SERVICE, _REGISTRY_SERVICE)
+    service: Any = plugins.new(PluginKind.SERVICE, _REGISTRY_SERVICE)
+    for info in plugins.infos(PluginKind.SCHEMA_FORMAT):
+        if info.distribution != "penstock":  # its own formats the registry knows; a stranger's it is handed
+            service.formats[info.plugin.name.upper()] = partial(plugins.new, PluginKind.SCHEMA_FORMAT, info.plugin.name)
     service.start(settings)
-    return service
+    return cast("Service", service)
 
 
 class StandaloneProcess:
