@@ -133,7 +133,9 @@ class _Source:
         self._emit(avro, schema, "x", 0)
         if root:
             # Slices past the end are silently short; the position tells.
-            self._lines = ["    try:", *self._lines, "        if p > len(b): raise SHORT", "        return x"]
+            # With at least one byte read, looking at the last one is the cheapest way to ask.
+            check = "if p > len(b): raise SHORT" if _may_be_empty(avro, frozenset()) or self._raw else "b[p - 1]"
+            self._lines = ["    try:", *self._lines, f"        {check}", "        return x"]
             self._lines += ["    except UNREADABLE as error:", "        raise failed(error) from error"]
         else:
             self._line("return x, p")
@@ -232,9 +234,8 @@ class _Source:
             self._line("e = len(b)")
             return
         self._line("n = b[p]")
-        self._line("if n & 129: n, p = N(b, p)")
-        self._line("else: n >>= 1; p += 1")
-        self._line("e = p + n")
+        self._line("if n & 129: n, p = N(b, p); e = p + n")
+        self._line("else: p += 1; e = p + (n >> 1)")
 
     def _logical(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         kind = avro.type

@@ -53,7 +53,7 @@ def test_text_takes_the_form_of_java_s_to_string(text: str, expected: str) -> No
     ("text", "message"),
     [
         ("{", "not valid JSON"),
-        ('{"type":"nothing"}', "Undefined name"),
+        ('{"type":"nothing"}', "Undefined schema"),
         ('{"type":"record","name":"R"}', "Record has no fields"),
         ('{"type":"record","fields":[]}', "No name in schema"),
         ('{"type":"record","name":"1R","fields":[]}', "Illegal initial character: 1R"),
@@ -102,7 +102,7 @@ def test_references_stay_names_and_are_written_out_on_request() -> None:
     assert schema.canonical == text
     assert schema.references == (reference,)
     assert '"fields":[{"name":"a","type":"int"}]' in schema.formatted("resolved")
-    with pytest.raises(InvalidSchemaError, match="Undefined name"):
+    with pytest.raises(InvalidSchemaError, match="Undefined schema"):
         FORMAT.parse(text)
 
 

@@ -50,9 +50,11 @@ def _load(text: str) -> Any:
     except InvalidSchemaError:
         raise
     except (ValueError, RecursionError) as error:
-        if text.strip() and text.strip().replace(".", "").replace("_", "").isalnum():
-            return text.strip()  # Java's lenient parser reads a bare name
         raise InvalidSchemaError(f"Avro schema is not valid JSON: {error}") from None
+
+
+def _shown(node: Any) -> str:
+    return json.dumps(node, separators=(",", ":"), ensure_ascii=False)
 
 
 def _no_constant(name: str) -> Any:
@@ -64,16 +66,15 @@ class _Parser:
         self.names = names
         self._check_defaults = check_defaults
         self._depth = 0
-        self._defaults: list[tuple[AvroField, str]] = []
+        self._defaults: list[AvroField] = []
 
     def parse(self, node: Any) -> AvroSchema:
         schema = self._schema(node, None)
         # Defaults are checked last: a default may be of a type whose fields are still being read.
-        for field, owner in self._defaults:
+        for field in self._defaults:
             if not valid_default(field.schema, field.default):
-                shown = json.dumps(field.default, ensure_ascii=False)
                 raise InvalidSchemaError(
-                    f"Invalid default for field {field.name}: {shown} not a {field.schema.text()} (record {owner})"
+                    f"Invalid default for field {field.name}: {_shown(field.default)} not a {field.schema.text()}"
                 )
         return schema
 
@@ -90,7 +91,7 @@ class _Parser:
                 return self._object(node, space)
         finally:
             self._depth -= 1
-        raise InvalidSchemaError(f"Schema not yet supported: {json.dumps(node)}")
+        raise InvalidSchemaError(f"Schema not yet supported: {_shown(node)}")
 
     def _reference(self, name: str, space: str | None) -> AvroSchema:
         if name in PRIMITIVES:
@@ -100,7 +101,7 @@ class _Parser:
         if found is None and "." not in name:
             found = self.names.get(name)  # Avro falls back to the null namespace
         if found is None:
-            raise InvalidSchemaError(f'Undefined name: "{name}" (looked for {full})')
+            raise InvalidSchemaError(f"Undefined schema: {full}")
         return found
 
     def _union(self, node: list[Any], space: str | None) -> AvroSchema:
@@ -108,7 +109,7 @@ class _Parser:
         seen: set[str] = set()
         for member in types:
             if member.type == "union":
-                raise InvalidSchemaError(f"Nested union: {json.dumps(node)}")
+                raise InvalidSchemaError(f"Nested union: {_shown(node)}")
             if member.full_name in seen:
                 raise InvalidSchemaError(f"Duplicate in union:{member.full_name}")
             seen.add(member.full_name)
@@ -117,7 +118,7 @@ class _Parser:
     def _object(self, node: dict[str, Any], space: str | None) -> AvroSchema:
         kind = node.get("type")
         if kind is None:
-            raise InvalidSchemaError(f"No type: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"No type: {_shown(node)}")
         if not isinstance(kind, str):
             # {"type": {...}}: Java reads the inner schema and drops the shell.
             return self._schema(kind, space)
@@ -129,20 +130,20 @@ class _Parser:
             )
         if kind == "array":
             if "items" not in node:
-                raise InvalidSchemaError(f"Array has no items type: {json.dumps(node, ensure_ascii=False)}")
+                raise InvalidSchemaError(f"Array has no items type: {_shown(node)}")
             return AvroSchema("array", items=self._schema(node["items"], space), props=_props(node, _SCHEMA_WORDS))
         if kind == "map":
             if "values" not in node:
-                raise InvalidSchemaError(f"Map has no values type: {json.dumps(node, ensure_ascii=False)}")
+                raise InvalidSchemaError(f"Map has no values type: {_shown(node)}")
             return AvroSchema("map", values=self._schema(node["values"], space), props=_props(node, _SCHEMA_WORDS))
         return self._reference(kind, space)
 
     def _named(self, kind: str, node: dict[str, Any], space: str | None) -> AvroSchema:
         given = node.get("name")
         if given is None:
-            raise InvalidSchemaError(f"No name in schema: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"No name in schema: {_shown(node)}")
         if not isinstance(given, str):
-            raise InvalidSchemaError(f"No name in schema: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"No name in schema: {_shown(node)}")
         if "." in given:
             namespace, name = split_name(given)
         else:
@@ -167,7 +168,7 @@ class _Parser:
         elif kind == "fixed":
             size = node.get("size")
             if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-                raise InvalidSchemaError(f"Invalid or no size: {json.dumps(node, ensure_ascii=False)}")
+                raise InvalidSchemaError(f"Invalid or no size: {_shown(node)}")
             schema.size = size
         else:
             self._fields(schema, node)
@@ -176,7 +177,7 @@ class _Parser:
     def _enum(self, schema: AvroSchema, node: dict[str, Any]) -> None:
         symbols = node.get("symbols")
         if not isinstance(symbols, list):
-            raise InvalidSchemaError(f"Enum has no symbols: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"Enum has no symbols: {_shown(node)}")
         for symbol in symbols:
             check_name(symbol, "symbol")
         if len(set(symbols)) != len(symbols):
@@ -194,25 +195,28 @@ class _Parser:
     def _fields(self, schema: AvroSchema, node: dict[str, Any]) -> None:
         members = node.get("fields")
         if not isinstance(members, list):
-            raise InvalidSchemaError(f"Record has no fields: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"Record has no fields: {_shown(node)}")
         fields: list[AvroField] = []
-        names: set[str] = set()
+        names: dict[str, AvroField] = {}
         for member in members:
             if not isinstance(member, dict):
-                raise InvalidSchemaError(
-                    f"Record {schema.full_name}: a field must be an object, met {json.dumps(member)}"
-                )
+                raise InvalidSchemaError(f"Record {schema.full_name}: a field must be an object, met {_shown(member)}")
             field = self._field(member, schema)
-            if field.name in names:
-                raise InvalidSchemaError(f"Duplicate field {field.name} in record {schema.full_name}")
-            names.add(field.name)
+            first = names.setdefault(field.name, field)
+            if first is not field:
+                place = f"{field.name} type:{{}} pos:{{}}"
+                raise InvalidSchemaError(
+                    f"Duplicate field {field.name} in record {schema.full_name}:"
+                    f" {place.format(field.schema.type.upper(), len(fields))}"
+                    f" and {place.format(first.schema.type.upper(), fields.index(first))}."
+                )
             fields.append(field)
         schema.fields = tuple(fields)
 
     def _field(self, node: dict[str, Any], owner: AvroSchema) -> AvroField:
         name = check_name(node.get("name"), "field name")
         if "type" not in node:
-            raise InvalidSchemaError(f"No field type: {json.dumps(node, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"No field type: {_shown(node)}")
         order = node.get("order", "ascending")
         if not isinstance(order, str) or order.lower() not in _ORDERS:
             raise InvalidSchemaError(f"Invalid order for field {name} of {owner.full_name}: {order!r}")
@@ -228,7 +232,7 @@ class _Parser:
         if field.has_default and field.schema.type in ("float", "double") and isinstance(field.default, int | str):
             field.default = _number(field.default)
         if field.has_default and self._check_defaults:
-            self._defaults.append((field, owner.full_name))
+            self._defaults.append(field)
         return field
 
 
@@ -247,10 +251,10 @@ def _strings(node: dict[str, Any], key: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise InvalidSchemaError(f"{key} not an array: {json.dumps(node, ensure_ascii=False)}")
+        raise InvalidSchemaError(f"{key} not an array: {_shown(node)}")
     for item in value:
         if not isinstance(item, str):
-            raise InvalidSchemaError(f"{key.rstrip('es')} not a string: {json.dumps(item, ensure_ascii=False)}")
+            raise InvalidSchemaError(f"{key.rstrip('es')} not a string: {_shown(item)}")
     return value
 
 
