@@ -7,7 +7,10 @@ from penstock.api import Plugin, hookimpl
 
 @hookimpl
 def penstock_register_schema_formats() -> list[Plugin]:
-    return [Plugin("AVRO", "penstock_registry.formats.avro:AvroFormat", summary="Avro schemas")]
+    return [
+        Plugin("AVRO", "penstock_registry.formats.avro:AvroFormat", summary="Avro schemas"),
+        Plugin("JSON", "penstock_registry.formats.jsonschema:JsonSchemaFormat", summary="JSON Schemas"),
+    ]
 
 
 @hookimpl

@@ -1,0 +1,108 @@
+"""The drafts of JSON Schema, and where references lead: to the text itself, to registered references, nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from jsonschema_specifications import REGISTRY as META_SCHEMAS
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012, Specification
+
+from penstock.api import InvalidSchemaError
+
+__all__ = ["DEFAULT", "DIALECTS", "Dialect", "Scope", "dialect_of", "scopes"]
+
+#: Where a text without an ``$id`` is said to stand, so that relative references have something to be relative to.
+_NOWHERE: Final = "penstock-schema:///"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One draft. `year` orders them; draft 4 to 7 count as themselves."""
+
+    year: int
+    specification: Specification[Any]
+    id_keyword: str = "$id"
+
+    @property
+    def modern(self) -> bool:
+        """Whether the draft is one of those with years: ``$defs``, ``dependentRequired``, siblings of ``$ref``."""
+        return self.year >= 2019
+
+
+DEFAULT: Final = Dialect(7, DRAFT7)
+DIALECTS: Final = {
+    "json-schema.org/draft-04/schema": Dialect(4, DRAFT4, "id"),
+    "json-schema.org/draft-06/schema": Dialect(6, DRAFT6),
+    "json-schema.org/draft-07/schema": DEFAULT,
+    "json-schema.org/draft/2019-09/schema": Dialect(2019, DRAFT201909),
+    "json-schema.org/draft/2020-12/schema": Dialect(2020, DRAFT202012),
+}
+
+
+def dialect_of(tree: Any, ignore_modern: bool = False) -> Dialect:
+    """By ``$schema``; draft 7 where there is none, or an unknown one, as in Confluent's registry.
+
+    With `ignore_modern` (``ignore.modern.dialects``) 2019-09 and 2020-12 are read as draft 7 too.
+    """
+    name = tree.get("$schema") if isinstance(tree, dict) else None
+    if not isinstance(name, str):
+        return DEFAULT
+    found = DIALECTS.get(name.partition("://")[2].rstrip("#"), DEFAULT)
+    return DEFAULT if ignore_modern and found.modern else found
+
+
+class Scope:
+    """A place in a text from which references are looked up."""
+
+    def __init__(self, resolver: Any, specification: Specification[Any]) -> None:
+        self._resolver = resolver
+        self._specification = specification
+
+    def enter(self, tree: Any) -> Scope:
+        """The scope inside a subschema, which may have an ``$id`` of its own."""
+        if not isinstance(tree, dict) or not (isinstance(tree.get("$id"), str) or isinstance(tree.get("id"), str)):
+            return self
+        inner = self._resolver.in_subresource(Resource(tree, self._specification))
+        return Scope(inner, self._specification)
+
+    def look_up(self, ref: str) -> tuple[Any, Scope]:
+        """The tree `ref` names and its scope. Raises `InvalidSchemaError`."""
+        try:
+            found = self._resolver.lookup(ref)
+        except (Unresolvable, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidSchemaError(
+                f"Invalid JSON schema: the reference {ref} leads to nothing in the schema and to none of its"
+                " registered references; schemas are never fetched"
+            ) from error
+        return found.contents, Scope(found.resolver, self._specification)
+
+
+def scopes(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Scope:
+    """The scope of a whole text, with the trees of its references by name."""
+    specification = dialect.specification
+    root = Resource(tree, specification)
+    base = _base(root)
+    resources = [(base, root)]
+    for name, other in referenced.items():
+        resource = Resource(other, dialect_of(other).specification)
+        resources += [(name, resource), (urljoin(base, name), resource)]
+        own = _base(resource)
+        if own != _NOWHERE:
+            resources.append((own, resource))
+    try:
+        registry: Registry[Any] = META_SCHEMAS.with_resources(reversed(resources)).crawl()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidSchemaError(f"Invalid JSON schema: {error}") from error
+    return Scope(registry.resolver(base), specification)
+
+
+def _base(resource: Resource[Any]) -> str:
+    try:
+        return resource.id() or _NOWHERE
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # an id that is no text
+        raise InvalidSchemaError(f"Invalid JSON schema: {error}") from error
