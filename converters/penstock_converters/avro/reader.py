@@ -33,6 +33,7 @@ from penstock_converters.avro.varint import (
     read_length,
     read_long,
     read_timestamp,
+    time_parts,
 )
 from penstock_registry.formats.avro.model import AvroSchema
 
@@ -103,6 +104,8 @@ class _Source:
         self.env: dict[str, Any] = {
             # one-byte integers by their byte
             "D": [(n >> 1) ^ -(n & 1) for n in range(128)],
+            # a length of one byte to how far the data's end is from that byte; 0 where there are more bytes to it
+            "H": [(n >> 1) + 1 if n < 128 and not n & 1 else 0 for n in range(256)],
             "L": read_long,
             "I": read_int,
             "N": read_length,
@@ -112,8 +115,10 @@ class _Source:
             "DATE": _date,
             "TIME": _time,
             "TS": read_timestamp,
-            "HIGH": TIME_HIGH.get,
-            "LOW": TIME_LOW.get,
+            "HIGH": TIME_HIGH,
+            "PARTS": time_parts,
+            "UNKNOWN": (KeyError, TypeError, struct.error),
+            "LOW": TIME_LOW,
             "SHORT": TooShort,
             "UNREADABLE": (IndexError, struct.error, TypeError, ValueError, OverflowError, RecursionError),
             "failed": _failed,
@@ -188,17 +193,13 @@ class _Source:
     def _scalar(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         match avro.type:
             case "long" if schema.name == TIMESTAMP_NAME:
-                y = self._name("y")
-                self._line(f"{x} = HIGH(b[p + 2:p + 6]); {y} = LOW(b[p:p + 2])")
-                self._line(f"if {x} is not None is not {y}: {x} += {y}; p += 6")
-                self._line(f"else: {x}, p = TS(b, p)")
+                self._line(f"try: c, d = PARTS(b, p); {x} = HIGH[d] + LOW[c]; p += 6")
+                self._line(f"except UNKNOWN: {x}, p = TS(b, p)")
                 return
             case "int" | "long":
                 self._integer(avro.type, x)
             case "string" | "bytes":
-                self._length()
-                self._line(f"{x} = b[p:e]" + (".decode()" if avro.type == "string" else ""))
-                self._line("p = e")
+                self._delimited(x, ".decode()" if avro.type == "string" else "")
             case "boolean":
                 self._line(f"{x} = b[p] == 1; p += 1")
             case "double":
@@ -228,14 +229,14 @@ class _Source:
         )
         self._line(f"        else: {x}, p = {'L' if kind == 'long' else 'I'}(b, p)")
 
-    def _length(self) -> None:
-        """Sets e to the end of what p's length prefix announces, p to its start."""
+    def _delimited(self, x: str, decode: str) -> None:
+        """Bytes or text behind their length."""
         if self._raw:
-            self._line("e = len(b)")
+            self._line(f"e = len(b); {x} = b[p:e]; p = e")
             return
-        self._line("n = b[p]")
-        self._line("if n & 129: n, p = N(b, p); e = p + n")
-        self._line("else: p += 1; e = p + (n >> 1)")
+        self._line("e = H[b[p]]")
+        self._line(f"if e: e += p; {x} = b[p + 1:e]{decode}; p = e")
+        self._line(f"else: n, p = N(b, p); e = p + n; {x} = b[p:e]{decode}; p = e")
 
     def _logical(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         kind = avro.type
@@ -369,8 +370,7 @@ class _Source:
 
         def entry() -> None:
             assert avro.values is not None
-            self._length()
-            self._line(f"{k} = b[p:e].decode(); p = e")
+            self._delimited(k, ".decode()")
             self._emit(avro.values, schema.value_schema, y, depth + 2)
             self._line(f"{x}[{k}] = {y}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from typing import Any, Final
 
 from penstock.data.logical import EPOCH
@@ -21,6 +22,7 @@ __all__ = [
     "read_length",
     "read_long",
     "read_timestamp",
+    "time_parts",
 ]
 
 
@@ -97,10 +99,14 @@ def _read_many(data: bytes, position: int) -> tuple[int, int]:
 # A timestamp of six bytes is the sum of what its first two and its last four bytes say. The tables hold both as Python
 # objects, so that the usual one costs two look-ups and an addition.
 
-#: First two bytes of an even integer of at least three (zigzag: not negative) to their milliseconds.
-TIME_LOW: Final = {MORE[n]: dt.timedelta(milliseconds=n >> 1) for n in range(0, 1 << 14, 2)}
+#: Reads the two parts, as little-endian numbers.
+time_parts: Final = struct.Struct("<HI").unpack_from
+#: First two bytes to their milliseconds, for an even integer (zigzag: not negative) of at least three bytes; else None.
+TIME_LOW: Final[list[dt.timedelta | None]] = [None] * 65536
+for _n in range(0, 1 << 14, 2):
+    TIME_LOW[int.from_bytes(MORE[_n], "little")] = dt.timedelta(milliseconds=_n >> 1)
 #: Last four bytes of six to the instant when the first two say nothing: windows of eight seconds that were met.
-TIME_HIGH: Final[dict[bytes, dt.datetime]] = {}
+TIME_HIGH: Final[dict[int, dt.datetime]] = {}
 _MAX_WINDOWS: Final = 8192
 
 
@@ -132,11 +138,12 @@ def read_timestamp(data: bytes, position: int) -> tuple[Any, int]:
     except OverflowError:
         return millis, position
     if position - start == 6:
-        low = TIME_LOW.get(data[start : start + 2])
+        first, last = time_parts(data, start)
+        low = TIME_LOW[first]
         if low is not None:
             if len(TIME_HIGH) >= _MAX_WINDOWS:
                 TIME_HIGH.clear()
-            TIME_HIGH[data[start + 2 : position]] = instant - low
+            TIME_HIGH[last] = instant - low
     return instant, position
 
 
