@@ -15,10 +15,12 @@ from penstock_registry.store import (
     ConfigKey,
     ContextKey,
     DeleteSubjectKey,
+    Key,
     ModeKey,
     SchemaKey,
     StoreRecord,
 )
+from penstock_registry.store.records import Value
 
 __all__ = ["Catalog", "IdEntry"]
 
@@ -65,30 +67,42 @@ class Catalog:
     # --- applying records --------------------------------------------------------------------------------------------
 
     def apply(self, records: Sequence[StoreRecord]) -> None:
-        """Take over a batch of the log; readers see all of it or nothing."""
+        """Take over a batch of the log; readers see all of it or nothing.
+
+        A record that makes no sense is reported and left out: one bad record must not take the registry down.
+        """
         with self.lock:
-            for key, value, timestamp_ms in records:
-                match key:
-                    case SchemaKey():
-                        if value is None:
-                            self._remove(key)
-                        else:
-                            self._put(key, StoredSchema.from_value(value, timestamp_ms))
-                    case DeleteSubjectKey(subject) if value is not None:
-                        self._soft_delete(subject, value["version"], timestamp_ms)
-                    case ClearSubjectKey(subject) if value is not None:
-                        self._clear(subject)
-                    case ConfigKey(subject):
-                        self._set_or_drop(self._configs, subject, value)
-                    case ModeKey(subject):
-                        self._set_or_drop(self._modes, subject, None if value is None else value["mode"])
-                    case ContextKey(_, context):
-                        if value is None:
-                            self._known_contexts.discard(context)
-                        else:
-                            self._known_contexts.add(context)
-                    case _:
-                        pass  # a record for the log itself, or of a kind this version does not know
+            for record in records:
+                try:
+                    self._apply(*record)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    _log.error(
+                        "A record of the schema log cannot be used and is left out: key %s: %s: %s",
+                        record.key, type(error).__name__, error,
+                    )  # fmt: skip
+
+    def _apply(self, key: Key, value: Value | None, timestamp_ms: int) -> None:
+        match key:
+            case SchemaKey():
+                if value is None:
+                    self._remove(key)
+                else:
+                    self._put(key, StoredSchema.from_value(value, timestamp_ms))
+            case DeleteSubjectKey(subject) if value is not None:
+                self._soft_delete(subject, value["version"], timestamp_ms)
+            case ClearSubjectKey(subject) if value is not None:
+                self._clear(subject)
+            case ConfigKey(subject):
+                self._set_or_drop(self._configs, subject, value)
+            case ModeKey(subject):
+                self._set_or_drop(self._modes, subject, None if value is None else value["mode"])
+            case ContextKey(_, context):
+                if value is None:
+                    self._known_contexts.discard(context)
+                else:
+                    self._known_contexts.add(context)
+            case _:
+                pass  # a record for the log itself, or of a kind this version does not know
 
     @staticmethod
     def _set_or_drop(table: dict[str | None, Any], subject: str | None, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from penstock.errors import ConfigError
 from penstock_registry.server.limits import Limit, Limits
 from penstock_registry.server.settings import CompatibilityLevel
 
-__all__ = ["LIMIT_KEYS", "USED_KEYS", "Listener", "ServerConfig"]
+__all__ = ["LIMIT_KEYS", "USED_KEYS", "Listener", "ServerConfig", "StoreKind"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ USED_KEYS = frozenset(
 )  # fmt: skip
 LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
 
-_STORE_HINT = "only store=memory is there; take the key out, and know that schemas are gone with the process"
+_STORE_HINT = "expected memory or sqlite:PATH"
 _OPEN_HINT = "without it the registry would stand open where you meant it not to; put a proxy with it in front"
 #: Keys that would be dangerous to pass over, and what to do instead.
 _REFUSED = {
@@ -51,6 +52,11 @@ _WITHOUT_EFFECT = (
 )  # fmt: skip
 
 
+class StoreKind(enum.Enum):
+    MEMORY = "memory"
+    SQLITE = "sqlite"
+
+
 class Listener(NamedTuple):
     host: str
     port: int
@@ -67,6 +73,9 @@ class ServerConfig:
     """What a registry's properties say."""
 
     listeners: tuple[Listener, ...]
+    store: StoreKind
+    #: The file of a SQLite store, else nothing.
+    store_path: str
     compatibility: CompatibilityLevel
     mode_mutability: bool
     group_id: str
@@ -78,9 +87,6 @@ class ServerConfig:
     @classmethod
     def parse(cls, props: Mapping[str, str]) -> ServerConfig:
         """Raises `ConfigError` for a value that cannot be meant and for a key that must not be passed over."""
-        store = props.get("store", "memory").strip().lower()
-        if store != "memory":
-            raise ConfigError("store", props["store"], f"this store is not there yet; {_STORE_HINT}")
         for key, hint in _REFUSED.items():
             if key in props and not (key.startswith("authentication") and props[key].strip().upper() in ("", "NONE")):
                 raise ConfigError(f"The registry does not support {key}: {hint}.")
@@ -89,6 +95,7 @@ class ServerConfig:
         )
         return cls(
             _listeners(props),
+            *_store(props),
             _level(level_key, props.get(level_key, "backward")),
             _boolean("mode.mutability", props.get("mode.mutability", "true")),
             props.get("schema.registry.group.id", "schema-registry"),
@@ -97,6 +104,15 @@ class ServerConfig:
             _limits(props),
             tuple(_warnings(props)),
         )
+
+
+def _store(props: Mapping[str, str]) -> tuple[StoreKind, str]:
+    text = props.get("store", "memory").strip()
+    name, _, path = text.partition(":")
+    kind = StoreKind.__members__.get(name.upper())
+    if kind is None or (kind is StoreKind.SQLITE) != bool(path):
+        raise ConfigError("store", text, _STORE_HINT)
+    return kind, path
 
 
 def _listeners(props: Mapping[str, str]) -> tuple[Listener, ...]:

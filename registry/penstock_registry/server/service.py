@@ -18,7 +18,8 @@ from penstock_registry.server.config import Listener, ServerConfig
 from penstock_registry.server.direct import DirectClient
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.registry import Registry, RegistryOptions
-from penstock_registry.store import MemoryStore, RegistryStore
+from penstock_registry.server.stores import make_store
+from penstock_registry.store import RegistryStore
 
 if TYPE_CHECKING:
     import uvicorn
@@ -34,13 +35,14 @@ class RegistryService:
     """A registry with its HTTP server (`penstock.api.Service`). Start and stop once each, from any thread.
 
     `formats` are schema languages beside the built-in ones: by type name, what makes them. To be given before `start`.
+    `store` takes the place of the one that the settings name.
     """
 
     def __init__(
         self, formats: Mapping[str, Callable[[], SchemaFormat]] | None = None, store: RegistryStore | None = None
     ) -> None:
         self.formats: dict[str, Callable[[], SchemaFormat]] = dict(formats or {})
-        self._store = store or MemoryStore()
+        self._given_store = store
         self._lock = threading.Lock()
         self._registry: Registry | None = None
         self._server: uvicorn.Server | None = None
@@ -68,12 +70,13 @@ class RegistryService:
             if self._registry is not None:
                 raise WorkerError("The schema registry is running already.")
             sockets = _bind_all(settings.listeners)
+            options = RegistryOptions(settings.compatibility, settings.mode_mutability)
+            registry = Registry(self._given_store or make_store(settings), Formats(self.formats), options)
             try:
-                options = RegistryOptions(settings.compatibility, settings.mode_mutability)
-                registry = Registry(self._store, Formats(self.formats), options)
                 registry.start()
                 self._serve(registry, settings, sockets)
             except BaseException:
+                registry.close()
                 for bound in sockets:
                     bound.close()
                 raise

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError
-from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, Listener, ServerConfig
+from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, Listener, ServerConfig, StoreKind
 from penstock_registry.server.limits import Limit
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -45,6 +45,12 @@ def test_every_used_key_is_read() -> None:
     assert config.warnings == ()
 
 
+def test_a_sqlite_store_is_named_with_its_file() -> None:
+    config = ServerConfig.parse({"store": "sqlite:/var/lib/Registry.db"})
+    assert (config.store, config.store_path) == (StoreKind.SQLITE, "/var/lib/Registry.db")
+    assert ServerConfig.parse({}).store is StoreKind.MEMORY
+
+
 def test_old_keys_still_count() -> None:
     config = ServerConfig.parse({"port": "9", "avro.compatibility.level": "none"})
     assert config.listeners == (Listener("0.0.0.0", 9),)
@@ -56,7 +62,7 @@ def test_old_keys_still_count() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("store", "kafka"), ("store", "sqlite"), ("kafkastore.bootstrap.servers", "PLAINTEXT://k:9092"),
+        ("store", "kafka"), ("store", "sqlite"), ("store", "memory:x"), ("kafkastore.bootstrap.servers", "PLAINTEXT://k:9092"),
         ("kafkastore.connection.url", "zk:2181"), ("authentication.method", "BASIC"), ("ssl.client.auth", "true"),
         ("resource.extension.class", "x.Y"), ("schema.providers", "x.Y"), ("listeners", "https://0.0.0.0:8081"),
     ],

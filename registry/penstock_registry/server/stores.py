@@ -1,0 +1,19 @@
+"""From settings to the store they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock_registry.server.config import ServerConfig, StoreKind
+from penstock_registry.store import MemoryStore, RegistryStore
+
+__all__ = ["make_store"]
+
+
+def make_store(config: ServerConfig) -> RegistryStore:
+    """A store that is not started yet. What the others need is imported when it is asked for."""
+    if config.store is StoreKind.SQLITE:
+        from penstock_registry.store.sqlite import SqliteStore
+
+        return SqliteStore(Path(config.store_path))
+    return MemoryStore()
