@@ -1,0 +1,1 @@
+"""The distributed herder: workers of one group share connectors and tasks."""
