@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.api import SinkConnector, SinkTask, SourceConnector, SourceTask, Task, TopicPartition
+from penstock.api import SinkConnector, SinkTask, SourceConnector, SourceTask, Task
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import (
     BOOLEAN,
@@ -44,6 +44,10 @@ _SOURCE_DEF = (
     .define("shape", ConfigType.STRING, "struct", importance=Importance.LOW, doc="'struct' or 'string'.")
     .define("batch", ConfigType.INT, "1000", importance=Importance.LOW, doc="Records per poll.")
 )
+
+
+#: Records before the measurement begins: clients connect, schemas are registered, libraries are imported meanwhile.
+WARM_UP = 5000
 
 
 def mixed_schema() -> Schema:
@@ -117,12 +121,13 @@ class BenchSourceTask(SourceTask):
     def start(self, props: Mapping[str, str]) -> None:
         settings = _SOURCE_DEF.parse(props)
         self._batch = prebuilt(settings["topic"], settings["shape"], settings["batch"])
-        self._left = settings["records"]
+        self._records: int = settings["records"]
+        self._left = self._records + WARM_UP
         self._marker: Path | None = Path(settings["marker"])
         self._stopped = threading.Event()
 
     def poll(self) -> Sequence[SourceRecord] | None:
-        if self._marker is not None:
+        if self._marker is not None and self._left <= self._records:
             note(self._marker, start=now())
             self._marker = None
         if not self._left:
@@ -150,14 +155,14 @@ class BenchSink(_Bench, SinkConnector):
 class BenchSinkTask(SinkTask):
     def start(self, props: Mapping[str, str]) -> None:
         settings = _DEF.parse(props)
-        self._left: int = settings["records"]
+        self._records: int = settings["records"]
+        self._left = self._records + WARM_UP
         self._marker = Path(settings["marker"])
         self._start: dict[str, float] = {}
 
-    def open(self, partitions: Sequence[TopicPartition]) -> None:
-        self._start = self._start or now()
-
     def put(self, records: Sequence[SinkRecord]) -> None:
+        if not self._start and self._left <= self._records:
+            self._start = now()
         before, self._left = self._left, self._left - len(records)
         if before > 0 >= self._left:
             note(self._marker, start=self._start, end=now())

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench_plugin import WARM_UP
 from harness import HERE, Topics, Worker, cpu_seconds, median, resident_mb, script, table, wait_for
 from penstock.testing.broker import KafkaBroker, fetch_jars
 from penstock.testing.worker_process import WorkerProcess, free_port
@@ -40,9 +41,9 @@ THREE_TRANSFORMS = {
     "transforms.site.static.field": "site",
     "transforms.site.static.value": "plant-1",
     "transforms.names.type": SMT + "ReplaceField$Value",
-    "transforms.names.renames": "id:number,ratio:share",
+    "transforms.names.renames": "name:customer",
     "transforms.types.type": SMT + "Cast$Value",
-    "transforms.types.spec": "count:string,price:float32",
+    "transforms.types.spec": "count:int64",
 }
 # A sink reading JSON without a schema gets a dict: these transforms do the same work there.
 
@@ -86,7 +87,7 @@ class Bench:
             start = json.loads(marker.read_text())["start"]
             wait_for(
                 f"{self.records} records in {topic}",
-                lambda: self.topics.count(topic) >= self.records or worker.check_tasks("bench"),
+                lambda: self.topics.count(topic) >= self.records + WARM_UP or worker.check_tasks("bench"),
             )
             return topic, {"cpu": cpu_seconds(worker.pid) - start["cpu"], "wall": time.monotonic() - start["wall"]}
 

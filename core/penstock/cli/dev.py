@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
 from penstock.cli.standalone import start_connector
 from penstock.cli.wiring import StandaloneProcess, config_transformer, resolved_properties
 from penstock.config.properties import load_connector, load_file
@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     unread = UnreadLimit()
     process = StandaloneProcess(config, plugins, transformer, MemoryOffsetStore(), unread)
     process.start()
+    tune_collector()
     try:
         _say("Kafka broker", servers + (" (embedded)" if broker else ""))
         _say("REST API", process.rest.advertised.url)

@@ -233,9 +233,11 @@ class SinkConversion:
         self._chain.close()
         self._by.close()
 
-    def record(self, message: Message) -> SinkRecord | None:
-        """A consumed message as a sink record, through the chain; None if the chain drops it."""
-        topic: Any = message.topic()
+    def record(self, message: Message, topic: str, partition: int, offset: int) -> SinkRecord | None:
+        """A consumed message as a sink record, through the chain; None if the chain drops it.
+
+        The caller looks at topic, partition and offset anyway: each look into a message is a call.
+        """
         known = self._deserializers.get(topic)
         if known is None:
             known = self._deserializers[topic] = self._deserializers_for(topic)
@@ -252,7 +254,6 @@ class SinkConversion:
             except Exception as error:
                 raise ConversionError(*self._value_error) from error
         kind, timestamp = message.timestamp()
-        partition, offset = message.partition(), message.offset()
         record = SinkRecord(
             topic, partition, key.schema, key.value, value.schema, value.value,
             timestamp if kind else None, self._headers(topic, headers) if headers else Headers(),

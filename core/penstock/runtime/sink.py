@@ -179,6 +179,7 @@ class WorkerSinkTask(WorkerTask):
             self._seen_topics.clear()
         to_record = self._parts.conversion.record
         append = self._batch.append
+        consumption = self._parts.consumption
         topic: str | None = None
         partition = offset = first = -1
         for message in messages:
@@ -187,18 +188,19 @@ class WorkerSinkTask(WorkerTask):
                 self._check(error)
                 continue
             self.read += 1
+            place = message.topic(), message.partition()
+            if place[1] != partition or place[0] != topic:
+                self._advance(topic, partition, first, offset)
+                topic, partition, first = _place(message)
+            offset = message.offset()  # type: ignore[assignment]  # consumed: it has one
             try:
-                record = to_record(message)
+                record = to_record(message, topic, partition, offset)  # type: ignore[arg-type]  # set above
             except Exception as failure:
                 record = self._recover(message, failure)
             if record is not None:
                 append(record)
-            if message.partition() != partition or message.topic() != topic:
-                self._advance(topic, partition, first, offset)
-                topic, partition, first = _place(message)
-            offset = message.offset()  # type: ignore[assignment]  # consumed: it has one
-            if self._parts.consumption is not None:
-                self._parts.consumption.consumed(topic or "", len(message.value() or b"") + len(message.key() or b""))
+            if consumption is not None:
+                consumption.consumed(topic or "", len(message.value() or b"") + len(message.key() or b""))
         self._advance(topic, partition, first, offset)
 
     def _advance(self, topic: str | None, partition: int, first: int, last: int) -> None:
@@ -220,7 +222,7 @@ class WorkerSinkTask(WorkerTask):
         if isinstance(error, TaskStopped):
             raise error
         try:
-            return self._parts.policy.attempt(lambda: self._parts.conversion.record(message))
+            return self._parts.policy.attempt(lambda: self._parts.conversion.record(message, *_place(message)))
         except TaskStopped:
             raise
         except Exception as again:
