@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from penstock.data import DECIMAL_NAME, Float32, Int32, Schema, Type
+from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -23,6 +23,7 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro import names
+from penstock_converters.avro.anything import read_anything
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
@@ -123,7 +124,7 @@ class _Source:
             "UNREADABLE": (IndexError, struct.error, TypeError, ValueError, OverflowError, RecursionError),
             "failed": _failed,
             "wrong": _wrong,
-            "anything": _read_anything,
+            "anything": read_anything,
         }
 
     def build(self, avro: AvroSchema, schema: Schema | None) -> Reader:
@@ -420,74 +421,3 @@ def _may_be_empty(avro: AvroSchema, inside: frozenset[int]) -> bool:
     if avro.type not in ("record", "error") or id(avro) in inside:
         return False
     return all(_may_be_empty(f.schema, inside | {id(avro)}) for f in avro.fields)
-
-
-def _read_anything(data: bytes, position: int) -> tuple[Any, int]:
-    """The one set field of a record ``Anything``, as the value it stands for."""
-    result = None
-    for read in _ANYTHING_FIELDS:
-        branch = data[position]
-        position += 1
-        if branch == 0:
-            continue
-        if branch != 2:
-            raise IndexError("a union index is out of range")
-        value, position = read(data, position)
-        if result is None:
-            result = value
-    return result, position
-
-
-def _read_text(data: bytes, position: int) -> tuple[str, int]:
-    raw, position = _read_raw(data, position)
-    return raw.decode(), position
-
-
-def _read_raw(data: bytes, position: int) -> tuple[bytes, int]:
-    length, start = read_length(data, position)
-    if start + length > len(data):
-        raise IndexError(TOO_SHORT)
-    return data[start : start + length], start + length
-
-
-def _boxed_int(data: bytes, position: int) -> tuple[Int32, int]:
-    number, position = read_int(data, position)
-    return Int32(number), position
-
-
-def _read_items(data: bytes, position: int, width: int) -> tuple[list[Any], int]:
-    """Items of an array, or keys and values in turn of a map (`width` 2)."""
-    items: list[Any] = []
-    while True:
-        count, position = read_long(data, position)
-        if count == 0:
-            return items, position
-        if count < 0:
-            count = -count
-            _, position = read_long(data, position)
-        if count > len(data) - position:
-            raise IndexError(TOO_SHORT)
-        for _ in range(count * width):
-            value, position = _read_anything(data, position)
-            items.append(value)
-
-
-def _read_map(data: bytes, position: int) -> tuple[dict[Any, Any], int]:
-    items, position = _read_items(data, position, 2)
-    return dict(zip(items[::2], items[1::2], strict=True)), position
-
-
-_DOUBLE: Final = struct.Struct("<d")
-_FLOAT: Final = struct.Struct("<f")
-#: In the order of Anything's fields.
-_ANYTHING_FIELDS: Final[tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = (
-    lambda b, p: (b[p] == 1, p + 1),
-    _read_raw,
-    lambda b, p: (_DOUBLE.unpack_from(b, p)[0], p + 8),
-    lambda b, p: (Float32(_FLOAT.unpack_from(b, p)[0]), p + 4),
-    _boxed_int,
-    read_long,
-    _read_text,
-    lambda b, p: _read_items(b, p, 1),
-    _read_map,
-)
