@@ -14,7 +14,7 @@ from penstock.errors import DataError
 from penstock_transforms.operating import Edit, defaults_filler, in_sequence
 from penstock_transforms.requirements import not_a_map, not_a_struct
 
-__all__ = ["Level", "LocalEdit", "bind_level", "carry_metadata", "copy_basics"]
+__all__ = ["Level", "LocalEdit", "bind_level", "carry_metadata", "copy_basics", "nested_edit"]
 
 S = TypeVar("S")
 
@@ -91,7 +91,7 @@ def bind_level(
         if inner is not None and after is not None and after != inner:
             changed[name] = after.replace(optional=inner.optional)
         if edit is not None:
-            edits.append(_nested(name, edit, purpose, inner))
+            edits.append(nested_edit(name, edit, purpose, inner))
     if changed and schema is not None:
         schema = schema.replace(fields=[(f.name, changed.get(f.name, f.schema)) for f in schema.fields])
     schema, edit = local(schema, level.work)
@@ -100,7 +100,9 @@ def bind_level(
     return schema, in_sequence(edits)
 
 
-def _nested(name: str, edit: Edit, purpose: str, schema: Schema | None) -> Edit:
+def nested_edit(name: str, edit: Edit, purpose: str, schema: Schema | None) -> Edit:
+    """`edit` done to the struct or map that is the field `name`; a null stays null."""
+
     def run(value: dict[str, Any]) -> None:
         inner = value.get(name)
         if inner is None:

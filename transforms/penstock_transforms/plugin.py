@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from penstock import __version__
 from penstock.api import Plugin, hookimpl
 
 _JVM = "org.apache.kafka.connect.transforms"
+#: Class names of what Kafka does not have.
+_OWN = "penstock.transforms"
+_DEBEZIUM = "io.debezium.transforms"
 
 #: Class name: module and one line for listings. These come as ``$Key`` and ``$Value``.
 _OF_KEY_OR_VALUE = {
@@ -26,6 +30,10 @@ _OF_RECORD = {
     "RegexRouter": ("regex_router", "Renames the topic by a regular expression."),
     "TimestampRouter": ("timestamp_router", "Makes the topic from topic and timestamp."),
     "ValueToKey": ("value_to_key", "Makes the key from fields of the value."),
+}
+#: Not Kafka's; as ``$Key`` and ``$Value``, under class names of our own.
+_OWN_OF_KEY_OR_VALUE = {
+    "Drop": ("drop", "Removes fields whose names match a pattern."),
 }
 _PREDICATES = {
     "HasHeaderKey": ("has_header_key", "True where a header of the name is there."),
@@ -54,12 +62,32 @@ def penstock_register_transforms() -> list[Plugin]:
         Plugin(_short(module), f"penstock_transforms.{module}:{name}", aliases=(f"{_JVM}.{name}",), summary=summary)
         for name, (module, summary) in _OF_RECORD.items()
     ]
+    plugins += [
+        Plugin(
+            f"{_short(module)}.{part.lower()}",
+            f"penstock_transforms.{module}:{name}{part}",
+            aliases=(f"{_OWN}.{name}${part}",),
+            summary=summary,
+            version=__version__,
+        )
+        for name, (module, summary) in _OWN_OF_KEY_OR_VALUE.items()
+        for part in ("Key", "Value")
+    ]
+    plugins.append(
+        Plugin(
+            "extract-new-record-state",
+            "penstock_transforms.extract_new_record_state:ExtractNewRecordState",
+            aliases=(f"{_DEBEZIUM}.ExtractNewRecordState",),
+            summary="Puts the row of a Debezium change event in the event's place.",
+            version=__version__,
+        )
+    )
     return plugins
 
 
 @hookimpl
 def penstock_register_predicates() -> list[Plugin]:
-    return [
+    plugins = [
         Plugin(
             _short(module),
             f"penstock_transforms.predicates.{module}:{name}",
@@ -68,3 +96,14 @@ def penstock_register_predicates() -> list[Plugin]:
         )
         for name, (module, summary) in _PREDICATES.items()
     ]
+    plugins += [
+        Plugin(
+            f"record-matches.{part.lower()}",
+            f"penstock_transforms.predicates.record_matches:RecordMatches{part}",
+            aliases=(f"{_OWN}.predicates.RecordMatches${part}",),
+            summary="True where a CEL expression over the record's content is.",
+            version=__version__,
+        )
+        for part in ("Key", "Value")
+    ]
+    return plugins

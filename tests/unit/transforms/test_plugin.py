@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from penstock import KAFKA_VERSION
+from penstock import KAFKA_VERSION, __version__
 from penstock.api import Predicate, Transform
 from penstock.config import ConfigType, Importance
 from penstock_transforms import plugin
@@ -27,7 +27,13 @@ def test_every_transform_of_kafka_is_announced_under_its_class_name():
     both = {*BOTH, "SetSchemaMetadata", "TimestampConverter"}
     single = {"DropHeaders", "Filter", "InsertHeader", "RegexRouter", "TimestampRouter", "ValueToKey"}
     expected = {f"{PACKAGE}.{n}${part}" for n in both for part in ("Key", "Value")}
-    assert aliases == expected | {f"{PACKAGE}.{n}" for n in single}
+    assert {a for a in aliases if a.startswith(PACKAGE)} == expected | {f"{PACKAGE}.{n}" for n in single}
+
+
+def test_what_kafka_does_not_have_is_announced_too():
+    aliases = {alias for p in TRANSFORMS + PREDICATES for alias in p.aliases}
+    own = {f"penstock.transforms.{n}${part}" for n in ("Drop", "predicates.RecordMatches") for part in ("Key", "Value")}
+    assert {a for a in aliases if not a.startswith(PACKAGE)} == own | {"io.debezium.transforms.ExtractNewRecordState"}
 
 
 def test_short_names_are_unique_and_say_the_part():
@@ -40,7 +46,8 @@ def test_short_names_are_unique_and_say_the_part():
 def test_a_descriptor_leads_to_its_class(descriptor):
     plugin_class = loaded(descriptor)
     assert issubclass(plugin_class, Predicate if descriptor in PREDICATES else Transform)
-    assert plugin_class.version == KAFKA_VERSION
+    kafkas = descriptor.aliases[0].startswith(PACKAGE)
+    assert plugin_class.version == descriptor.version == (KAFKA_VERSION if kafkas else __version__)
     if descriptor.name.endswith((".key", ".value")):
         assert plugin_class.part == descriptor.name.rpartition(".")[2]
     for key in plugin_class.config_def().keys:
