@@ -9,6 +9,7 @@ from penstock.api import Plugin, hookimpl
 def penstock_register_schema_formats() -> list[Plugin]:
     return [
         Plugin("AVRO", "penstock_registry.formats.avro:AvroFormat", summary="Avro schemas"),
+        Plugin("PROTOBUF", "penstock_registry.formats.protobuf:ProtobufFormat", summary="Protobuf schemas"),
         Plugin("JSON", "penstock_registry.formats.jsonschema:JsonSchemaFormat", summary="JSON Schemas"),
     ]
 

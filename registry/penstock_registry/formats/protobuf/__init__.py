@@ -1,0 +1,18 @@
+"""The Protobuf schema language."""
+
+from penstock_registry.formats.protobuf.compiled import CompiledFile, message_class, message_indexes
+from penstock_registry.formats.protobuf.format import ProtobufFormat, ProtobufParsedSchema
+from penstock_registry.formats.protobuf.linked import Linked
+from penstock_registry.formats.protobuf.parser import parse
+from penstock_registry.formats.protobuf.text import to_text
+
+__all__ = [
+    "CompiledFile",
+    "Linked",
+    "ProtobufFormat",
+    "ProtobufParsedSchema",
+    "message_class",
+    "message_indexes",
+    "parse",
+    "to_text",
+]

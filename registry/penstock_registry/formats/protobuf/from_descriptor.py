@@ -1,0 +1,189 @@
+"""From a compiled file descriptor to a `ProtoFile`; the order of options is that of Confluent's ``ProtobufSchema``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Any, Final
+
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    ServiceDescriptorProto,
+)
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from penstock_registry.formats.protobuf.meta import META_TAG, meta_from_bytes, meta_option
+from penstock_registry.formats.protobuf.model import (
+    MAX_TAG,
+    Enum,
+    EnumValue,
+    Extend,
+    Extensions,
+    FieldDecl,
+    Message,
+    OneOf,
+    Option,
+    ProtoFile,
+    Reserved,
+    Rpc,
+    Service,
+    TypeDecl,
+    default_json_name,
+)
+
+__all__ = ["decoded_descriptor", "from_descriptor"]
+
+_FILE_OPTIONS: Final = (
+    "java_package", "java_outer_classname", "java_multiple_files", "java_generate_equals_and_hash",
+    "java_string_check_utf8", "optimize_for", "go_package", "cc_generic_services", "java_generic_services",
+    "py_generic_services", "deprecated", "cc_enable_arenas", "objc_class_prefix", "csharp_namespace", "swift_prefix",
+    "php_class_prefix", "php_namespace", "php_metadata_namespace", "ruby_package",
+)  # fmt: skip
+_MESSAGE_OPTIONS: Final = ("message_set_wire_format", "no_standard_descriptor_accessor", "deprecated")
+_FIELD_OPTIONS: Final = ("ctype", "packed", "jstype", "lazy", "deprecated", "weak")
+_ENUM_OPTIONS: Final = ("allow_alias", "deprecated")
+_PLAIN_OPTIONS: Final = ("deprecated",)
+_RPC_OPTIONS: Final = ("deprecated", "idempotency_level")
+
+_T: Final = FieldDescriptorProto
+_NAMED_TYPES: Final = (_T.TYPE_MESSAGE, _T.TYPE_ENUM, _T.TYPE_GROUP)
+
+
+def decoded_descriptor(text: str) -> ProtoFile | None:
+    """The file whose serialized descriptor `text` holds in base64; None if it does not."""
+    try:
+        data = base64.b64decode(text.strip(), validate=True)
+        file = FileDescriptorProto.FromString(data)
+    except (binascii.Error, ValueError, DecodeError):
+        return None
+    return from_descriptor(file) if data and file.name else None
+
+
+def from_descriptor(file: FileDescriptorProto) -> ProtoFile:
+    public = {file.dependency[i] for i in file.public_dependency}
+    types: list[TypeDecl] = [_message(m, file) for m in file.message_type]
+    types += [_enum(e) for e in file.enum_type]
+    return ProtoFile(
+        file.syntax or None,
+        file.package or None,
+        tuple(d for d in file.dependency if d not in public),
+        tuple(d for d in file.dependency if d in public),
+        _options(file.options, _FILE_OPTIONS, "confluent.file_meta"),
+        tuple(types),
+        _extends(file.extension, file),
+        tuple(_service(s) for s in file.service),
+    )
+
+
+def _message(message: DescriptorProto, file: FileDescriptorProto) -> Message:
+    maps = {n.name: n for n in message.nested_type if n.options.map_entry}
+    oneofs: list[list[FieldDecl]] = [[] for _ in message.oneof_decl]
+    fields: list[FieldDecl] = []
+    for field in message.field:
+        in_oneof = field.HasField("oneof_index") and not field.proto3_optional
+        (oneofs[field.oneof_index] if in_oneof else fields).append(_field(field, file, in_oneof, maps))
+    nested: list[TypeDecl] = [_message(n, file) for n in message.nested_type if n.name not in maps]
+    nested += [_enum(e) for e in message.enum_type]
+    ranges = [Reserved((_range(r.start, r.end),)) for r in message.reserved_range]
+    return Message(
+        message.name,
+        tuple(fields),
+        tuple(OneOf(d.name, tuple(f)) for d, f in zip(message.oneof_decl, oneofs, strict=True) if f),
+        tuple(nested),
+        _options(message.options, _MESSAGE_OPTIONS, "confluent.message_meta"),
+        (*ranges, *(Reserved((name,)) for name in message.reserved_name)),
+        tuple(Extensions((_range(r.start, r.end),)) for r in message.extension_range),
+        extends=_extends(message.extension, file),
+    )
+
+
+def _range(start: int, end: int) -> int | tuple[int, int]:
+    # The end of a descriptor's range is exclusive.
+    return start if end == start + 1 else (start, min(end - 1, MAX_TAG))
+
+
+def _field(
+    field: FieldDescriptorProto, file: FileDescriptorProto, in_oneof: bool, maps: dict[str, DescriptorProto]
+) -> FieldDecl:
+    label: str | None = None
+    entry = maps.get(field.type_name.rpartition(".")[2]) if field.type == _T.TYPE_MESSAGE else None
+    if entry is not None:
+        key, value = (_type_name(f) for f in entry.field)
+        type_name = f"map<{key}, {value}>"
+    else:
+        type_name = _type_name(field)
+        if field.label == _T.LABEL_REPEATED:
+            label = "repeated"
+        elif field.label == _T.LABEL_REQUIRED:
+            label = "required"
+        elif field.proto3_optional or (file.syntax != "proto3" and not in_oneof):
+            label = "optional"
+    default_name = default_json_name(field.name)
+    return FieldDecl(
+        field.name,
+        type_name,
+        field.number,
+        label,
+        field.default_value if field.HasField("default_value") else None,
+        field.json_name if field.HasField("json_name") and field.json_name != default_name else None,
+        _options(field.options, _FIELD_OPTIONS, "confluent.field_meta"),
+    )
+
+
+def _type_name(field: FieldDescriptorProto) -> str:
+    if field.type in _NAMED_TYPES:
+        return field.type_name
+    return _T.Type.Name(field.type).removeprefix("TYPE_").lower()
+
+
+def _enum(enum: EnumDescriptorProto) -> Enum:
+    ranges = [Reserved((r.start if r.start == r.end else (r.start, r.end),)) for r in enum.reserved_range]
+    return Enum(
+        enum.name,
+        tuple(EnumValue(v.name, v.number, _options(v.options, _PLAIN_OPTIONS, "confluent.enum_value_meta"))
+              for v in enum.value),
+        _options(enum.options, _ENUM_OPTIONS, "confluent.enum_meta"),
+        (*ranges, *(Reserved((name,)) for name in enum.reserved_name)),
+    )  # fmt: skip
+
+
+def _extends(fields: Iterable[FieldDescriptorProto], file: FileDescriptorProto) -> tuple[Extend, ...]:
+    by_type: dict[str, list[FieldDecl]] = {}
+    for field in fields:
+        by_type.setdefault(field.extendee, []).append(_field(field, file, False, {}))
+    return tuple(Extend(name, tuple(members)) for name, members in by_type.items())
+
+
+def _service(service: ServiceDescriptorProto) -> Service:
+    rpcs = tuple(
+        Rpc(m.name, m.input_type, m.output_type, m.client_streaming, m.server_streaming,
+            _options(m.options, _RPC_OPTIONS, ""))
+        for m in service.method
+    )  # fmt: skip
+    return Service(service.name, rpcs, _options(service.options, _PLAIN_OPTIONS, ""))
+
+
+def _options(options: Any, names: Iterable[str], meta: str) -> tuple[Option, ...]:
+    found: list[Option] = []
+    fields = options.DESCRIPTOR.fields_by_name
+    for name in names:
+        if name not in fields or not options.HasField(name):
+            continue
+        value = getattr(options, name)
+        enum = fields[name].enum_type
+        if enum is not None:
+            found.append(Option(name, "enum", enum.values_by_number[value].name))
+        elif isinstance(value, bool):
+            found.append(Option(name, "boolean", "true" if value else "false"))
+        else:
+            found.append(Option(name, "string", value))
+    for unknown in UnknownFieldSet(options) if meta else ():
+        if unknown.field_number == META_TAG and isinstance(unknown.data, bytes):
+            option = meta_option(meta, *meta_from_bytes(unknown.data))
+            found += [option] if option is not None else []
+    return tuple(found)

@@ -1,0 +1,109 @@
+"""A file together with those it imports: names resolved as Protobuf resolves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.api import InvalidSchemaError
+from penstock_registry.formats.protobuf.model import SCALARS, Enum, Message, ProtoFile, TypeDecl, map_types
+from penstock_registry.formats.protobuf.wellknown import known_file
+
+__all__ = ["ROOT_NAME", "Linked", "Scoped", "walk_types"]
+
+#: The name of a file that has none: the one a schema text is.
+ROOT_NAME: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """A type's declaration and where it stands: `full_name` without a dot before it."""
+
+    full_name: str
+    declared: TypeDecl
+
+
+def walk_types(file: ProtoFile) -> Iterator[Scoped]:
+    """Every message and enum of `file`, outer ones before inner ones."""
+    todo = [Scoped(file.full_name(t.name), t) for t in reversed(file.types)]
+    while todo:
+        scoped = todo.pop()
+        yield scoped
+        if isinstance(scoped.declared, Message):
+            todo += [Scoped(f"{scoped.full_name}.{t.name}", t) for t in reversed(scoped.declared.nested)]
+
+
+class Linked:
+    """`file` with the files of its references (by import name). Immutable; raises nothing on its own."""
+
+    def __init__(self, file: ProtoFile, references: Mapping[str, ProtoFile] | None = None) -> None:
+        self.file = file
+        self._references = dict(references or {})
+        self._visible: dict[int, dict[str, Scoped]] = {}
+
+    def with_file(self, file: ProtoFile) -> Linked:
+        """The same references around another file."""
+        return Linked(file, self._references)
+
+    def imported(self, name: str) -> ProtoFile | None:
+        """A file by its import name: a reference, or one of the known ones."""
+        return self._references.get(name) or known_file(name)
+
+    def dependencies(self) -> dict[str, ProtoFile]:
+        """All files that are imported, by whatever way, each after those it imports; missing ones left out."""
+        found: dict[str, ProtoFile] = {}
+        self._gather(self.file, found, set())
+        return found
+
+    def _gather(self, file: ProtoFile, found: dict[str, ProtoFile], open_: set[str]) -> None:
+        for name in file.all_imports:
+            imported = self.imported(name)
+            if imported is not None and name not in found and name not in open_:
+                self._gather(imported, found, open_ | {name})
+                found[name] = imported
+
+    def types(self, file: ProtoFile) -> dict[str, Scoped]:
+        """The types `file` may name, by full name: its own, and those it imports."""
+        known = self._visible.get(id(file))
+        if known is None:
+            known = {}
+            self._add_types(file, known, frozenset(), own=True)
+            self._visible[id(file)] = known
+        return known
+
+    def _add_types(self, file: ProtoFile, known: dict[str, Scoped], open_: frozenset[str], own: bool) -> None:
+        for scoped in walk_types(file):
+            known.setdefault(scoped.full_name, scoped)
+        for name in file.all_imports if own else file.public_imports:
+            imported = self.imported(name)
+            if imported is not None and name not in open_:
+                self._add_types(imported, known, open_ | {name}, own=False)
+
+    def resolve(self, file: ProtoFile, scope: str, name: str) -> Scoped | None:
+        """What `name` means inside `scope` (a full name) of `file`: the innermost type of that name."""
+        types = self.types(file)
+        if name.startswith("."):
+            return types.get(name[1:])
+        while True:
+            found = types.get(f"{scope}.{name}" if scope else name)
+            if found is not None or not scope:
+                return found
+            scope = scope.rpartition(".")[0]
+
+    def require(self, file: ProtoFile, scope: str, name: str) -> Scoped:
+        found = self.resolve(file, scope, name)
+        if found is None:
+            raise InvalidSchemaError(f"Could not resolve type: {name}")
+        return found
+
+    def check(self) -> None:
+        """Raise `InvalidSchemaError` for a field whose type is not to be found."""
+        for scoped in walk_types(self.file):
+            if isinstance(scoped.declared, Enum):
+                continue
+            message = scoped.declared
+            for field in (*message.fields, *(f for o in message.oneofs for f in o.fields)):
+                for name in map_types(field.type) or (field.type,):
+                    if name not in SCALARS:
+                        self.require(self.file, scoped.full_name, name)
