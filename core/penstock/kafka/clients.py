@@ -51,9 +51,10 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
     Raises `ConfigError` for what is refused. librdkafka's own names pass through, so that a user may tune it.
     """
     settings: dict[str, Any] = {}
+    flags: dict[str, bool] = {}
     for name, raw in props.items():
-        if isinstance(raw, bool):  # one of librdkafka's own flags, from the loops
-            settings[name] = raw
+        if isinstance(raw, bool):  # one of librdkafka's own flags, from the loops: a user's values are text
+            flags[name] = raw
             continue
         value = raw.value if isinstance(raw, Password) else str(raw)
         if name in SAME_NAME:
@@ -70,7 +71,7 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
         settings.pop("message.timeout.ms", None)  # librdkafka refuses a timeout beyond the transaction's
     if settings.get("enable.idempotence") == "true" and settings.get("acks") not in (None, "all", "-1"):
         raise ConfigError("acks", settings["acks"], "must be all when enable.idempotence is true")
-    return settings | _FIXED[kind]
+    return settings | _FIXED[kind] | flags
 
 
 def _warn_once(kind: str, name: str, message: str) -> None:

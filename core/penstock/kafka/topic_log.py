@@ -1,0 +1,274 @@
+"""A compacted topic as shared state: read to its end, then followed (Kafka's ``KafkaBasedLog``).
+
+::
+
+    log = TopicLog(TopicSpec("connect-configs", partitions=1, replication=3), internal_clients(common), on_record)
+    log.start()                    # the topic is made if it is missing, and read to its end
+    log.send_and_flush([(key, value)])
+    log.read_to_end()              # what anybody wrote before this call has been given to on_record
+
+Reading to the end takes the end offset first, of whatever was written (read_uncommitted), and then waits until the
+reader, which sees committed records only, has come that far: the committed end alone would stop before an open
+transaction and show old state.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
+from penstock.kafka.clients import KafkaClients
+from penstock.kafka.delivery import Outcomes, Sent, connect_error, report
+from penstock.kafka.topic_admin import TopicSpec, end_offsets, ensure_topic
+
+__all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
+
+_log: Final = logging.getLogger(__name__)
+_POLL_S: Final = 0.1
+_FLUSH_S: Final = 30.0
+#: Errors of the consumer after which nothing will come any more, whatever one waits.
+_HOPELESS: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION,
+        KafkaError._FATAL,
+    }
+)
+
+Key = str | bytes
+
+
+class LogRecord(NamedTuple):
+    """One record of the topic. `value` is None for a tombstone; `timestamp` is in milliseconds."""
+
+    key: bytes | None
+    value: bytes | None
+    partition: int
+    offset: int
+    timestamp: int
+
+
+def internal_clients(common: Mapping[str, Any]) -> KafkaClients:
+    """Clients for a worker's own topics: unlike those of tasks, they all take the worker's own settings, security
+    included (``DistributedConfig.originals``)."""
+    return KafkaClients(common, common, common, common)
+
+
+@dataclass
+class _Progress:
+    """How far the reader is: the next offset of each partition, and what went wrong for good."""
+
+    positions: dict[int, int] = field(default_factory=dict)
+    error: ConnectError | None = None
+
+
+class TopicLog:
+    """Safe from any thread, once started.
+
+    `on_record` is called for every record in its partition's order, from `start` and then from a thread of the log's
+    own; what it raises is logged and the next record follows. It must not call `read_to_end`.
+    """
+
+    def __init__(
+        self,
+        spec: TopicSpec,
+        clients: KafkaClients,
+        on_record: Callable[[LogRecord], None],
+        *,
+        owner: str = "worker",
+        isolation_level: str = "read_committed",
+        transactions: bool = False,
+    ) -> None:
+        """`owner` begins the clients' ids and is named in errors. `transactions` says that some are expected: then the
+        broker is asked more often, because the end of a transaction shows only in an empty answer."""
+        self.topic = spec.name
+        self._spec, self._clients, self._on_record, self._owner = spec, clients, on_record, owner
+        self._consumer_settings: dict[str, Any] = {
+            "group.id": f"{owner}-{spec.name}",  # librdkafka wants one; nothing is committed under it
+            "client.id": f"{owner}-{spec.name}-reader",
+            "isolation.level": isolation_level,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            **({"fetch.max.wait.ms": "100"} if transactions else {}),
+        }
+        self._changed = threading.Condition()
+        self._progress = _Progress()
+        self._partitions: list[int] = []
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._producer: Producer | None = None
+        self._admin = clients.admin({"client.id": f"{owner}-{spec.name}-admin"}, self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"{self._owner}'s topic {self.topic}"
+
+    @property
+    def partitions(self) -> int:
+        """How many there are; 0 before `start`."""
+        return len(self._partitions)
+
+    def start(self, timeout: float = 300.0) -> None:
+        """Make the topic if it is missing, check it, and read it to its end. Called once.
+
+        Raises `ConfigError` for a topic that cannot serve (not compacted, too many partitions), `WorkerError` if it
+        cannot be made or read within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        self._partitions = ensure_topic(self._admin, self._spec, self._owner, deadline)
+        self._producer = self._clients.producer(
+            {
+                "client.id": f"{self._owner}-{self.topic}-writer",
+                "enable.idempotence": "true",  # order is kept over retries, which one request in flight would cost time for
+                "linger.ms": "0",
+                "delivery.timeout.ms": "120000",
+            },
+            self._name,
+        )
+        consumer = self._clients.consumer(self._consumer_settings, self._name)
+        consumer.assign([TopicPartition(self.topic, p, OFFSET_BEGINNING) for p in self._partitions])
+        self._thread = threading.Thread(
+            target=self._follow, args=(consumer,), name=f"topic-log-{self.topic}", daemon=True
+        )
+        self._thread.start()
+        try:
+            self.read_to_end(max(0.0, deadline - time.monotonic()))
+        except ConnectError as error:
+            self.stop()
+            if isinstance(error, WorkerError | ConfigError):
+                raise
+            raise WorkerError(f"Cannot start {self._name}: {error.message}") from error
+
+    def stop(self) -> None:
+        """Stop following; records sent and not yet written get a last chance. Nothing if it was not started."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_FLUSH_S)
+        producer, self._producer = self._producer, None
+        if producer is not None and producer.flush(5.0):
+            _log.warning("%s: stopped with records that could not be written", self._name)
+        with self._changed:
+            self._changed.notify_all()
+
+    # --- reading
+
+    def read_to_end(self, timeout: float) -> None:
+        """Return once `on_record` has seen all that was written before the call.
+
+        Raises `RetriableError` when that takes more than `timeout` seconds, `WorkerError` when reading has failed for
+        good or the log is stopped.
+        """
+        deadline = time.monotonic() + timeout
+        ends = end_offsets(self._admin, self.topic, self._partitions, deadline)
+        with self._changed:
+            while missing := {p: end for p, end in ends.items() if self._progress.positions.get(p, 0) < end}:
+                if self._progress.error is not None:
+                    raise WorkerError(f"Cannot read {self._name}: {self._progress.error.message}") from (
+                        self._progress.error
+                    )
+                if self._stopping.is_set():
+                    raise WorkerError(f"Cannot read {self._name}: it is stopped")
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    at = {p: self._progress.positions.get(p, 0) for p in missing}
+                    raise RetriableError(
+                        f"Timed out after {timeout:g} s reading {self._name} to its end: at {at} of {missing}. "
+                        "A writer's open transaction or an unreachable broker holds it up"
+                    )
+                self._changed.wait(left)
+
+    def _follow(self, consumer: Consumer) -> None:
+        try:
+            while not self._stopping.is_set():
+                message = consumer.poll(_POLL_S)
+                if message is not None:
+                    self._take(message)
+                producer = self._producer
+                if producer is not None:
+                    producer.poll(0)  # callbacks of records that nobody flushes
+        except Exception as error:
+            _log.exception("%s: the reader ended", self._name)
+            self._fail(WorkerError(f"the reader ended: {error}"))
+        finally:
+            consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        partition, offset = message.partition() or 0, message.offset() or 0
+        if error is None:
+            self._hand_over(message)
+            self._reached(partition, offset + 1)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self._reached(partition, offset)
+        elif error.fatal() or error.code() in _HOPELESS:
+            _log.error("%s: cannot be read: %s", self._name, error.str())
+            self._fail(WorkerError(error.str()))
+        else:
+            _log.warning("%s: %s; the client tries again", self._name, error.str())
+
+    def _hand_over(self, message: Message) -> None:
+        key, value = message.key(), message.value()
+        record = LogRecord(
+            key.encode() if isinstance(key, str) else key,
+            value.encode() if isinstance(value, str) else value,
+            message.partition() or 0,
+            message.offset() or 0,
+            message.timestamp()[1],
+        )
+        try:
+            self._on_record(record)
+        except Exception:
+            _log.exception("%s: the record at %d-%d was not understood", self._name, record.partition, record.offset)
+
+    def _reached(self, partition: int, offset: int) -> None:
+        with self._changed:
+            # An earlier failure that has passed: the topic is readable again.
+            self._progress.error = None
+            if offset > self._progress.positions.get(partition, 0):
+                self._progress.positions[partition] = offset
+                self._changed.notify_all()
+
+    def _fail(self, error: ConnectError) -> None:
+        with self._changed:
+            self._progress.error = error
+            self._changed.notify_all()
+
+    # --- writing
+
+    def send(self, key: Key | None, value: bytes | None, on_sent: Sent | None = None) -> None:
+        """Write one record, in order with others of its key. Returns at once; `on_sent` is told how it went."""
+        producer = self._running()
+        try:
+            producer.produce(self.topic, value, key, on_delivery=report(f"Cannot write to {self._name}", on_sent))
+        except BufferError:
+            raise RetriableError(f"Cannot write to {self._name}: too many records wait for the broker") from None
+        except KafkaException as error:
+            raise connect_error(error, f"Cannot write to {self._name}") from error
+
+    def send_and_flush(self, records: Sequence[tuple[Key | None, bytes | None]], timeout: float = _FLUSH_S) -> None:
+        """Write `records` and return once all are safe; raises the first failure, or `RetriableError` after `timeout`
+        seconds, with an outcome nobody knows."""
+        outcomes = Outcomes()
+        for key, value in records:
+            self.send(key, value, outcomes.expect())
+        deadline = time.monotonic() + timeout
+        producer = self._running()
+        while not outcomes.done() and time.monotonic() < deadline:
+            producer.poll(0.05)
+        outcomes.result(f"Timed out after {timeout:g} s writing to {self._name}; the records may yet be written")
+
+    def _running(self) -> Producer:
+        producer = self._producer
+        if producer is None:
+            raise WorkerError(f"Cannot write to {self._name}: it is not running")
+        return producer
