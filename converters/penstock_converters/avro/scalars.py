@@ -63,9 +63,9 @@ class FieldProblem(Exception):
         self.path: list[str] = []
 
     def to_error(self) -> DataError:
-        if not self.path:
-            return self.error
-        return type(self.error)(f'{self.error.message} for field: "{".".join(reversed(self.path))}"')
+        if self.path:  # a note, so that the message stays the one users know from Confluent's converter
+            self.error.add_note(f"Field: {'.'.join(reversed(self.path))}")
+        return self.error
 
 
 _RANGE: Final = {

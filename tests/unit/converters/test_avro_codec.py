@@ -306,23 +306,24 @@ GOOD = {"id": 1, "note": None, "sub": {"x": 1.5}, "n": 2}
     [
         (
             {"id": 2**31},
-            'Value 2147483648 does not fit schema type INT32: expected -2147483648 to 2147483647 for field: "id"',
+            "Value 2147483648 does not fit schema type INT32: expected -2147483648 to 2147483647 (Field: id)",
         ),
-        ({"id": True}, 'Invalid type for INT32: class java.lang.Boolean for field: "id"'),
-        ({"id": None}, 'Found null value for non-optional schema for field: "id"'),
-        ({"note": 5}, 'Invalid type for STRING: class java.lang.Long for field: "note"'),
-        ({"note": "\ud800"}, 'half of a surrogate pair, which UTF-8 cannot carry for field: "note"'),
-        ({"sub": {"x": 1e300}}, 'beyond a 32-bit float for field: "sub.x"'),
-        ({"sub": {"x": 1}}, 'Invalid type for FLOAT32: class java.lang.Long for field: "sub.x"'),
-        ({"sub": {}}, 'Found null value for non-optional schema for field: "sub.x"'),
-        ({"sub": []}, 'Invalid type for STRUCT: class java.util.ArrayList for field: "sub"'),
+        ({"id": True}, "Invalid type for INT32: class java.lang.Boolean (Field: id)"),
+        ({"id": None}, "Found null value for non-optional schema (Field: id)"),
+        ({"note": 5}, "Invalid type for STRING: class java.lang.Long (Field: note)"),
+        ({"note": "\ud800"}, "half of a surrogate pair, which UTF-8 cannot carry (Field: note)"),
+        ({"sub": {"x": 1e300}}, "beyond a 32-bit float (Field: sub.x)"),
+        ({"sub": {"x": 1}}, "Invalid type for FLOAT32: class java.lang.Long (Field: sub.x)"),
+        ({"sub": {}}, "Found null value for non-optional schema (Field: sub.x)"),
+        ({"sub": []}, "Invalid type for STRUCT: class java.util.ArrayList (Field: sub)"),
         ({"other": 1}, "other is not a valid field name of Schema{R:STRUCT}"),
     ],
 )
 def test_what_cannot_be_written_is_named_with_its_field(change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
         writer_of(ROW)(b"", {**GOOD, **change})
-    assert message in caught.value.message
+    notes = "".join(f" ({note})" for note in getattr(caught.value, "__notes__", ()))
+    assert message in caught.value.message + notes
 
 
 def test_a_field_that_is_not_the_schema_s_is_refused_even_if_another_is_absent() -> None:
