@@ -394,6 +394,8 @@ class Held:
         self.futures.append(Future())
         return self.futures[-1]
 
+    def flush(self, timeout: float) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -410,6 +412,7 @@ def test_offsets_wait_for_their_dead_letters() -> None:
 
 def test_a_dead_letter_is_the_consumed_message_with_what_went_wrong() -> None:
     producer = FakeProducer()
+    producer.slow = True
     rig = Rig(reporters=[DeadLetterQueue("dlq", True, lambda: producer)], tolerate_all=True)  # type: ignore[arg-type, return-value]  # a fake
     rig.consumer.feed(FakeMessage("t", b"poison", b"k", 0, 3, [("own", b"h")], 77))
     rig.round().later(61)

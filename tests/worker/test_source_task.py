@@ -102,6 +102,8 @@ class Failures:
     def report(self, failure: RecordFailure) -> None:
         self.seen.append(failure)
 
+    def flush(self, timeout: float) -> None: ...
+
     def close(self) -> None: ...
 
 

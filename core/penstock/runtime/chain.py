@@ -58,6 +58,10 @@ class Chain:
         self._stages = tuple(stages)
         self._rests: dict[tuple[int, Shape, frozenset[str]], BoundChain] = {}
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self._stages
+
     def bind(self, shape: Shape, owned: frozenset[str] = frozenset()) -> BoundChain:
         """`owned` are the parts of its records that nobody else holds, as `BoundTransform.writes` names them.
 

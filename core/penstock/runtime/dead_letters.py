@@ -63,6 +63,10 @@ class DeadLetterQueue:
         self._producer.poll(0)
         return written
 
+    def flush(self, timeout: float) -> None:
+        if self._producer is not None:
+            self._producer.flush(timeout)
+
     def close(self) -> None:
         if self._producer is not None:
             self._producer.flush(5)

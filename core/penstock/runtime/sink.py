@@ -377,10 +377,12 @@ class WorkerSinkTask(WorkerTask):
 
     def _await_reports(self, wanted: dict[TopicPartition, int]) -> None:
         """Dead letters first; what cannot be confirmed holds its partition back."""
+        if self._reported:
+            self._parts.policy.flush(self._parts.commit_timeout_s)
         for partition, reports in list(self._reported.items()):
             try:
                 for _, future in reports:
-                    future.result(self._parts.commit_timeout_s)
+                    future.result(0)
                 del self._reported[partition]
             except Exception as error:
                 _log.error(

@@ -72,6 +72,9 @@ class Reporter(Protocol):
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """A future if the report is still on its way; offsets wait for it."""
 
+    def flush(self, timeout: float) -> None:
+        """Bring what is on its way to its end, for up to `timeout` seconds; nobody else drives the report's client."""
+
     def close(self) -> None: ...
 
 
@@ -149,6 +152,10 @@ class ErrorPolicy:
         futures = (reporter.report(failure) for reporter in self.reporters)
         return [f for f in futures if f is not None]
 
+    def flush(self, timeout: float) -> None:
+        for reporter in self.reporters:
+            reporter.flush(timeout)
+
     def close(self) -> None:
         for reporter in self.reporters:
             reporter.close()
@@ -171,6 +178,9 @@ class LogReporter:
             text += f" Record: {failure.record!r}"
         _log.error("%s", text, exc_info=failure.error)
         return None
+
+    def flush(self, timeout: float) -> None:
+        """A log line is written at once."""
 
     def close(self) -> None:
         """Nothing is held."""

@@ -62,6 +62,8 @@ class FakeProducer:
     def __init__(self, capacity: int = 1_000_000) -> None:
         self.capacity = capacity
         self.acknowledging = True
+        #: Like a broker that takes its time: only `flush` waits long enough.
+        self.slow = False
         self.refuse: Callable[[FakeMessage], KafkaError | None] = lambda message: None
         self.on_delivery: Callable[[KafkaError | None, FakeMessage], None] | None = None
         self.produced: list[FakeMessage] = []
@@ -87,6 +89,9 @@ class FakeProducer:
         self._waiting.append((message, on_delivery or callback))
 
     def poll(self, timeout: float = 0) -> int:
+        return 0 if self.slow else self._serve()
+
+    def _serve(self) -> int:
         served = 0
         while self._waiting and self.acknowledging:
             message, callback = self._waiting.popleft()
@@ -100,7 +105,7 @@ class FakeProducer:
 
     def flush(self, timeout: float = -1) -> int:
         self.flushes += 1
-        self.poll()
+        self._serve()
         return len(self._waiting)
 
     def purge(self, *_: Any) -> None:
