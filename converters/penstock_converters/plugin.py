@@ -72,6 +72,13 @@ _WITH_REGISTRY = (
         "Avro behind a schema id",
         uses_registry=True,
     ),
+    Plugin(
+        "jsonschema",
+        "penstock_converters.jsonschema.converter:JsonSchemaConverter",
+        ("io.confluent.connect.json.JsonSchemaConverter",),
+        "JSON with a JSON Schema, behind a schema id",
+        uses_registry=True,
+    ),
 )
 
 _HEADERS_ONLY = (

@@ -194,13 +194,14 @@ class _Source:
         rare: tuple[str, list[str]] = ("False", [])  # left to the exact writer
         if schema.type is Type.STRUCT:
             test = f"type({var}) is dict or (type({var}) is Struct and {var}.schema == {self._constant(schema)})"
-            return test, [f"{var} = {self._struct(schema)}({var})"]
+            function = self._union(schema) if self._writer.is_union(schema) else self._struct(schema)
+            return test, [f"{var} = {function}({var})"]
         if schema.value_schema is None:
             return rare  # made from text, its elements' type left open
         if schema.type is Type.ARRAY:
             item = self.function(schema.value_schema)
             return f"type({var}) is list", [f"{var} = [{item}(i) for i in {var}]"]
-        if schema.key_schema is None or schema.key_schema.type is not Type.STRING or schema.key_schema.name:
+        if schema.key_schema is None or schema.key_schema.name or not self._writer.is_object(schema):
             return rare
         item = self.function(schema.value_schema)
         return f"type({var}) is dict", [
@@ -209,6 +210,23 @@ class _Source:
             "        raise Unusual",
             f"{var} = {{k: {item}(i) for k, i in {var}.items()}}",
         ]
+
+    def _union(self, schema: Schema) -> str:
+        """A function from a union's value to the tree of the field that is set."""
+        key = -id(schema)
+        if key in self._functions:
+            return self._functions[key]
+        name = f"u{len(self._functions)}"
+        self._functions[key] = name
+        names = self._constant(frozenset(f.name for f in schema.fields))
+        lines = f"\ndef {name}(v):\n    if not v.keys() <= {names}:\n        raise Unusual\n"
+        for field in schema.fields:
+            if field.schema.default is not None:
+                break  # the default stands for null: left to the exact writer
+            lines += f"    f = v.get({field.name!r})\n    if f is not None:\n"
+            lines += self._value(field.schema, "f", "        ") + "        return f\n"
+        self.add(lines + "    raise Unusual\n")
+        return name
 
     def _struct(self, schema: Schema) -> str:
         """A function from a struct's value to its fields' trees."""

@@ -33,7 +33,7 @@ from penstock.data.logical import (
 from penstock.errors import DataError
 from penstock_converters.json.text import MISSING, node_type
 
-__all__ = ["NeedsExact", "Reader", "Readers", "read_schemaless"]
+__all__ = ["NeedsExact", "Reader", "Readers", "read_schemaless", "usual_test"]
 
 Reader = Callable[[Any], Any]
 
@@ -136,7 +136,9 @@ class Readers:
         lines = ["def read(tree):", "    if type(tree) is not dict:", "        _slow(tree)", "    get = tree.get"]
         for i, field in enumerate(schema.fields):
             names[f"r{i}"] = self._field_reader(field.name, field.schema)
-            lines += [f"    f{i} = get({field.name!r})", *_usual(field.schema, f"f{i}", f"r{i}")]
+            test = usual_test(field.schema, f"f{i}")
+            lines.append(f"    f{i} = get({field.name!r})")
+            lines.append(f"    if {test}: f{i} = r{i}(f{i})" if test else f"    f{i} = r{i}(f{i})")
         members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
         lines.append(f"    return {{{members}}}")
         code = compile("\n".join(lines), f"<JSON reader for {schema!r}>", "exec")
@@ -161,8 +163,9 @@ class Readers:
         return field
 
 
-def _usual(schema: Schema, var: str, reader: str) -> list[str]:
-    """Statements that leave a value of the usual type alone and hand everything else to the reader."""
+def usual_test(schema: Schema, var: str) -> str:
+    """An expression: whether the reader is needed for what is in `var`. Empty if it always is. What is of the usual
+    type is its own value."""
     if schema.name in _DATES or schema.name == DECIMAL_NAME:
         unusual = ""
     elif schema.type in (Type.INT8, Type.INT16, Type.INT32, Type.INT64):
@@ -176,9 +179,7 @@ def _usual(schema: Schema, var: str, reader: str) -> list[str]:
             Type.BOOLEAN: f"type({var}) is not bool",
         }.get(schema.type, "")
     null_is_null = schema.optional and schema.default is None
-    test = " and ".join(filter(None, [f"{var} is not None" if null_is_null else "", unusual]))
-    call = f"{var} = {reader}({var})"
-    return [f"    if {test}:", f"        {call}"] if test else [f"    {call}"]
+    return " and ".join(filter(None, [f"{var} is not None" if null_is_null else "", unusual]))
 
 
 def _not_an_object(tree: Any) -> None:

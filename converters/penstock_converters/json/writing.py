@@ -69,15 +69,32 @@ class Writer:
         except RecursionError:
             raise DataError("The value is nested too deeply to be written as JSON") from None
 
+    # What other converters to JSON do otherwise.
+
+    def is_union(self, schema: Schema) -> bool:
+        """Whether a struct stands for the one field of it that is set."""
+        return False
+
+    def is_object(self, schema: Schema) -> bool:
+        """Whether a map becomes an object, and not an array of entries."""
+        return schema.key_schema is not None and schema.key_schema.type is Type.STRING
+
+    def entry(self, key: Any, value: Any) -> Any:
+        """One entry of a map that is no object."""
+        return [key, value]
+
+    def _null(self, schema: Schema) -> Any:
+        if schema.optional:
+            return None
+        raise _Misfit("Conversion error: null value for field that is required and has no default value")
+
     def _any(self, schema: Schema | None, value: Any) -> Any:
         if schema is None:
             return self._schemaless(value)
         if value is None:
             if schema.default is not None and self.replace_null_with_default:
                 return self._any(schema, schema.default)
-            if schema.optional:
-                return None
-            raise _Misfit("Conversion error: null value for field that is required and has no default value")
+            return self._null(schema)
         if schema.name in _SHORT_NAMES:
             return self._date(schema, value)
         if schema.name == DECIMAL_NAME:
@@ -154,7 +171,7 @@ class Writer:
             raise _wrong_type(schema, value)
         return self._struct(schema, value) if schema.type is Type.STRUCT else self._map(schema, value)
 
-    def _struct(self, schema: Schema, value: dict[str, Any]) -> dict[str, Any]:
+    def _struct(self, schema: Schema, value: dict[str, Any]) -> Any:
         if isinstance(value, Struct):
             if value.schema != schema:
                 raise _Misfit("Mismatching schema.")
@@ -163,19 +180,27 @@ class Writer:
                 if schema.field(name) is None:
                     raise _Misfit(f"{name} is not a valid field name")
         get = dict.get
+        if self.is_union(schema):
+            return self._union(schema, value)
         return {f.name: self._at(f.name, f.schema, get(value, f.name)) for f in schema.fields}
+
+    def _union(self, schema: Schema, value: dict[str, Any]) -> Any:
+        for field in schema.fields:
+            member = dict.get(value, field.name)
+            if member is None:
+                member = field.schema.default
+            if member is not None:
+                return self._at(field.name, field.schema, member)
+        return self._null(schema)
 
     def _map(self, schema: Schema | None, value: dict[Any, Any]) -> Any:
         key_schema, item_schema = (schema.key_schema, schema.value_schema) if schema is not None else (None, None)
         pairs = [
-            [self._at(f"[key {k!r}]", key_schema, k), self._at(f"[{k!r}]", item_schema, v)] for k, v in value.items()
+            (self._at(f"[key {k!r}]", key_schema, k), self._at(f"[{k!r}]", item_schema, v)) for k, v in value.items()
         ]  # fmt: skip
-        if key_schema is None:
-            as_object = all(isinstance(k, str) for k in value)
-        else:
-            as_object = key_schema.type is Type.STRING
+        as_object = all(isinstance(k, str) for k in value) if schema is None else self.is_object(schema)
         # An object's member has to have a name: a null key becomes the text, as in Kafka.
-        return {"null" if k is None else k: v for k, v in pairs} if as_object else pairs
+        return {"null" if k is None else k: v for k, v in pairs} if as_object else [self.entry(k, v) for k, v in pairs]
 
     def _at(self, place: str, schema: Schema | None, value: Any) -> Any:
         try:

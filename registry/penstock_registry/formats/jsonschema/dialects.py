@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from jsonschema_specifications import REGISTRY as META_SCHEMAS
-from referencing import Registry, Resource
+from jsonschema_specifications import REGISTRY as META_SCHEMAS  # type: ignore[import-untyped]  # has no type marker
+from referencing import Registry, Resource, Specification
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012, Specification
+from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
 from penstock.api import InvalidSchemaError
 
@@ -67,7 +67,7 @@ class Scope:
         """The scope inside a subschema, which may have an ``$id`` of its own."""
         if not isinstance(tree, dict) or not (isinstance(tree.get("$id"), str) or isinstance(tree.get("id"), str)):
             return self
-        inner = self._resolver.in_subresource(Resource(tree, self._specification))
+        inner = self._resolver.in_subresource(self._specification.create_resource(tree))
         return Scope(inner, self._specification)
 
     def look_up(self, ref: str) -> tuple[Any, Scope]:
@@ -85,11 +85,11 @@ class Scope:
 def scopes(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Scope:
     """The scope of a whole text, with the trees of its references by name."""
     specification = dialect.specification
-    root = Resource(tree, specification)
+    root = specification.create_resource(tree)
     base = _base(root)
     resources = [(base, root)]
     for name, other in referenced.items():
-        resource = Resource(other, dialect_of(other).specification)
+        resource = dialect_of(other).specification.create_resource(other)
         resources += [(name, resource), (urljoin(base, name), resource)]
         own = _base(resource)
         if own != _NOWHERE:

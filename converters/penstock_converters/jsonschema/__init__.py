@@ -1,0 +1,1 @@
+"""The JSON Schema converter: mapping (schemas), codec (text), converter (wiring)."""

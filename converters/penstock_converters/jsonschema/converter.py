@@ -1,0 +1,190 @@
+"""``io.confluent.connect.json.JsonSchemaConverter``: registry-framed JSON. Wiring only; see mapping and codec beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from penstock.api import InvalidSchemaError, Serializer
+from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.config.validators import CaseInsensitiveValidString
+from penstock.data import Schema, SchemaAndValue
+from penstock.errors import DataError, SerializationError
+from penstock_converters.json.compiled import compile_writer
+from penstock_converters.json.reading import NeedsExact
+from penstock_converters.json.text import exact_loads, loads
+from penstock_converters.jsonschema.names import JsonSchemaOptions
+from penstock_converters.jsonschema.reader import SchemaReaders
+from penstock_converters.jsonschema.to_connect import ToConnect
+from penstock_converters.jsonschema.to_json import schema_text
+from penstock_converters.jsonschema.writer import SchemaWriter
+from penstock_converters.registry_config import registry_config_def
+from penstock_converters.registry_converter import Reader, RegistryConverter
+from penstock_registry.client import RegisteredSchema
+from penstock_registry.formats.jsonschema import JsonParsedSchema, JsonSchemaFormat
+from penstock_registry.wire import HEADER_SIZE, frame_header
+
+__all__ = ["JsonSchemaConverter"]
+
+
+def _config_def() -> ConfigDef:
+    low, medium, boolean = Importance.LOW, Importance.MEDIUM, ConfigType.BOOLEAN
+    return (
+        registry_config_def()
+        .define("object.additional.properties", boolean, True, importance=medium,
+                doc="Whether schemas of structs allow properties that they do not name.")
+        .define("use.optional.for.nonrequired", boolean, False, importance=medium,
+                doc="Read properties that are not required as optional fields.")
+        .define("ignore.modern.dialects", boolean, False, importance=low,
+                doc="Treat schemas of the drafts 2019-09 and 2020-12 as draft 7.")
+        .define("decimal.format", ConfigType.STRING, "BASE64", importance=low,
+                doc="How decimals are written: BASE64 (the unscaled value's bytes) or NUMERIC (a JSON number). Both are read.",
+                validator=CaseInsensitiveValidString("BASE64", "NUMERIC"))
+        .define("generalized.sum.type.support", boolean, False, importance=medium,
+                doc="Represent enums and unions as all registry converters do, so that formats can be exchanged.")
+        .define("flatten.singleton.unions", boolean, False, importance=low,
+                doc="Read a oneOf or anyOf of one schema as that schema.")
+        .define("json.fail.invalid.schema", boolean, False, importance=medium,
+                doc="Check every document against its schema, when it is written and when it is read.")
+    )  # fmt: skip
+
+
+class JsonSchemaConverter(RegistryConverter):
+    """Keys or values as JSON behind a schema id.
+
+    A schema is mapped, registered and compiled once; after that a record costs one call. An error's note names the
+    field that is at fault.
+    """
+
+    schema_type: ClassVar[str] = "JSON"
+    language: ClassVar[str] = "JSON"
+    definition: ClassVar[ConfigDef] = _config_def()
+
+    def _configured(self, values: Mapping[str, Any]) -> None:
+        self._options = JsonSchemaOptions.of(values)
+        self._writer = SchemaWriter(self._options.numeric_decimals)
+        self._format = JsonSchemaFormat()
+        self._validates: bool = values["json.fail.invalid.schema"]
+
+    # --- writing
+
+    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        if schema is None:
+            return self._schemaless(topic)
+        text = schema_text(schema, self._options, self._writer.tree)
+        nothing = b"null" if schema.optional or schema.default is not None else None
+        bound: Callable[[Any], bytes] | None = None
+        header = b""
+
+        def serialize(value: Any) -> bytes | None:
+            nonlocal bound, header
+            if value is None and nothing is None:
+                return None
+            try:
+                if bound is None:
+                    # A value that cannot be written registers nothing.
+                    if self._writer.tree(schema, value) is None and not schema.optional:
+                        return None
+                    header, bound = self._bind(topic, schema, text)
+                data = bound(value)
+            except SerializationError as error:
+                raise self._not_written(topic, error) from error
+            # A union none of whose fields is set is nothing.
+            return None if nothing is None and data == header + b"null" else data
+
+        return serialize
+
+    def _schemaless(self, topic: str) -> Serializer:
+        def serialize(value: Any) -> bytes | None:
+            if value is None:
+                return None
+            self._writer.tree(None, value)  # says what is wrong with the value itself
+            raise self._not_written(
+                topic, SerializationError("The value has no schema: a registry converter needs one")
+            )
+
+        return serialize
+
+    def _bind(self, topic: str, schema: Schema, text: str) -> tuple[bytes, Callable[[Any], bytes]]:
+        own = self._format.parse(text)
+        found, strict = self._schema_to_write(topic, own.canonical, own.name)
+        header = frame_header(found.id)
+        if strict:
+            self._check(found, own)
+        write = compile_writer(self._writer, schema, header, b"")
+        if not self._validates:
+            return header, write
+        validate = self._validator(own if strict is None else self._parsed(found))
+
+        def write_valid(value: Any) -> bytes:
+            data = write(value)
+            validate(loads(data[HEADER_SIZE:]))
+            return data
+
+        return header, write_valid
+
+    def _check(self, found: RegisteredSchema, own: JsonParsedSchema) -> None:
+        reasons = self._parsed(found).incompatibilities(own)
+        if reasons:
+            worded = "; ".join(r.replace("%new%", "registered").replace("%old%", "data's") for r in reasons)
+            raise SerializationError(
+                f"Incompatible schema {found.schema} with id {found.id}: it cannot read data of {own.canonical}: {worded}."
+                " Set latest.compatibility.strict=false (id.compatibility.strict=false with use.schema.id) to try"
+                " nevertheless"
+            )
+
+    def _validator(self, parsed: JsonParsedSchema) -> Callable[[Any], None]:
+        from penstock_converters.jsonschema.validation import make_validator  # its library only where it is asked for
+
+        return make_validator(parsed, self._options.ignore_modern_dialects)
+
+    # --- reading
+
+    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+        parsed = self._parsed(found)
+        validate = self._validator(parsed) if self._validates else None
+        mapping = ToConnect(self._options, lambda schema, tree: SchemaReaders().default(schema, tree))
+        schema = mapping.convert(parsed.node, version(parsed.name))
+        read = SchemaReaders().reader(schema)
+
+        def convert(data: bytes) -> SchemaAndValue:
+            payload = data[HEADER_SIZE:]
+            try:
+                tree = loads(payload)
+                if validate is not None:
+                    validate(tree)
+                try:
+                    return SchemaAndValue(schema, read(tree))
+                except NeedsExact:
+                    return SchemaAndValue(schema, read(exact_loads(payload)))
+            except RecursionError:
+                raise DataError("The document is nested too deeply to be read as its schema says") from None
+
+        return convert
+
+    def _parsed(self, found: RegisteredSchema) -> JsonParsedSchema:
+        resolved = self._client.resolve(found.references) if found.references else None
+        try:
+            return self._format.parse(
+                found.schema, found.references, resolved, ignore_modern=self._options.ignore_modern_dialects
+            )
+        except InvalidSchemaError as error:
+            raise SerializationError(f"The registered schema cannot be read: {error}") from error
+
+    # --- errors
+
+    def _not_written(self, topic: str, cause: SerializationError) -> DataError:
+        return _with_note(
+            f"Converting Kafka Connect data to byte[] failed due to serialization error of topic {topic}: ", cause
+        )
+
+    def _not_read(self, topic: str, cause: SerializationError) -> DataError:
+        return _with_note(
+            f"Converting byte[] to Kafka Connect data failed due to serialization error of topic {topic}: ", cause
+        )
+
+
+def _with_note(message: str, cause: SerializationError) -> DataError:
+    error = DataError(message)
+    error.add_note(str(cause))
+    return error

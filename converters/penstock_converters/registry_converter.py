@@ -1,0 +1,171 @@
+"""What converters with a schema registry have in common: settings, registering, finding a payload's schema."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from penstock import KAFKA_VERSION
+from penstock.api import Converter, Deserializer
+from penstock.config import ConfigDef
+from penstock.data import SchemaAndValue
+from penstock.errors import ConfigError, DataError, SerializationError
+from penstock_converters.registry_config import check_keys
+from penstock_converters.subject import SubjectNameStrategy, subject_name_strategy
+from penstock_registry.client import RegisteredSchema, RegistryClient, RegistryRequestError, client_for
+from penstock_registry.client.caching import SingleFlightCache
+from penstock_registry.wire import HEADER_SIZE, MAGIC, describe_payload, schema_id
+
+__all__ = ["Reader", "RegistryConverter"]
+
+Reader = Callable[[bytes], SchemaAndValue]
+_NULL = SchemaAndValue(None, None)
+
+
+class RegistryConverter(Converter):
+    """Keys or values behind a schema id.
+
+    A subclass says what schemas and payloads are. What cannot be written or read is a `DataError`; a registry that
+    does not answer is a `RetriableError`.
+    """
+
+    version: ClassVar[str] = KAFKA_VERSION
+    #: The registry's name of the schema language, and the one that stands in messages.
+    schema_type: ClassVar[str]
+    language: ClassVar[str]
+    definition: ClassVar[ConfigDef]
+
+    @classmethod
+    def config_def(cls) -> ConfigDef:
+        return cls.definition
+
+    def configure(self, configs: Mapping[str, Any], is_key: bool) -> None:
+        values = self.definition.parse(configs)
+        check_keys(configs, self.definition.names, type(self).__name__)
+        which = "key" if is_key else "value"
+        self._is_key = is_key
+        self._values = values
+        self._strategy: SubjectNameStrategy = subject_name_strategy(
+            f"{which}.subject.name.strategy", values[f"{which}.subject.name.strategy"]
+        )
+        self._strategy_needs_record = getattr(self._strategy, "needs_record", True)
+        given = {key: values[key] for key in configs if key in values}  # parsed: passwords hidden, numbers numbers
+        self._client: RegistryClient = client_for(values["schema.registry.url"], {**configs, **given})
+        # Readers are bound to (id, topic); the cache holds compiled code, so it is bounded even if set to nothing.
+        self._readers = SingleFlightCache(max(1, values["schemas.cache.config"]))
+        self._configured(values)
+
+    def _configured(self, values: Mapping[str, Any]) -> None:
+        """For a subclass's own settings."""
+
+    # --- what a subclass says
+
+    @abstractmethod
+    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+        """A reader of payloads with the schema `found`; it raises `SerializationError` for what is no such payload.
+        `version` gives the schema's version in the topic's subject, for a schema with that record name."""
+
+    @abstractmethod
+    def _not_written(self, topic: str, cause: SerializationError) -> DataError:
+        """What is raised where a value could not be serialized."""
+
+    @abstractmethod
+    def _not_read(self, topic: str, cause: SerializationError) -> DataError:
+        """What is raised where a payload could not be deserialized."""
+
+    # --- writing
+
+    def _schema_to_write(self, topic: str, text: str, record_name: str | None) -> tuple[RegisteredSchema, bool | None]:
+        """The registered schema to write data of the schema `text` with. The second is None if it is that very schema;
+        otherwise whether it has to be able to read the data. Raises `SerializationError`."""
+        values, client, kind = self._values, self._client, self.schema_type
+        subject = self._strategy.subject_name(topic, self._is_key, record_name)
+        normalize = values["normalize.schemas"]
+        if values["auto.register.schemas"]:
+            problem = f"Error registering {self.language} schema: {text}"
+            return self._ask(topic, problem, lambda: client.register(subject, text, kind, normalize=normalize)), None
+        if values["use.schema.id"] >= 0:
+            number = values["use.schema.id"]
+            found = self._ask(topic, "Error retrieving schema ID", lambda: client.schema_by_id(number, subject))
+            return found, bool(values["id.compatibility.strict"])
+        if values["use.latest.version"]:
+            problem = f"Error retrieving latest version of {self.language} schema: {text}"
+            return self._ask(topic, problem, lambda: client.latest(subject)), bool(
+                values["latest.compatibility.strict"]
+            )
+        problem = f"Error retrieving {self.language} schema: {text}"
+        return self._ask(topic, problem, lambda: client.lookup(subject, text, kind, normalize=normalize)), None
+
+    def _ask(self, topic: str, problem: str, request: Callable[[], RegisteredSchema]) -> RegisteredSchema:
+        try:
+            return request()
+        except RegistryRequestError as error:
+            if error.error_code // 100 == 4:  # a bare HTTP status, such as 409: the schema is not acceptable
+                raise ConfigError(
+                    f"Failed to access {self.language} data from topic {topic} : {error.message}"
+                ) from error
+            raise SerializationError(f"{problem}: {error}") from error
+
+    # --- reading
+
+    def deserializer(self, topic: str) -> Deserializer:
+        readers: dict[bytes, Reader] = {}
+        limit = max(1, self._values["schemas.cache.config"])
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            if data is None:
+                return _NULL
+            read = readers.get(data[:HEADER_SIZE])
+            if read is None:
+                read = self._reader(topic, bytes(data))
+                if len(readers) >= limit:
+                    readers.clear()
+                readers[bytes(data[:HEADER_SIZE])] = read
+            return read(data)
+
+        return deserialize
+
+    def _reader(self, topic: str, data: bytes) -> Reader:
+        if len(data) < HEADER_SIZE or data[0] != MAGIC:
+            error = SerializationError(f"Unknown magic byte! {describe_payload(data)}")
+            raise self._not_read(topic, error) from error
+        number = schema_id(data)
+        return self._readers.get((number, topic), lambda: self._make_reader(topic, number))
+
+    def _make_reader(self, topic: str, number: int) -> Reader:
+        subject = None if self._strategy_needs_record else self._strategy.subject_name(topic, self._is_key, None)
+        try:
+            found = self._client.schema_by_id(number, subject)
+            if found.schema_type != self.schema_type:
+                raise SerializationError(
+                    f"Schema id {number} is a schema of type {found.schema_type}, not {self.schema_type}"
+                )
+            read = self._bind_reader(found, lambda record: self._version(topic, found, record))
+        except (RegistryRequestError, SerializationError) as error:
+            problem = SerializationError(f"Error retrieving {self.language} schema for id {number}: {error}")
+            problem.__cause__ = error
+            raise self._not_read(topic, problem) from problem
+        where = f"Error deserializing {self.language} message for id {number}"
+
+        def convert(data: bytes) -> SchemaAndValue:
+            try:
+                return read(data)
+            except SerializationError as error:
+                problem = SerializationError(f"{where}: {error}")
+                problem.__cause__ = error
+                raise self._not_read(topic, problem) from problem
+
+        return convert
+
+    def _version(self, topic: str, found: RegisteredSchema, record_name: str | None) -> int | None:
+        """The schema's version in this topic's subject; None if it stands there under no version."""
+        if record_name is None and self._strategy_needs_record:
+            return None
+        subject = self._strategy.subject_name(topic, self._is_key, record_name)
+        try:
+            return self._client.lookup(subject, found.schema, self.schema_type, found.references, deleted=True).version
+        except RegistryRequestError as error:
+            if error.not_found:
+                return None
+            raise
