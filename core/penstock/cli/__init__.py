@@ -19,6 +19,8 @@ examples:
                                               one worker against a Kafka cluster
   penstock registry registry.properties       the schema registry alone
   penstock plugins                            what converters, transforms and connectors there are
+  penstock transform --config orders.json --record order.json
+                                              what a connector's transforms make of a record
 """
 
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported when a command line is read: `penstock --version` needs none of the rooms below.
-    from penstock.cli import dev, plugins, registry, standalone
+    from penstock.cli import dev, plugins, registry, standalone, transform
 
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -49,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"penstock {__version__} (follows Kafka Connect {KAFKA_VERSION})"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add_parser in (standalone.add_parser, dev.add_parser, registry.add_parser, plugins.add_parser):
+    for add_parser in (
+        standalone.add_parser,
+        dev.add_parser,
+        registry.add_parser,
+        plugins.add_parser,
+        transform.add_parser,
+    ):
         add_parser(commands)
     return parser
