@@ -257,7 +257,7 @@ class SinkConversion:
         record = SinkRecord(
             topic, partition, key.schema, key.value, value.schema, value.value,
             timestamp if kind else None, self._headers(topic, headers) if headers else Headers(),
-            offset, _TIMESTAMP_TYPES[kind], topic, partition, offset,  # type: ignore[arg-type]  # a consumed message has an offset
+            offset, _TIMESTAMP_TYPES[kind], topic, partition, offset,
         )  # fmt: skip
         if self._keep_messages:
             record = ConsumedRecord(

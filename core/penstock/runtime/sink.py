@@ -7,8 +7,9 @@ happens in the task's own thread.
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -21,6 +22,7 @@ from penstock.data import SinkRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.runtime.conversion import SinkConversion, locate
 from penstock.runtime.sink_context import WorkerSinkTaskContext
+from penstock.runtime.sink_offsets import SinkOffsets
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.tolerance import ErrorPolicy, ErrorStage, RecordFailure
@@ -79,12 +81,8 @@ class WorkerSinkTask(WorkerTask):
         self._started = False
         #: What the task has been given but has not taken: a RetriableError keeps it for another try.
         self._batch: list[SinkRecord] = []
-        self._batch_offsets: dict[TopicPartition, int] = {}
-        self._assigned: set[TopicPartition] = set()
-        #: Next offset per partition: of what the task took, and of what is committed (or where reading began).
-        self._current: dict[TopicPartition, int] = {}
-        self._committed: dict[TopicPartition, int] = {}
-        self._reported: dict[TopicPartition, list[tuple[int, Future[None]]]] = {}
+        self._offsets = SinkOffsets(str(task_id))
+        self._report_lock = threading.Lock()
         self._next_commit = 0.0
         self._retry_at: float | None = None
         self._seen_topics: set[str] = set()
@@ -115,9 +113,9 @@ class WorkerSinkTask(WorkerTask):
     def close(self, failed: bool) -> None:
         consumer = self._consumer
         try:
-            if consumer is not None and self._assigned and not self._cancelled:
+            if consumer is not None and self._offsets.assigned and not self._cancelled:
                 # Also after a failure: only what put() took is in the current offsets.
-                self._close_partitions(list(self._assigned), commit=True)
+                self._close_partitions(list(self._offsets.assigned), commit=True)
         finally:
             try:
                 if self._started:
@@ -209,11 +207,10 @@ class WorkerSinkTask(WorkerTask):
         if topic is None:
             return
         key = TopicPartition(topic, partition)
-        if key not in self._assigned:
-            self._batch[:] = [r for r in self._batch if (r.original_topic, r.original_partition) != key]
+        if key not in self._offsets.assigned:
+            self._drop_from_batch({key})
             return
-        self._batch_offsets[key] = last + 1
-        self._committed.setdefault(key, first)  # where to go back to before anything is committed
+        self._offsets.read(key, first, last)
         if topic not in self._seen_topics:
             self._seen_topics.add(topic)
             self._parts.on_topic(topic)
@@ -230,26 +227,17 @@ class WorkerSinkTask(WorkerTask):
             topic, partition, offset = _place(message)
             position = f"topic {topic}, partition {partition}, offset {offset}"
             failure = RecordFailure(self.id, stage, class_name, cause, position, message)
-            self._remember(TopicPartition(topic, partition), offset, self._parts.policy.failed(failure))
+            self._offsets.remember(TopicPartition(topic, partition), self._parts.policy.failed(failure))
             return None
 
-    def _remember(self, partition: TopicPartition, offset: int, reports: Sequence[Future[None]]) -> None:
-        """Offsets of a partition are not committed before its dead letters are confirmed."""
-        if reports:
-            self._reported.setdefault(partition, []).extend((offset, f) for f in reports)
-
     def report_errant(self, record: SinkRecord, error: BaseException) -> Future[None]:
-        """KIP-610: the task could not write `record`. Safe from any thread that the task uses."""
-        position = (
-            f"topic {record.original_topic}, partition {record.original_partition}, offset {record.original_offset}"
-        )
+        """KIP-610: the task could not write `record`. Safe from any thread."""
+        place = TopicPartition(record.original_topic or "", record.original_partition or 0)
+        position = f"topic {place.topic}, partition {place.partition}, offset {record.original_offset}"
         failure = RecordFailure(self.id, ErrorStage.TASK_PUT, type(self._task).__qualname__, error, position, record)
-        waiting = self._parts.policy.failed(failure)
-        self._remember(
-            TopicPartition(record.original_topic or "", record.original_partition or 0),
-            record.original_offset or 0,
-            waiting,
-        )
+        with self._report_lock:
+            waiting = self._parts.policy.failed(failure)
+            self._offsets.remember(place, waiting)
         if waiting:
             return waiting[0]
         done: Future[None] = Future()
@@ -270,20 +258,23 @@ class WorkerSinkTask(WorkerTask):
         except TaskStopped:
             raise
         except Exception as error:
-            where = (
-                f"{self._batch[0].original_topic}-{self._batch[0].original_partition} from offset {self._batch[0].original_offset}"
-                if self._batch
-                else "an empty batch"
-            )
-            raise ConnectError(
-                f"[{self.id.connector}|task-{self.id.task}] put() of {type(self._task).__qualname__} failed for {len(self._batch)} records ({where}): {error}"
-            ) from error
+            raise self._put_failed(error) from error
         self.sent += len(self._batch)
-        self._current.update(self._batch_offsets)
-        self._batch, self._batch_offsets = [], {}
+        self._offsets.taken()
+        self._batch = []
         if self._retry_at is not None:
             self._retry_at = None
             self._resume_all()
+
+    def _put_failed(self, error: Exception) -> ConnectError:
+        first = self._batch[0] if self._batch else None
+        where = (
+            f"{first.original_topic}-{first.original_partition} from offset {first.original_offset}"
+            if first
+            else "an empty batch"
+        )
+        who = f"[{self.id.connector}|task-{self.id.task}] put() of {type(self._task).__qualname__}"
+        return ConnectError(f"{who} failed for {len(self._batch)} records ({where}): {error}")
 
     def _put_again_later(self, error: RetriableError) -> None:
         # Keep polling with everything paused: leaving poll() alone would lose the group membership.
@@ -305,14 +296,17 @@ class WorkerSinkTask(WorkerTask):
     def _commit_if_due(self) -> None:
         if self._clock() >= self._next_commit or self._context.take_commit_request():
             self._next_commit = self._clock() + self._parts.commit_interval_s
-            if self._current:
-                self._commit(list(self._assigned), closing=False)
+            if self._offsets.assigned:
+                self._commit(list(self._offsets.assigned), closing=False)
 
     def _commit(self, partitions: Sequence[TopicPartition], closing: bool) -> None:
-        wanted = {p: self._current[p] for p in partitions if p in self._current}
-        self._await_reports(wanted)
+        if self._offsets.awaits_reports:
+            self._parts.policy.flush(self._parts.commit_timeout_s)
+        asked = self._offsets.to_commit(partitions)
+        if not asked:
+            return
         try:
-            agreed = self._task.pre_commit(dict(wanted))
+            agreed = self._task.pre_commit(dict(asked))
         except Exception as error:
             if closing:
                 _log.warning(
@@ -321,49 +315,30 @@ class WorkerSinkTask(WorkerTask):
                     error,
                     exc_info=error,
                 )
-                return
-            _log.error(
-                "%s: pre_commit() failed, going back to the last committed offsets: %s", self.id, error, exc_info=error
-            )
-            self._rewind(partitions)
+            else:
+                _log.error(
+                    "%s: pre_commit() failed, going back to the last committed offsets: %s",
+                    self.id,
+                    error,
+                    exc_info=error,
+                )
+                self._rewind(partitions)
             return
-        offsets = self._safe(agreed or {}, wanted)
+        offsets = self._offsets.safe(agreed or {}, asked)
         if offsets:
             self._commit_to_kafka(offsets, closing)
-
-    def _safe(
-        self, agreed: Mapping[TopicPartition, int], wanted: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
-        """What may be committed of what the task agreed to, without what is committed already."""
-        safe = {}
-        for key, offset in agreed.items():
-            partition = TopicPartition(*key)
-            if partition not in wanted:
-                _log.warning("%s: pre_commit() returned %s, which is not assigned; ignored", self.id, partition)
-            elif offset > wanted[partition]:
-                _log.warning(
-                    "%s: pre_commit() returned offset %d of %s, beyond %d, the last given to it; ignored",
-                    self.id,
-                    offset,
-                    partition,
-                    wanted[partition],
-                )
-            elif self._committed.get(partition) != offset:
-                safe[partition] = offset
-        return safe
 
     def _commit_to_kafka(self, offsets: Mapping[TopicPartition, int], synchronous: bool) -> None:
         positions = [_TopicPartition(p.topic, p.partition, o) for p, o in offsets.items()]
         try:
             if synchronous:
                 self.consumer.commit(offsets=positions, asynchronous=False)
+                for partition, offset in offsets.items():
+                    self._offsets.committed(partition, offset)
             else:
                 self.consumer.commit(offsets=positions, asynchronous=True)
         except KafkaException as error:
             _log.error("%s: commit of offsets failed: %s", self.id, error.args[0].str())
-            return
-        if synchronous:
-            self._committed.update(offsets)
 
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[_TopicPartition]) -> None:
         """An asynchronous commit's answer, inside poll(). What failed goes with the next interval's commit."""
@@ -371,47 +346,31 @@ class WorkerSinkTask(WorkerTask):
             _log.error("%s: commit of offsets failed: %s", self.id, error.str())
             return
         for position in partitions:
-            partition = TopicPartition(position.topic, position.partition)
-            if position.error is None and partition in self._assigned:
-                self._committed[partition] = position.offset
-
-    def _await_reports(self, wanted: dict[TopicPartition, int]) -> None:
-        """Dead letters first; what cannot be confirmed holds its partition back."""
-        if self._reported:
-            self._parts.policy.flush(self._parts.commit_timeout_s)
-        for partition, reports in list(self._reported.items()):
-            try:
-                for _, future in reports:
-                    future.result(0)
-                del self._reported[partition]
-            except Exception as error:
-                _log.error(
-                    "%s: a dead letter of %s is not confirmed, its offsets are not committed: %s",
-                    self.id,
-                    partition,
-                    error,
-                )
-                wanted.pop(partition, None)
+            if position.error is None:
+                self._offsets.committed(TopicPartition(position.topic, position.partition), position.offset)
 
     def _rewind(self, partitions: Sequence[TopicPartition]) -> None:
-        self._batch, self._batch_offsets = [], {}
+        self._batch = []
+        self._offsets.drop_batch()
         for partition in partitions:
-            offset = self._committed.get(partition)
+            offset = self._offsets.start_of(partition)
             if offset is not None:
                 self.seek(partition, offset)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on from `offset`; what was read ahead of it is forgotten."""
         self.consumer.seek(_TopicPartition(partition.topic, partition.partition, offset))
-        self._current[partition] = offset
-        self._batch_offsets.pop(partition, None)
-        self._batch[:] = [r for r in self._batch if (r.original_topic, r.original_partition) != partition]
+        self._offsets.seek(partition, offset)
+        self._drop_from_batch({partition})
+
+    def _drop_from_batch(self, partitions: Collection[TopicPartition]) -> None:
+        self._batch[:] = [r for r in self._batch if (r.original_topic, r.original_partition) not in partitions]
 
     # ---- partitions come and go; called inside poll() and consume()
 
     def _on_assign(self, consumer: Consumer, partitions: list[_TopicPartition]) -> None:
         added = [TopicPartition(p.topic, p.partition) for p in partitions]
-        self._assigned.update(added)
+        self._offsets.assigned.update(added)
         if added and not self.stopping.is_set():
             # Before the client knows: where the task wants to begin goes into the assignment itself.
             self._task.open(added)
@@ -439,7 +398,7 @@ class WorkerSinkTask(WorkerTask):
     def _take_away(self, consumer: Consumer, partitions: list[_TopicPartition], commit: bool) -> None:
         gone = [TopicPartition(p.topic, p.partition) for p in partitions]
         try:
-            known = [p for p in gone if p in self._assigned]
+            known = [p for p in gone if p in self._offsets.assigned]
             if known:
                 self._close_partitions(known, commit)
         finally:
@@ -453,18 +412,12 @@ class WorkerSinkTask(WorkerTask):
             if commit:
                 self._commit(partitions, closing=True)
         finally:
-            for partition in partitions:
-                self._assigned.discard(partition)
-                self._current.pop(partition, None)
-                self._committed.pop(partition, None)
-                self._batch_offsets.pop(partition, None)
-                self._reported.pop(partition, None)
-            gone = set(partitions)
-            self._batch[:] = [r for r in self._batch if (r.original_topic, r.original_partition) not in gone]
+            self._offsets.forget(partitions)
+            self._drop_from_batch(set(partitions))
             self._task.close(partitions)
 
     def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset(self._assigned)
+        return frozenset(self._offsets.assigned)
 
     def pause_partitions(self, partitions: Sequence[TopicPartition]) -> None:
         self.consumer.pause(self._positions(partitions))
@@ -478,10 +431,10 @@ class WorkerSinkTask(WorkerTask):
         return [_TopicPartition(p.topic, p.partition) for p in partitions if p in has]
 
     def _pause_all(self) -> None:
-        self.pause_partitions(list(self._assigned))
+        self.pause_partitions(list(self._offsets.assigned))
 
     def _resume_all(self) -> None:
-        self.resume_partitions([p for p in self._assigned if p not in self._context.paused])
+        self.resume_partitions([p for p in self._offsets.assigned if p not in self._context.paused])
 
     # ---- the client's complaints
 
