@@ -6,10 +6,11 @@ import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from penstock.runtime.status import ConnectorTaskId, TargetState
 
-__all__ = ["ConnectorEntry", "MemoryConfigStore", "stricter"]
+__all__ = ["ConfigReader", "ConnectorEntry", "MemoryConfigStore", "stricter"]
 
 _STRICTNESS = (TargetState.STARTED, TargetState.PAUSED, TargetState.STOPPED)
 
@@ -37,6 +38,14 @@ class ConnectorEntry:
 
     def task_target(self, task: int) -> TargetState:
         return stricter(self.target, self.task_targets.get(task, TargetState.STARTED))
+
+
+class ConfigReader(Protocol):
+    """Configurations as they are known here. Safe from any thread."""
+
+    def names(self) -> list[str]: ...
+
+    def get(self, name: str) -> ConnectorEntry | None: ...
 
 
 class MemoryConfigStore:

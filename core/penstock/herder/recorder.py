@@ -5,54 +5,64 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.herder.boundary import HerderWorker
-from penstock.herder.configs import MemoryConfigStore
+from penstock.herder.configs import ConfigReader, MemoryConfigStore
 from penstock.herder.interface import ConnectorState, TaskState
-from penstock.herder.statuses import MemoryStatusStore, trace_of
+from penstock.herder.statuses import MemoryStatusStore, StatusKeeper, trace_of
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
-__all__ = ["StatusRecorder"]
+__all__ = ["Recorder", "StatusRecorder"]
 
 
-class StatusRecorder:
+class Recorder:
     """The worker's `StatusListener`: made before the worker, which needs it, and handed to the herder after.
 
     Keeps what it is told, for connectors and tasks that exist; late news of others is dropped.
     """
 
-    def __init__(self) -> None:
-        self.statuses = MemoryStatusStore()
-        self.configs = MemoryConfigStore()
+    def __init__(self, configs: ConfigReader, statuses: StatusKeeper) -> None:
+        self._configs, self._statuses = configs, statuses
         self.worker: HerderWorker | None = None
         #: Called when a connector is found running.
         self.on_running: Callable[[str], None] = lambda name: None
+        #: Called when a task has failed.
+        self.on_failed: Callable[[ConnectorTaskId], None] = lambda task: None
 
     def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None:
-        if self.configs.get(connector) is None or self.worker is None or state is State.DESTROYED:
+        if self._configs.get(connector) is None or self.worker is None or state is State.DESTROYED:
             return
         trace = None if error is None else trace_of(error)
         version = self.worker.connector_version(connector) or self._last_version(connector)
-        self.statuses.put_connector(connector, ConnectorState(state, self.worker.worker_id, trace, version))
+        self._statuses.put_connector(connector, ConnectorState(state, self.worker.worker_id, trace, version))
         if state is State.RUNNING:
             self.on_running(connector)
 
     def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None:
-        entry = self.configs.get(task.connector)
+        entry = self._configs.get(task.connector)
         if entry is None or task.task >= len(entry.tasks) or self.worker is None or state is State.DESTROYED:
             return
         if entry.task_target(task.task) is TargetState.STOPPED and state is not State.FAILED:
             state = State.STOPPED  # its own target state keeps it down; UNASSIGNED would look like a fault
         trace = None if error is None else trace_of(error)
-        last = self.statuses.task(task)
+        last = self._statuses.task(task)
         version = self.worker.task_version(task) or (last.version if last else None)
-        self.statuses.put_task(TaskState(task, state, self.worker.worker_id, trace, version))
+        self._statuses.put_task(TaskState(task, state, self.worker.worker_id, trace, version))
         if state is State.FAILED and error is not None:
             self.worker.plugins.task_failed(task.connector, task.task, error)
+            self.on_failed(task)
 
     def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
         """A task used a topic (KIP-558)."""
-        if self.configs.get(task.connector) is not None:
-            self.statuses.add_topic(task.connector, topic)
+        if self._configs.get(task.connector) is not None:
+            self._statuses.add_topic(task, topic)
 
     def _last_version(self, connector: str) -> str | None:
-        last = self.statuses.connector(connector)
+        last = self._statuses.connector(connector)
         return last.version if last else None
+
+
+class StatusRecorder(Recorder):
+    """Over stores in memory."""
+
+    def __init__(self) -> None:
+        self.configs, self.statuses = MemoryConfigStore(), MemoryStatusStore()
+        super().__init__(self.configs, self.statuses)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import traceback
 from dataclasses import replace
+from typing import Protocol
 
 from penstock.errors import java_class_of
 from penstock.herder.interface import ConnectorState, TaskState
 from penstock.runtime.status import ConnectorTaskId, State
 from penstock.runtime.tolerance import ToleranceExceeded
 
-__all__ = ["MemoryStatusStore", "trace_of"]
+__all__ = ["MemoryStatusStore", "StatusKeeper", "trace_of"]
 
 
 def trace_of(error: BaseException) -> str:
@@ -31,6 +32,26 @@ def trace_of(error: BaseException) -> str:
             lines.append(f"\tat {frame.name} ({frame.filename}:{frame.lineno})")
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return "\n".join(lines) + "\n"
+
+
+class StatusKeeper(Protocol):
+    """Where statuses and active topics go and come from. Safe from any thread."""
+
+    def put_connector(self, name: str, status: ConnectorState) -> None: ...
+
+    def put_task(self, status: TaskState) -> None: ...
+
+    def connector(self, name: str) -> ConnectorState | None: ...
+
+    def task(self, task: ConnectorTaskId) -> TaskState | None: ...
+
+    def tasks(self, connector: str) -> list[TaskState]:
+        """In the order of their numbers."""
+
+    def add_topic(self, task: ConnectorTaskId, topic: str) -> None:
+        """`task` used `topic` (KIP-558)."""
+
+    def topics(self, connector: str) -> list[str]: ...
 
 
 class MemoryStatusStore:
@@ -81,9 +102,9 @@ class MemoryStatusStore:
             self._tasks.pop(connector, None)
             self._topics.pop(connector, None)
 
-    def add_topic(self, connector: str, topic: str) -> None:
+    def add_topic(self, task: ConnectorTaskId, topic: str) -> None:
         with self._lock:
-            self._topics.setdefault(connector, set()).add(topic)
+            self._topics.setdefault(task.connector, set()).add(topic)
 
     def topics(self, connector: str) -> list[str]:
         with self._lock:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
 from penstock.herder.boundary import HerderWorker
-from penstock.herder.configs import ConnectorEntry, MemoryConfigStore
+from penstock.herder.configs import ConfigReader, ConnectorEntry
 from penstock.herder.interface import ConnectorState, TaskState
-from penstock.herder.statuses import MemoryStatusStore, trace_of
+from penstock.herder.statuses import StatusKeeper, trace_of
 from penstock.herder.thread import HerderThread
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
@@ -32,16 +32,27 @@ _PLACEHOLDER: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)}")
 
 
 class TaskConfigs:
+    """`publish` is called in the herder's thread with tasks that differ from those known. It brings them about, or has it
+    done, and calls its last argument, from any thread, with None or why it did not work out: then it is tried again."""
+
     def __init__(
-        self, worker: HerderWorker, configs: MemoryConfigStore, statuses: MemoryStatusStore, thread: HerderThread
+        self,
+        worker: HerderWorker,
+        configs: ConfigReader,
+        statuses: StatusKeeper,
+        thread: HerderThread,
+        publish: Callable[[str, ConnectorEntry, Sequence[Mapping[str, str]], Callable[[Exception | None], None]], None],
     ) -> None:
         self._worker, self._configs, self._statuses, self._thread = worker, configs, statuses, thread
+        self._publish = publish
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="herder-task-configs")
         # Herder thread only, from here.
         self._asking: set[str] = set()
         self._ask_again: set[str] = set()
         self._retry_delay: dict[str, float] = {}
         self._retrying: set[str] = set()
+        #: Connectors whose status says that they could not answer.
+        self._shown_failed: set[str] = set()
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -88,28 +99,37 @@ class TaskConfigs:
         self._thread.submit(lambda: self._answered(name, revision, tasks, failure))
 
     def _answered(self, name: str, revision: int, tasks: list[dict[str, str]], failure: Exception | None) -> None:
-        self._asking.discard(name)
         entry = self._configs.get(name)
         if name in self._ask_again or (entry is not None and entry.revision != revision):
-            self._ask_again.discard(name)
+            self._end(name)
             self._update(name)
         elif entry is None or entry.target is not TargetState.STARTED:
             self._retry_delay.pop(name, None)
+            self._end(name)
         elif failure is not None:
             self._failed(name, failure)
+            self._end(name)
         else:
             self._succeeded(name, entry, [with_placeholders(entry.config, t) for t in tasks])
 
+    def _end(self, name: str) -> None:
+        self._asking.discard(name)
+        self._ask_again.discard(name)
+
     def _failed(self, name: str, failure: Exception) -> None:
         """The tasks go on as they were; the connector shows why they are not what it may want, until it can say."""
-        delay = self._retry_delay.get(name, _FIRST_RETRY)
-        _log.error("[%s] Unable to generate task configurations; trying again in %g s", name, delay, exc_info=failure)
+        _log.error("[%s] Unable to generate task configurations; trying again soon", name, exc_info=failure)
         last = self._statuses.connector(name)
         version = last.version if last else None
+        self._shown_failed.add(name)
         self._statuses.put_connector(
             name, ConnectorState(State.FAILED, self._worker.worker_id, trace_of(failure), version)
         )
+        self._again_later(name)
+
+    def _again_later(self, name: str) -> None:
         if name not in self._retrying:
+            delay = self._retry_delay.get(name, _FIRST_RETRY)
             self._retrying.add(name)
             self._retry_delay[name] = min(delay * 2, _LAST_RETRY)
             self._thread.submit(lambda: self._retry(name), delay)
@@ -119,16 +139,25 @@ class TaskConfigs:
         self._update(name)
 
     def _succeeded(self, name: str, entry: ConnectorEntry, tasks: Sequence[Mapping[str, str]]) -> None:
-        if self._retry_delay.pop(name, None) is not None and (last := self._statuses.connector(name)) is not None:
+        if name in self._shown_failed and (last := self._statuses.connector(name)) is not None:
             self._statuses.put_connector(name, replace(last, state=State.RUNNING, trace=None))
+        self._shown_failed.discard(name)
         # The connector's own configuration counts: converters and transforms stand in it, not in the tasks' (KAFKA-9228).
         if list(entry.tasks) == list(tasks) and entry.applied_config == entry.config:
+            self._published(name, None)
             return
-        self._worker.stop_tasks(entry.task_ids(name))
-        self._statuses.forget_tasks(name)
-        entry = self._configs.put_tasks(name, tasks)
-        for task in entry.task_ids(name):
-            self.start(task, entry)
+        self._publish(name, entry, tasks, lambda error: self._thread.submit(lambda: self._published(name, error)))
+
+    def _published(self, name: str, error: Exception | None) -> None:
+        again = name in self._ask_again
+        self._end(name)
+        if error is None:
+            self._retry_delay.pop(name, None)
+            if again:
+                self._update(name)
+        else:
+            _log.warning("[%s] Unable to hand over task configurations; trying again soon: %s", name, error)
+            self._again_later(name)
 
 
 def with_placeholders(connector_config: Mapping[str, str], task_config: Mapping[str, str]) -> dict[str, str]:
