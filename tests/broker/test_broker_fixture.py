@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from penstock.testing.broker import BrokerError, KafkaBroker, fetch_jars
+from penstock.testing.jars import JvmError
 
 ORPHAN = """
 import sys, time
@@ -103,9 +104,9 @@ def test_missing_tools_are_named_with_what_installs_them(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     pom = Path(__file__).parent / "pom.xml"
-    with pytest.raises(BrokerError, match="apt-get install openjdk-17-jdk-headless maven"):
+    with pytest.raises(JvmError, match="apt-get install openjdk-17-jdk-headless maven"):
         fetch_jars(pom, tmp_path / "cache")
-    with pytest.raises(BrokerError, match="Java 17"):
+    with pytest.raises(JvmError, match="Java 17"):
         KafkaBroker(kafka_jars).start()
     monkeypatch.undo()
     assert fetch_jars(pom, kafka_jars.parent) == kafka_jars

@@ -1,7 +1,7 @@
 """A real Kafka broker for tests and benchmarks: jars from Maven Central, one KRaft node on 127.0.0.1.
 
-The jars are fetched once into ``~/.cache/penstock/kafka-<version>``; later runs need no network.  A broker's data lies in
-a temporary folder, and its process cannot outlive the one that started it, not even when that one is killed with SIGKILL.
+A broker's data lies in a temporary folder, and its process cannot outlive the one that started it, not even when that one
+is killed with SIGKILL.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
-import fcntl
-import os
 import random
-import re
 import shutil
 import signal
 import socket
@@ -20,7 +17,6 @@ import subprocess
 import tempfile
 import time
 import uuid
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -28,12 +24,13 @@ from typing import IO
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-INSTALL_HINT = "install them (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven), or set PENSTOCK_TEST_BOOTSTRAP=host:port to use a running broker"
+from penstock.testing.jars import JvmError, fetch_jars, find_java
+
+__all__ = ["BrokerError", "KafkaBroker", "fetch_jars", "watch"]
 
 # Below the range that Linux takes for outgoing connections, so that nobody takes the port while a broker is down in an outage test.
 _PORTS = range(20_000, 32_000)
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
-_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 _LOG4J = """status = error
 appender.out.type = Console
 appender.out.name = OUT
@@ -44,59 +41,8 @@ rootLogger.appenderRef.out.ref = OUT
 """
 
 
-class BrokerError(RuntimeError):
-    """The test broker could not be fetched or started; the message says what to do or shows the end of its log."""
-
-
-def fetch_jars(pom: Path, cache: Path | None = None) -> Path:
-    """Return the folder with the jars that `pom` names, fetched with Maven the first time.
-
-    Several processes may call it at once: one fetches, the others wait for it.  A folder counts as complete once it holds
-    ``.done``; an interrupted fetch leaves nothing that would be taken for one.
-    """
-    version = ET.parse(pom).getroot().findtext("{http://maven.apache.org/POM/4.0.0}version")  # noqa: S314 - our own file
-    home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock"
-    jars = home / f"kafka-{version}"
-    if (jars / ".done").exists():
-        return jars
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / f"kafka-{version}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (jars / ".done").exists():
-            _maven_copy(pom, jars)
-    return jars
-
-
-def _maven_copy(pom: Path, jars: Path) -> None:
-    maven = _tool("mvn", "Maven")
-    with tempfile.TemporaryDirectory(dir=jars.parent) as work:
-        command = [maven, "-B", "-q", "-f", str(pom), _COPY, f"-DoutputDirectory={work}/lib", "-DincludeScope=runtime"]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
-        if ran.returncode:
-            raise BrokerError(
-                f"could not fetch the Kafka broker from Maven Central: {' '.join(command)} said:\n{(ran.stdout + ran.stderr)[-3000:]}"
-            )
-        shutil.rmtree(jars, ignore_errors=True)
-        Path(work, "lib").rename(jars)
-    (jars / ".done").touch()
-
-
-def _tool(name: str, title: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise BrokerError(f"the test broker needs {title}: no '{name}' on PATH; {INSTALL_HINT}")
-    return found
-
-
-def _java() -> str:
-    java = _tool("java", "Java 17 or newer")
-    banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - found on PATH
-    version = re.search(r'version "(\d+)', banner)
-    if version is None or int(version[1]) < 17:
-        raise BrokerError(
-            f"the test broker needs Java 17 or newer, '{java}' is {banner.splitlines()[:1]}; {INSTALL_HINT}"
-        )
-    return java
+class BrokerError(JvmError):
+    """The test broker could not be started; the message shows the end of its log."""
 
 
 class KafkaBroker:
@@ -133,7 +79,7 @@ class KafkaBroker:
             self._format()
         with (self.folder / "broker.log").open("ab") as log:
             self._process = self._run("kafka.Kafka", str(self.folder / "server.properties"), output=log)
-        self._watchdog = _watch(self._process.pid, self.folder)
+        self._watchdog = watch(self._process.pid, self.folder)
         try:
             self._await(time.monotonic() + timeout)
         except BaseException:
@@ -220,7 +166,7 @@ class KafkaBroker:
     def _run(self, main: str, *arguments: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C at the terminal ends the tests first, and they end the broker.
         command = [
-            _java(),
+            find_java(),
             *_JVM,
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",
@@ -272,7 +218,7 @@ class KafkaBroker:
         }
 
 
-def _watch(pid: int, folder: Path) -> subprocess.Popen[bytes]:
+def watch(pid: int, folder: Path) -> subprocess.Popen[bytes]:
     """Start a shell that ends process `pid` and removes `folder` when this process is gone: its standard input then ends."""
     script = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"'
     command = ["/bin/sh", "-c", script, "sh", str(pid), str(folder)]
