@@ -18,7 +18,7 @@ from penstock.herder.interface import Herder
 from penstock.rest.app import AppSettings, admin_app, connect_app
 from penstock.rest.context import Context
 from penstock.rest.headers import parse_header_rules
-from penstock.rest.tls import server_context, tls_settings
+from penstock.config.tls import server_context, tls_settings
 
 __all__ = ["Advertised", "Listener", "RestServer", "parse_listener"]
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from penstock.config.stores import java_store_problems
 from penstock.errors import ConfigError
+from penstock_registry.server.access.config import ACCESS_KEYS, AccessConfig
 from penstock_registry.server.limits import Limit, Limits
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -19,25 +21,32 @@ _log = logging.getLogger(__name__)
 
 _DEFAULT_LISTENERS = "http://0.0.0.0:8081"
 _DEFAULT_MAX_REQUEST = 16 * 1024 * 1024
+_DEFAULT_MAX_SCHEMA = 1024 * 1024
 
+TLS_KEYS = frozenset(
+    {
+        "ssl.keystore.location", "ssl.keystore.password", "ssl.keystore.type", "ssl.key.password", "ssl.keystore.key",
+        "ssl.keystore.certificate.chain", "ssl.truststore.location", "ssl.truststore.password", "ssl.truststore.type",
+        "ssl.truststore.certificates", "ssl.client.auth", "ssl.client.authentication", "ssl.enabled.protocols",
+        "ssl.cipher.suites",
+    }
+)  # fmt: skip
 USED_KEYS = frozenset(
     {
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
-        "schema.registry.group.id", "registry.name", "registry.max.request.size",
+        "schema.registry.group.id", "registry.name", "registry.max.request.size", "registry.max.schema.size",
+        "registry.max.schema.nesting", *ACCESS_KEYS, *TLS_KEYS,
     }
 )  # fmt: skip
 LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
 
 _STORE_HINT = "expected memory or sqlite:PATH"
-_OPEN_HINT = "without it the registry would stand open where you meant it not to; put a proxy with it in front"
+_OPEN_HINT = "without it the registry would stand open where you meant it not to; roles by subject do its work here"
 #: Keys that would be dangerous to pass over, and what to do instead.
 _REFUSED = {
     "kafkastore.bootstrap.servers": _STORE_HINT,
     "kafkastore.connection.url": _STORE_HINT,
-    "authentication.method": _OPEN_HINT,
-    "authentication.roles": _OPEN_HINT,
-    "ssl.client.auth": _OPEN_HINT,
-    "ssl.client.authentication": _OPEN_HINT,
+    "authentication.roles": "roles stand in the users file and in tokens, see authentication.basic.users.file",
     "confluent.schema.registry.authorizer.class": _OPEN_HINT,
     "resource.extension.class": "Java extensions cannot be loaded",
     "schema.registry.resource.extension.class": "Java extensions cannot be loaded",
@@ -60,12 +69,13 @@ class StoreKind(enum.Enum):
 class Listener(NamedTuple):
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Where it is reached; an address that stands for all of the machine's is shown as this machine."""
         host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,11 @@ class ServerConfig:
     group_id: str
     name: str
     max_request_size: int
+    max_schema_size: int
+    max_schema_nesting: int
+    access: AccessConfig
+    #: The ``ssl.*`` keys of https listeners, in the words of `penstock.config.tls`.
+    tls: Mapping[str, str]
     limits: Limits
     warnings: tuple[str, ...]
 
@@ -88,7 +103,7 @@ class ServerConfig:
     def parse(cls, props: Mapping[str, str]) -> ServerConfig:
         """Raises `ConfigError` for a value that cannot be meant and for a key that must not be passed over."""
         for key, hint in _REFUSED.items():
-            if key in props and not (key.startswith("authentication") and props[key].strip().upper() in ("", "NONE")):
+            if key in props:
                 raise ConfigError(f"The registry does not support {key}: {hint}.")
         level_key = (
             "schema.compatibility.level" if "schema.compatibility.level" in props else "avro.compatibility.level"
@@ -101,6 +116,10 @@ class ServerConfig:
             props.get("schema.registry.group.id", "schema-registry"),
             props.get("registry.name", "default"),
             _positive("registry.max.request.size", props.get("registry.max.request.size", str(_DEFAULT_MAX_REQUEST))),
+            _positive("registry.max.schema.size", props.get("registry.max.schema.size", str(_DEFAULT_MAX_SCHEMA))),
+            _positive("registry.max.schema.nesting", props.get("registry.max.schema.nesting", "200")),
+            AccessConfig.parse(props),
+            _tls(props),
             _limits(props),
             tuple(_warnings(props)),
         )
@@ -126,14 +145,24 @@ def _listeners(props: Mapping[str, str]) -> tuple[Listener, ...]:
             host, port = url.hostname or "0.0.0.0", url.port  # noqa: S104 - Confluent's default: all addresses
         except ValueError as error:
             raise ConfigError("listeners", entry, str(error)) from error
-        if url.scheme.lower() == "https":
-            raise ConfigError("listeners", entry, "TLS is not supported yet; use http:// behind a proxy that has it")
-        if url.scheme.lower() != "http" or port is None:
-            raise ConfigError("listeners", entry, "expected http://HOST:PORT")
-        listeners.append(Listener(host, port))
+        if url.scheme.lower() not in ("http", "https") or port is None:
+            raise ConfigError("listeners", entry, "expected http://HOST:PORT or https://HOST:PORT")
+        listeners.append(Listener(host, port, url.scheme.lower()))
     if not listeners:
-        raise ConfigError("listeners", text, "expected at least one http://HOST:PORT")
+        raise ConfigError("listeners", text, "expected at least one http://HOST:PORT or https://HOST:PORT")
     return tuple(listeners)
+
+
+def _tls(props: Mapping[str, str]) -> dict[str, str]:
+    """The TLS keys; how clients must show themselves is told in Confluent's two ways and understood in one."""
+    tls = {key: props[key] for key in TLS_KEYS if key in props}
+    if problems := java_store_problems(tls):
+        raise ConfigError(problems[0])
+    old = tls.pop("ssl.client.auth", "false")
+    wanted = tls.pop("ssl.client.authentication", "REQUIRED" if _boolean("ssl.client.auth", old) else "NONE")
+    if wanted.upper() not in ("NONE", "REQUESTED", "REQUIRED"):
+        raise ConfigError("ssl.client.authentication", wanted, "expected NONE, REQUESTED or REQUIRED")
+    return {**tls, "ssl.client.auth": wanted.lower()}
 
 
 def _level(key: str, text: str) -> CompatibilityLevel:

@@ -51,6 +51,14 @@ def body_too_large(limit: int) -> RegistryError:
     return RegistryError(413, 413, f"The request is larger than registry.max.request.size={limit} bytes")
 
 
+def unauthorized() -> RegistryError:
+    return RegistryError(401, 401, "Unauthorized")
+
+
+def forbidden(operation: str, resource: str) -> RegistryError:
+    return RegistryError(40301, 403, f"User is denied operation {operation} on {resource}")
+
+
 # --- 404xx: nothing there --------------------------------------------------------------------------------------------
 
 
@@ -155,6 +163,18 @@ def reference_exists(subject: str, version: int) -> RegistryError:
 
 def invalid_subject(subject: str) -> RegistryError:
     return RegistryError(42208, 422, f"The specified subject '{subject}' is not a valid.")
+
+
+def schema_too_large(size: int, limit: int) -> RegistryError:
+    return RegistryError(
+        42209, 422, f"Schema is too large: {size} bytes, and registry.max.schema.size={limit}. Split it with references"
+    )
+
+
+def schema_too_deep(limit: int) -> RegistryError:
+    return RegistryError(
+        42209, 422, f"Schema is nested too deeply: more than registry.max.schema.nesting={limit}. Split it by name"
+    )
 
 
 def context_not_empty(context: str) -> RegistryError:

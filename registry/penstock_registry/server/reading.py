@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaReference
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema, content_digest
-from penstock_registry.server.errors import RegistryError, invalid_schema
+from penstock_registry.server.errors import RegistryError, invalid_schema, schema_too_deep, schema_too_large
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
 from penstock_registry.server.subjects import Subject, context_of
@@ -18,6 +19,8 @@ from penstock_registry.server.subjects import Subject, context_of
 __all__ = ["Candidate", "SchemaReader"]
 
 _CACHE_SIZE = 1000
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+_BRACKETS = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,22 @@ class Candidate:
 class SchemaReader:
     """Thread-safe. Parses what it is given, remembers the parsed form of what is stored."""
 
-    def __init__(self, formats: Formats, catalog: Catalog) -> None:
+    def __init__(self, formats: Formats, catalog: Catalog, max_size: int, max_nesting: int) -> None:
+        self._max_size = max_size
+        self._max_nesting = max_nesting
         self._formats = formats
         self._catalog = catalog
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, Identity], ParsedSchema] = OrderedDict()
 
     def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
-        """What `request` means under `subject`; None if it has no schema at all. Raises 42201."""
+        """What `request` means under `subject`; None if it has no schema at all. Raises 42201, 42209."""
         if request.is_empty or request.text is None:
             return None
+        if (size := len(request.text.encode("utf-8", "surrogatepass"))) > self._max_size:
+            raise schema_too_large(size, self._max_size)
+        if _nested_deeper_than(request.text, self._max_nesting):
+            raise schema_too_deep(self._max_nesting)
         schema_type = "AVRO" if request.schema_type is None else request.schema_type
         schema_format = self._formats.find(schema_type)
         if schema_format is None:
@@ -117,6 +126,18 @@ class SchemaReader:
                 )
             self._resolve_into(resolved, Subject.parse(target), stored.content.references)
             resolved.setdefault(reference.name, stored.content.text)
+
+
+def _nested_deeper_than(text: str, limit: int) -> bool:
+    """Parsers recurse; what is nested without measure would end them and not the request."""
+    if text.count("{") + text.count("[") <= limit:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "{[" else -1
+        if depth > limit:
+            return True
+    return False
 
 
 def _unreadable(subject: str, schema_type: str, request: SchemaRequest, problem: str) -> RegistryError:

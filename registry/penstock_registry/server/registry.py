@@ -7,7 +7,7 @@ writer lock, questions are answered from the catalog as it is at that moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,6 +45,9 @@ class RegistryOptions:
 
     compatibility: CompatibilityLevel = CompatibilityLevel.BACKWARD
     mode_mutability: bool = True
+    #: Bytes of a schema's text, and how deep its brackets may be nested.
+    max_schema_size: int = 1024 * 1024
+    max_schema_nesting: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Registry:
         self.formats = formats
         self.catalog = Catalog()
         writer = threading.RLock()
-        self._reader = SchemaReader(formats, self.catalog)
+        self._reader = SchemaReader(formats, self.catalog, options.max_schema_size, options.max_schema_nesting)
         self.settings = Settings(
             self.catalog,
             store,
@@ -168,23 +171,26 @@ class Registry:
 
     # --- ids ---------------------------------------------------------------------------------------------------------
 
-    def by_id(self, schema_id: int, subject: str = "") -> Found | None:
+    def by_id(self, schema_id: int, subject: str = "", visible: Callable[[str], bool] | None = None) -> Found | None:
         """The schema of an id: in the context of `subject`, and for a plain one in any other context after it. If the
-        id is registered under `subject` that is the place told, else the first that is not deleted."""
+        id is registered under `subject` that is the place told, else the first that is not deleted. An id that is
+        registered under no subject that is `visible` is passed over."""
         subject = self._named(subject)
-        for context in self._contexts_for(subject):
-            with self.catalog.lock:
-                entry = self.catalog.entry(context, schema_id)
-                if entry is not None:
-                    return Found(entry.content, self._place(entry, subject), context, schema_id)
-        return None
+        places = ((context, schema_id) for context in self._contexts_for(subject))
+        return self._first_found(places, subject, visible)
 
-    def by_guid(self, guid: str) -> Found | None:
-        for context, schema_id in self.catalog.by_guid(guid):
+    def by_guid(self, guid: str, visible: Callable[[str], bool] | None = None) -> Found | None:
+        return self._first_found(self.catalog.by_guid(guid), "", visible)
+
+    def _first_found(
+        self, ids: Iterable[tuple[str, int]], subject: str, visible: Callable[[str], bool] | None
+    ) -> Found | None:
+        for context, schema_id in ids:
             with self.catalog.lock:
                 entry = self.catalog.entry(context, schema_id)
-                if entry is not None:
-                    return Found(entry.content, self._place(entry, ""), context, schema_id)
+                if entry is None or (visible is not None and not any(visible(key.subject) for key in entry.keys)):
+                    continue
+                return Found(entry.content, self._place(entry, subject, visible), context, schema_id)
         return None
 
     def versions_of_id(self, schema_id: int, subject: str = "", deleted: bool = False) -> list[SchemaKey]:
@@ -196,8 +202,8 @@ class Registry:
                     return [key for key in entry.keys if self.catalog.version(*key, deleted=deleted) is not None]
         raise schema_not_found()
 
-    def _place(self, entry: IdEntry, subject: str) -> StoredSchema | None:
-        places = list(self.catalog.stored_under(entry))
+    def _place(self, entry: IdEntry, subject: str, visible: Callable[[str], bool] | None = None) -> StoredSchema | None:
+        places = [one for one in self.catalog.stored_under(entry) if visible is None or visible(one.subject)]
         asked = [stored for stored in places if stored.subject == subject]
         alive = [stored for stored in asked or places if not stored.deleted]
         return next(iter(alive or asked or places), None)

@@ -63,8 +63,10 @@ def test_old_keys_still_count() -> None:
     ("key", "value"),
     [
         ("store", "kafka"), ("store", "sqlite"), ("store", "memory:x"), ("kafkastore.bootstrap.servers", "PLAINTEXT://k:9092"),
-        ("kafkastore.connection.url", "zk:2181"), ("authentication.method", "BASIC"), ("ssl.client.auth", "true"),
-        ("resource.extension.class", "x.Y"), ("schema.providers", "x.Y"), ("listeners", "https://0.0.0.0:8081"),
+        ("kafkastore.connection.url", "zk:2181"), ("authentication.method", "BASIC"), ("authentication.method", "KERBEROS"), ("authentication.roles", "a"),
+        ("authentication.basic.users.file", "/users"), ("oauthbearer.jwks.endpoint.url", "/keys"),
+        ("ssl.keystore.location", "/etc/keys.jks"), ("ssl.client.authentication", "SOMETIMES"),
+        ("resource.extension.class", "x.Y"), ("schema.providers", "x.Y"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_refused_by_name(key: str, value: str) -> None:
@@ -104,7 +106,7 @@ def test_keys_without_effect_and_unknown_ones_are_warned_of() -> None:
         (Listener("0.0.0.0", 8081), "http://localhost:8081"),
         (Listener("::", 8081), "http://localhost:8081"),
         (Listener("::1", 8081), "http://[::1]:8081"),
-        (Listener("registry.example", 80), "http://registry.example:80"),
+        (Listener("registry.example", 80, "https"), "https://registry.example:80"),
     ],
 )
 def test_a_listener_is_shown_as_others_reach_it(listener: Listener, url: str) -> None:

@@ -375,3 +375,24 @@ def test_the_answers_type_is_negotiated(accept: str, expected: str | None) -> No
 )
 def test_bodies_of_other_types_are_refused(content_type: str | None, status: int | None) -> None:
     assert body_problem(content_type) == status
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_schema_too_large_is_refused() -> None:
+    registry = Registry(MemoryStore(), Formats(), RegistryOptions(max_schema_size=100))
+    registry.start()
+    assert code_of(lambda: registry.register("s", request({"type": "fixed", "name": "F" * 100, "size": 1}))) == 42209
+    registry.register("s", request("int"))
+
+
+@pytest.mark.parametrize("depth", [30, 100_000])
+def test_a_schema_nested_too_deeply_is_refused_before_it_is_parsed(depth: int) -> None:
+    registry = Registry(MemoryStore(), Formats(), RegistryOptions(max_schema_size=10**7, max_schema_nesting=20))
+    registry.start()
+    text = '{"type":"array","items":' * depth + '"int"' + "}" * depth
+    assert code_of(lambda: registry.register("s", SchemaRequest(text))) == 42209
+    wide = [{"type": "record", "name": f"R{number}", "fields": []} for number in range(50)]
+    registry.register("s", request(wide))
+    registry.register("t", request({"type": "record", "name": "R", "doc": "{[" * 100, "fields": []}))

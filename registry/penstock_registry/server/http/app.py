@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from penstock.errors import RetriableError, WorkerError
+from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.errors import RegistryError, http_error, store_failed
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
@@ -33,8 +34,9 @@ def make_app(
     identity: Mapping[str, Any],
     limits: Limits | None = None,
     max_request_size: int,
+    guard: Guard | None = None,
 ) -> Front:
-    """An ASGI application over `registry`, which must be started."""
+    """An ASGI application over `registry`, which must be started. Without a `guard` it is open to everybody."""
     limits = limits or Limits()
     app = FastAPI(
         title="penstock schema registry", version=version, redirect_slashes=False, docs_url="/docs", redoc_url=None
@@ -52,7 +54,7 @@ def make_app(
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     app.add_exception_handler(Exception, _unexpected)
-    return Front(app, registry)
+    return Front(app, registry, guard)
 
 
 def _answer(error: RegistryError) -> Response:

@@ -5,10 +5,14 @@ A plain ASGI callable, since it sees every request: middleware classes would dou
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
+import orjson
+
+from penstock_registry.server.access.guard import Guard, asked_by
+from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.subjects import ANY_CONTEXT, Subject, normalize_context
@@ -25,9 +29,12 @@ _DEFAULT_BYTES = DEFAULT_TYPE.encode()
 
 
 class Front:
-    def __init__(self, app: App, registry: Registry) -> None:
+    """`guard` None lets everybody do everything."""
+
+    def __init__(self, app: App, registry: Registry, guard: Guard | None = None) -> None:
         self._app = app
         self._registry = registry
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,6 +42,9 @@ class Front:
             return
         media_type = answer_type(_header(scope, b"accept"))
         path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if self._guard is not None:
+            await self._answer_guarded(self._guard, scope, receive, send, path, media_type)
+            return
         if path.startswith(_HOT) and media_type and scope["method"] == "GET" and not scope["query_string"]:
             number = path[len(_HOT) :]
             if number.isdigit() and len(number) < 10 and await self._answer_hot(int(number), media_type, send):
@@ -42,6 +52,22 @@ class Front:
         _rewrite(scope, path)
         scope["registry.media_type"] = media_type
         await self._app(scope, receive, _Sender(scope, send, media_type))
+
+    async def _answer_guarded(
+        self, guard: Guard, scope: Scope, receive: Receive, send: Send, path: bytes, media_type: str | None
+    ) -> None:
+        method = scope["method"]
+        segments = _rewrite(scope, path)
+        scope["registry.media_type"] = media_type
+        sender = _Sender(scope, send, media_type)
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        try:
+            principal = await guard.check(method, segments, query, _header(scope, b"authorization"))
+        except RegistryError as error:
+            await _refuse(sender, error, guard.challenges if error.http_status == 401 else ())
+            return
+        asked_by(principal)
+        await self._app(scope, receive, sender)
 
     async def _answer_hot(self, schema_id: int, media_type: str, send: Send) -> bool:
         body = self._registry.prepared_by_id(schema_id)
@@ -86,8 +112,17 @@ def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
 
 
-def _rewrite(scope: Scope, raw_path: bytes) -> None:
-    """Give the routes a path without a trailing slash or a context prefix, and with slashes only between segments."""
+async def _refuse(send: Send, error: RegistryError, challenges: Sequence[str]) -> None:
+    body = orjson.dumps({"error_code": error.code, "message": error.message})
+    headers = [(b"content-type", _DEFAULT_BYTES), (b"content-length", str(len(body)).encode())]
+    headers += [(b"www-authenticate", challenge.encode("latin-1", "replace")) for challenge in challenges]
+    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _rewrite(scope: Scope, raw_path: bytes) -> list[str]:
+    """Give the routes a path without a trailing slash or a context prefix, and with slashes only between segments;
+    answers the segments."""
     encoded = raw_path.partition(b"?")[0].split(b"/")[1:]
     segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in encoded]
     if len(segments) > 1 and segments[-1] == "":
@@ -96,6 +131,7 @@ def _rewrite(scope: Scope, raw_path: bytes) -> None:
         segments = _in_context(scope, normalize_context(segments[1]), segments[2:])
     scope["path"] = "/" + "/".join(map(_encode_segment, segments))
     scope["raw_path"] = scope["path"].encode()
+    return segments
 
 
 def _in_context(scope: Scope, context: str, segments: list[str]) -> list[str]:

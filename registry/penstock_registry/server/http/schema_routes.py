@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from penstock_registry.server.access.guard import is_visible
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import schema_not_found
 from penstock_registry.server.http.parameters import Body, Count, Flag, Id, Reply, Text, Word, page
@@ -48,7 +49,7 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = self._registry.schemas(subjectPrefix, deleted, latestOnly)
+        found = [one for one in self._registry.schemas(subjectPrefix, deleted, latestOnly) if is_visible(one.subject)]
         if ruleType:
             found = [stored for stored in found if _has_rule(stored, ruleType)]
         found = page(found, offset, limit, *self._limits.schemas)
@@ -98,7 +99,7 @@ class SchemaRoutes:
         limit: Count = -1,
     ) -> Response:
         keys = self._registry.versions_of_id(id, subject, deleted)
-        names = sorted({key.subject for key in keys})
+        names = sorted({key.subject for key in keys if is_visible(key.subject)})
         return Reply(page(names, offset, limit, *self._limits.subjects))
 
     def versions(
@@ -109,7 +110,7 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        keys = sorted(self._registry.versions_of_id(id, subject, deleted))
+        keys = sorted(key for key in self._registry.versions_of_id(id, subject, deleted) if is_visible(key.subject))
         answers = [{"subject": key.subject, "version": key.version} for key in keys]
         return Reply(page(answers, offset, limit, *self._limits.versions))
 
@@ -119,7 +120,7 @@ class SchemaRoutes:
         format: Text = "",  # noqa: A002 - the query parameter's name
         findTags: Tags = [],  # noqa: B006, N803 - FastAPI copies defaults; the query parameter's name
     ) -> Response:
-        found = self._registry.by_guid(guid)
+        found = self._registry.by_guid(guid, is_visible)
         if found is None:
             raise schema_not_found(guid)
         answer = self._registry.answer_for_id(found, format)
@@ -134,7 +135,7 @@ class SchemaRoutes:
         return Reply([{"context": context, "id": schema_id} for context, schema_id in places])
 
     def _found(self, schema_id: int, subject: str) -> Found:
-        found = self._registry.by_id(schema_id, subject)
+        found = self._registry.by_id(schema_id, subject, is_visible)
         if found is None:
             raise schema_not_found(schema_id)
         return found

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from penstock_registry.server.access.guard import is_visible, only_visible
 from penstock_registry.server.content import StoredSchema
-from penstock_registry.server.errors import RegistryError, missing_body
+from penstock_registry.server.errors import RegistryError, forbidden, missing_body, subject_not_found
 from penstock_registry.server.http.parameters import Body, Count, Flag, Reply, Text, Word, page, parse_version
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.requests import SchemaRequest
-from penstock_registry.server.subjects import ANY_CONTEXT
+from penstock_registry.server.subjects import ANY_CONTEXT, Subject
 from penstock_registry.server.tags import find_tags
 
 __all__ = ["SubjectRoutes"]
@@ -54,7 +55,7 @@ class SubjectRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = self._registry.subjects(subjectPrefix, deleted, deletedOnly)
+        found = [name for name in self._registry.subjects(subjectPrefix, deleted, deletedOnly) if is_visible(name)]
         return Reply(page(found, offset, limit, *self._limits.subjects))
 
     def lookup(
@@ -65,8 +66,9 @@ class SubjectRoutes:
         deleted: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        request = _request(body, "lookUpSchemaUnderSubject")
-        return Reply(self._registered(self._registry.lookup(subject, request, normalize, deleted), format))
+        request = _request(body, "lookUpSchemaUnderSubject", subject)
+        stored = _seen(self._registry.lookup(subject, request, normalize, deleted), subject)
+        return Reply(self._registered(stored, format))
 
     def delete_subject(self, subject: Word, permanent: Flag = False) -> Response:
         return Reply(self._registry.delete_subject(subject, permanent))
@@ -102,7 +104,7 @@ class SubjectRoutes:
         normalize: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        stored = self._registry.register(subject, _request(body, "register"), normalize)
+        stored = self._registry.register(subject, _request(body, "register", subject), normalize)
         answer = self._registered(stored, format)
         del answer["subject"]
         return Reply({"id": answer.pop("id"), **answer})
@@ -115,7 +117,7 @@ class SubjectRoutes:
         format: Text = "",  # noqa: A002 - the query parameter's name
         findTags: Tags = [],  # noqa: B006, N803 - FastAPI copies defaults; the query parameter's name
     ) -> Response:
-        stored = self._registry.version(subject, parse_version(version), deleted)
+        stored = _seen(self._registry.version(subject, parse_version(version), deleted), subject)
         answer = self._registry.answer(stored, format)
         if findTags and (tags := find_tags(stored.content, findTags)):
             answer["schemaTags"] = tags
@@ -131,7 +133,7 @@ class SubjectRoutes:
         deleted: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        stored = self._registry.version(subject, parse_version(version), deleted)
+        stored = _seen(self._registry.version(subject, parse_version(version), deleted), subject)
         return Response(self._registry.formatted(stored, format).encode(), media_type=Reply.media_type)
 
     def referenced_by(
@@ -165,7 +167,7 @@ class SubjectRoutes:
     def _test(
         self, subject: str, version: int | None, body: Any, operation: str, normalize: bool, verbose: bool
     ) -> Response:
-        request = _request(body, operation)
+        request = _request(body, operation, subject)
         try:
             problems = self._registry.test_compatibility(subject, request, version, normalize)
         except RegistryError as error:
@@ -183,7 +185,18 @@ class SubjectRoutes:
         return answer
 
 
-def _request(body: Mapping[str, Any] | None, operation: str) -> SchemaRequest:
+def _request(body: Mapping[str, Any] | None, operation: str, subject: str) -> SchemaRequest:
     if body is None:
         raise missing_body(operation)
-    return SchemaRequest.from_json(body)
+    request = SchemaRequest.from_json(body)
+    for reference in request.references:
+        # What references a schema shows it, resolved: only what one may read may be referenced.
+        target = Subject.parse(subject).qualify(reference.subject or "")
+        only_visible(target, forbidden("Read", f"Subject: {target}"))
+    return request
+
+
+def _seen(stored: StoredSchema, subject: str) -> StoredSchema:
+    """`stored`, unless the search for a plain subject went on to another context that is closed to who asks."""
+    only_visible(stored.subject, subject_not_found(subject))
+    return stored
