@@ -143,4 +143,13 @@ def end_offsets(admin: AdminClient, topic: str, partitions: Sequence[int], deadl
             failure, cause = RetriableError(f"Cannot find the end of topic {topic}: no answer in time"), error
         if not isinstance(failure, RetriableError) or time.monotonic() + _PAUSE_S >= deadline:
             raise failure from cause
+        _refresh(admin, left)
         time.sleep(_PAUSE_S)
+
+
+def _refresh(admin: AdminClient, timeout: float) -> None:
+    # librdkafka asks again with the leader epoch it knows, for ever, unless the metadata is read anew.
+    try:
+        admin.list_topics(timeout=min(timeout, 5.0))
+    except KafkaException as error:
+        _log.debug("Cannot read metadata: %s", error)
