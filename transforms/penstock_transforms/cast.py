@@ -9,6 +9,7 @@ from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator
 from penstock.data import Schema, SchemaBuilder, Type
 from penstock.errors import ConfigError, DataError
+from penstock_transforms.blame import at_field
 from penstock_transforms.cast_values import caster, caster_without_schema, check_target
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, carry_metadata, copy_basics
@@ -133,8 +134,12 @@ def _bind_struct(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema |
         if target is None:
             builder.field(field.name, field.schema)
             continue
-        convert = caster(field.schema, target)
-        builder.field(field.name, _cast_schema(field.schema, target, metadata=False))
+        try:
+            convert = caster(field.schema, target)
+            builder.field(field.name, _cast_schema(field.schema, target, metadata=False))
+        except DataError as error:
+            at_field(error, field.name)
+            raise
         if convert is not None:
             edits.append(_casting(field.name, convert))
     if schema.optional:
@@ -146,7 +151,11 @@ def _casting(name: str, convert: Any) -> Edit:
     def cast(value: dict[str, Any]) -> None:
         old = value.get(name)
         if old is not None:
-            value[name] = convert(old)
+            try:
+                value[name] = convert(old)
+            except Exception as error:
+                at_field(error, name)
+                raise
 
     return cast
 
@@ -157,7 +166,11 @@ def _bind_map(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | No
     def cast(value: dict[str, Any]) -> None:
         for name, convert in casts:
             old = value.get(name)
-            value[name] = None if old is None else convert(old)
+            try:
+                value[name] = None if old is None else convert(old)
+            except Exception as error:
+                at_field(error, name)
+                raise
 
     return None, cast if casts else None
 

@@ -9,6 +9,7 @@ from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import BigInteger, Schema, SchemaBuilder, Struct, Type, java_class_name
 from penstock.errors import DataError
+from penstock_transforms.blame import at_field
 from penstock_transforms.levels import copy_basics
 from penstock_transforms.operating import OperatingTransform
 from penstock_transforms.requirements import not_a_map, not_a_struct
@@ -111,7 +112,15 @@ def _copying(plain: list[tuple[str, str, Any]], nested: list[tuple[str, Copy]]) 
             # A nested struct that is null leaves its fields null; its default is in their schemas.
             struct = value.get(name)
             if struct is not None:
-                inner(struct, flat)
+                if not isinstance(struct, dict):
+                    problem = not_a_struct("flattening", struct, None)
+                    at_field(problem, name)
+                    raise problem
+                try:
+                    inner(struct, flat)
+                except DataError as error:
+                    at_field(error, name)
+                    raise
 
     return copy
 

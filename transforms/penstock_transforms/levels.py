@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from penstock.data import Schema, SchemaBuilder, Type
 from penstock.errors import DataError
+from penstock_transforms.blame import at_field
 from penstock_transforms.operating import Edit, defaults_filler, in_sequence
 from penstock_transforms.requirements import not_a_map, not_a_struct
 
@@ -87,7 +88,11 @@ def bind_level(
             inner = field.schema
             if inner.type is not Type.STRUCT:
                 raise DataError(f"Field {name} is of type {inner.type.name}; only a STRUCT has fields for [{purpose}]")
-        after, edit = bind_level(child, inner, local, purpose, fill_defaults)
+        try:
+            after, edit = bind_level(child, inner, local, purpose, fill_defaults)
+        except DataError as error:
+            at_field(error, name)
+            raise
         if inner is not None and after is not None and after != inner:
             changed[name] = after.replace(optional=inner.optional)
         if edit is not None:
@@ -108,9 +113,15 @@ def nested_edit(name: str, edit: Edit, purpose: str, schema: Schema | None) -> E
         if inner is None:
             return
         if not isinstance(inner, dict):
-            raise not_a_map(purpose, inner) if schema is None else not_a_struct(purpose, inner, schema)
+            problem = not_a_map(purpose, inner) if schema is None else not_a_struct(purpose, inner, schema)
+            at_field(problem, name)
+            raise problem
         # Others may hold the nested dict: only the top-level one was copied for us.
         mine = value[name] = dict(inner)
-        edit(mine)
+        try:
+            edit(mine)
+        except Exception as error:
+            at_field(error, name)
+            raise
 
     return run

@@ -14,6 +14,7 @@ from penstock.data.conversion import decimal_to_long, java_decimal, wrap
 from penstock.data.javatext import to_float32
 from penstock.data.logical import EPOCH, LOGICAL_NAMES
 from penstock.errors import DataError
+from penstock_transforms.blame import at_field
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level
 from penstock_transforms.operating import Edit, OperatingTransform
@@ -120,7 +121,11 @@ class MaskField(OperatingTransform):
             for name, mask in masks:
                 old = value.get(name)
                 if old is not None:
-                    value[name] = mask(old)
+                    try:
+                        value[name] = mask(old)
+                    except Exception as error:
+                        at_field(error, name)
+                        raise
                 elif schemaless:
                     value[name] = None  # as Kafka's Map.put
 

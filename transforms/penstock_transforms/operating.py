@@ -17,6 +17,7 @@ from penstock import KAFKA_VERSION
 from penstock.api import NOTHING, BoundTransform, Shape, Transform
 from penstock.data import Schema
 from penstock.errors import ConnectError
+from penstock_transforms.blame import MISFITS, at_field, blame_part, with_notes_of
 from penstock_transforms.requirements import not_a_map, not_a_struct
 
 __all__ = ["Edit", "OperatingTransform", "defaults_filler", "in_sequence", "unchanged"]
@@ -87,7 +88,7 @@ class OperatingTransform(Transform):
             return self.bind_schemaless(shape) if schema is None else self.bind_schema(shape, schema)
         except ConnectError as error:
             # Nulls of this shape still go through: the error belongs to the other records.
-            return self._refuse(shape, type(error), error.message)
+            return self._refuse(shape, error)
 
     @abstractmethod
     def bind_schema(self, shape: Shape, schema: Schema) -> BoundTransform:
@@ -142,13 +143,14 @@ class OperatingTransform(Transform):
             return None  # a null keeps the old schema, so what comes out has one of two shapes
         return shape._replace(key_schema=schema) if self.part == "key" else shape._replace(value_schema=schema)
 
-    def _refuse(self, shape: Shape, kind: type[ConnectError], message: str) -> BoundTransform:
-        part = self.part
+    def _refuse(self, shape: Shape, error: ConnectError) -> BoundTransform:
+        part, kind, message = self.part, type(error), error.message
+        at_field(error, part)
 
         def refuse(record: Any) -> Any:
             if getattr(record, part) is None:
                 return record
-            raise kind(message)
+            raise with_notes_of(kind(message), error)
 
         return BoundTransform(refuse, shape)
 
@@ -164,7 +166,10 @@ def _edit_value(edit: Edit | None, schema: Schema | None, complain: Callable[[An
     def apply(record: Any) -> Any:
         value = record.value
         if edit is not None and isinstance(value, dict):
-            edit(value)
+            try:
+                edit(value)
+            except (ConnectError, *MISFITS) as error:
+                raise blame_part(error, "value") from error.__cause__
             record.value_schema = schema
         else:
             complain(value)
@@ -177,7 +182,10 @@ def _edit_key(edit: Edit | None, schema: Schema | None, complain: Callable[[Any]
     def apply(record: Any) -> Any:
         key = record.key
         if edit is not None and isinstance(key, dict):
-            edit(key)
+            try:
+                edit(key)
+            except (ConnectError, *MISFITS) as error:
+                raise blame_part(error, "key") from error.__cause__
             record.key_schema = schema
         else:
             complain(key)
@@ -190,7 +198,10 @@ def _convert_value(convert: Callable[[Any], Any], schema: Schema | None, passes_
     def apply(record: Any) -> Any:
         value = record.value
         if value is not None or not passes_null:
-            record.value = convert(value)
+            try:
+                record.value = convert(value)
+            except (ConnectError, *MISFITS) as error:
+                raise blame_part(error, "value") from error.__cause__
             record.value_schema = schema
         return record
 
@@ -201,7 +212,10 @@ def _convert_key(convert: Callable[[Any], Any], schema: Schema | None, passes_nu
     def apply(record: Any) -> Any:
         key = record.key
         if key is not None or not passes_null:
-            record.key = convert(key)
+            try:
+                record.key = convert(key)
+            except (ConnectError, *MISFITS) as error:
+                raise blame_part(error, "key") from error.__cause__
             record.key_schema = schema
         return record
 

@@ -8,7 +8,8 @@ from typing import Any
 from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, ValidString
 from penstock.data import Schema, Type
-from penstock.errors import ConfigError, DataError
+from penstock.errors import ConfigError, ConnectError, DataError
+from penstock_transforms.blame import at_field
 from penstock_transforms.date_format import DateFormat
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, copy_basics
@@ -153,8 +154,14 @@ class TimestampConverter(OperatingTransform):
         for member in schema.fields:
             changed = self._target.schema(member.schema.optional) if member is field else member.schema
             builder.field(member.name, changed)
-        edit = None if field is None else _converting(name, self._converter(field.schema), always=False)
-        return builder.build(), edit
+        if field is None:
+            return builder.build(), None
+        try:
+            convert = self._converter(field.schema)
+        except ConnectError as error:
+            at_field(error, name)
+            raise
+        return builder.build(), _converting(name, convert, always=False)
 
     def _converter(self, schema: Schema | None) -> Callable[[Any], Any]:
         """From a value of `schema` to one of the target, null to null."""
@@ -180,7 +187,11 @@ def _converting(name: str, convert: Callable[[Any], Any], always: bool) -> Edit:
     def edit(value: dict[str, Any]) -> None:
         old = value.get(name)
         if old is not None or always:
-            value[name] = convert(old)
+            try:
+                value[name] = convert(old)
+            except Exception as error:
+                at_field(error, name)
+                raise
 
     return edit
 
