@@ -1,0 +1,192 @@
+"""Records of the topic of states, and the table they make (``KafkaStatusBackingStore``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from penstock.errors import DataError
+from penstock.storage import jsontext
+from penstock.storage.config_records import parse_task_key
+from penstock.storage.states import ConnectorTaskId, State
+
+__all__ = [
+    "Status",
+    "StatusTable",
+    "TopicStatus",
+    "connector_status_record",
+    "task_status_record",
+    "topic_status_record",
+    "topic_status_removal",
+]
+
+_log: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+_CONNECTOR: Final = "status-connector-"
+_TASK: Final = "status-task-"
+_TOPIC: Final = "status-topic-"
+_TOPIC_CONNECTOR: Final = ":connector-"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a worker said of a connector or a task, and in which generation of the group it said so."""
+
+    state: State
+    trace: str | None
+    worker_id: str
+    generation: int
+    version: str | None = None
+
+    def may_replace(self, known: Status | None) -> bool:
+        """Whether news of a worker that may have lost its work meanwhile (``CacheEntry.canWriteSafely``) still counts:
+        it is that worker's own entry, or no newer generation has spoken."""
+        return known is None or known.worker_id == self.worker_id or known.generation <= self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStatus:
+    """A topic that a connector uses, and which task used it first (KIP-558). `discovered` is in milliseconds."""
+
+    topic: str
+    connector: str
+    task: int
+    discovered: int
+
+
+def connector_status_record(connector: str, status: Status) -> tuple[str, bytes | None]:
+    """DESTROYED is a tombstone."""
+    return _CONNECTOR + connector, _encode(status)
+
+
+def task_status_record(task: ConnectorTaskId, status: Status) -> tuple[str, bytes | None]:
+    return f"{_TASK}{task}", _encode(status)
+
+
+def _encode(status: Status) -> bytes | None:
+    if status.state is State.DESTROYED:
+        return None
+    return jsontext.dumps(
+        {
+            "state": status.state.value,
+            "trace": status.trace,
+            "worker_id": status.worker_id,
+            "generation": status.generation,
+            "version": status.version,
+        }
+    )
+
+
+def topic_status_record(status: TopicStatus) -> tuple[str, bytes | None]:
+    fields = {
+        "name": status.topic,
+        "connector": status.connector,
+        "task": status.task,
+        "discoverTimestamp": status.discovered,
+    }
+    return f"{_TOPIC}{status.topic}{_TOPIC_CONNECTOR}{status.connector}", jsontext.dumps({"topic": fields})
+
+
+def topic_status_removal(connector: str, topic: str) -> tuple[str, bytes | None]:
+    return f"{_TOPIC}{topic}{_TOPIC_CONNECTOR}{connector}", None
+
+
+class StatusTable:
+    """What was last said. For one thread at a time; no I/O. What makes no sense is logged and skipped."""
+
+    def __init__(self) -> None:
+        self._connectors: dict[str, Status] = {}
+        self._tasks: dict[str, dict[int, Status]] = {}
+        self._topics: dict[str, dict[str, TopicStatus]] = {}
+
+    def read(self, key: str, value: bytes | None) -> None:
+        if key.startswith(_CONNECTOR):
+            self._read_connector(key[len(_CONNECTOR) :], value)
+        elif key.startswith(_TASK):
+            self._read_task(key, value)
+        elif key.startswith(_TOPIC):
+            self._read_topic(key[len(_TOPIC) :], value)
+        else:
+            _log.warning("Status topic: a record has a key nobody knows and is skipped: %s", key)
+
+    def _read_connector(self, connector: str, value: bytes | None) -> None:
+        if not connector:
+            _log.warning("Status topic: a status without a connector's name is skipped")
+        elif value is None:
+            self._connectors.pop(connector, None)
+            self._tasks.pop(connector, None)
+        elif (status := _parse(value, _status, f"connector {connector}")) is not None:
+            self._connectors[connector] = status
+
+    def _read_task(self, key: str, value: bytes | None) -> None:
+        task = parse_task_key(key, 2)
+        if task is None:
+            _log.warning("Status topic: %s is no task and is skipped", key)
+        elif value is None:
+            self._tasks.get(task.connector, {}).pop(task.task, None)
+        elif (status := _parse(value, _status, f"task {task}")) is not None:
+            self._tasks.setdefault(task.connector, {})[task.task] = status
+
+    def _read_topic(self, rest: str, value: bytes | None) -> None:
+        topic, _, after = rest.partition(":")
+        connector = after.removeprefix(_TOPIC_CONNECTOR[1:])
+        if not topic or not connector or connector == after:
+            _log.warning("Status topic: %s%s is no topic of a connector and is skipped", _TOPIC, rest)
+        elif value is None:
+            self._topics.get(connector, {}).pop(topic, None)
+        elif (status := _parse(value, _topic_status, f"topic {topic} of connector {connector}")) is not None:
+            self._topics.setdefault(connector, {})[topic] = status
+
+    def connectors(self) -> set[str]:
+        """Every connector that anything is known about."""
+        return {*self._connectors, *self._tasks, *self._topics}
+
+    def connector(self, name: str) -> Status | None:
+        return self._connectors.get(name)
+
+    def task(self, task: ConnectorTaskId) -> Status | None:
+        return self._tasks.get(task.connector, {}).get(task.task)
+
+    def tasks(self, connector: str) -> dict[ConnectorTaskId, Status]:
+        known = self._tasks.get(connector, {})
+        return {ConnectorTaskId(connector, number): known[number] for number in sorted(known)}
+
+    def topic(self, connector: str, topic: str) -> TopicStatus | None:
+        return self._topics.get(connector, {}).get(topic)
+
+    def topics(self, connector: str) -> list[TopicStatus]:
+        return list(self._topics.get(connector, {}).values())
+
+
+def _parse(value: bytes, make: Callable[[Any], _T], what: str) -> _T | None:
+    try:
+        return make(jsontext.loads(value))
+    except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
+        _log.error("Status topic: the record of %s is skipped: %r", what, error)
+        return None
+
+
+def _status(fields: Any) -> Status:
+    trace, worker_id, version = (_text(fields.get(k)) for k in ("trace", "worker_id", "version"))
+    return Status(State(fields["state"]), trace, worker_id or "", _int(fields["generation"]), version)
+
+
+def _topic_status(fields: Any) -> TopicStatus:
+    inner = fields["topic"]
+    name, connector = _text(inner["name"]), _text(inner["connector"])
+    return TopicStatus(name or "", connector or "", _int(inner["task"]), _int(inner["discoverTimestamp"]))
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"expected a text, met {value!r}")
+    return value
+
+
+def _int(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a whole number, met {value!r}")
+    return value
