@@ -66,6 +66,13 @@ _BOTH = (
 
 _WITH_REGISTRY = (
     Plugin(
+        "protobuf",
+        "penstock_converters.protobuf.converter:ProtobufConverter",
+        ("io.confluent.connect.protobuf.ProtobufConverter",),
+        "Protobuf behind a schema id",
+        uses_registry=True,
+    ),
+    Plugin(
         "avro",
         "penstock_converters.avro.converter:AvroConverter",
         ("io.confluent.connect.avro.AvroConverter",),

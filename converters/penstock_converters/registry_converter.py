@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
-from penstock.api import Converter, Deserializer
+from penstock.api import Converter, Deserializer, SchemaReference
 from penstock.config import ConfigDef
 from penstock.data import SchemaAndValue
 from penstock.errors import ConfigError, DataError, SerializationError
@@ -76,7 +76,9 @@ class RegistryConverter(Converter):
 
     # --- writing
 
-    def _schema_to_write(self, topic: str, text: str, record_name: str | None) -> tuple[RegisteredSchema, bool | None]:
+    def _schema_to_write(
+        self, topic: str, text: str, record_name: str | None, references: Sequence[SchemaReference] = ()
+    ) -> tuple[RegisteredSchema, bool | None]:
         """The registered schema to write data of the schema `text` with. The second is None if it is that very schema;
         otherwise whether it has to be able to read the data. Raises `SerializationError`."""
         values, client, kind = self._values, self._client, self.schema_type
@@ -84,7 +86,7 @@ class RegistryConverter(Converter):
         normalize = values["normalize.schemas"]
         if values["auto.register.schemas"]:
             problem = f"Error registering {self.language} schema: {text}"
-            return self._ask(topic, problem, lambda: client.register(subject, text, kind, normalize=normalize)), None
+            return self._ask(topic, problem, lambda: client.register(subject, text, kind, references, normalize)), None
         if values["use.schema.id"] >= 0:
             number = values["use.schema.id"]
             found = self._ask(topic, "Error retrieving schema ID", lambda: client.schema_by_id(number, subject))
@@ -95,7 +97,7 @@ class RegistryConverter(Converter):
                 values["latest.compatibility.strict"]
             )
         problem = f"Error retrieving {self.language} schema: {text}"
-        return self._ask(topic, problem, lambda: client.lookup(subject, text, kind, normalize=normalize)), None
+        return self._ask(topic, problem, lambda: client.lookup(subject, text, kind, references, normalize)), None
 
     def _ask(self, topic: str, problem: str, request: Callable[[], RegisteredSchema]) -> RegisteredSchema:
         try:

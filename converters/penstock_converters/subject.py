@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from penstock.errors import ConfigError, SerializationError
@@ -13,6 +13,7 @@ __all__ = [
     "SubjectNameStrategy",
     "TopicNameStrategy",
     "TopicRecordNameStrategy",
+    "plugged",
     "subject_name_strategy",
 ]
 
@@ -74,12 +75,19 @@ _BUILT_IN: Final[dict[str, Callable[[], SubjectNameStrategy]]] = {
 
 def subject_name_strategy(key: str, value: Any) -> SubjectNameStrategy:
     """The strategy a setting names: a built-in by its JVM class or short name, or ``package.module:Class``."""
+    made: SubjectNameStrategy = plugged(key, value, _PACKAGE, _BUILT_IN, "subject_name")
+    return made
+
+
+def plugged(key: str, value: Any, package: str, built_in: Mapping[str, Callable[[], Any]], method: str) -> Any:
+    """What the setting `key` names, made: one of `built_in` by its name with or without `package`, or a user's own
+    class that has `method`. Raises `ConfigError`."""
     if isinstance(value, type):
-        return _made(key, value)
+        return _made(key, value, method)
     name = str(value)
-    simple = name.removeprefix(_PACKAGE)
-    if simple in _BUILT_IN:
-        return _BUILT_IN[simple]()
+    simple = name.removeprefix(package)
+    if simple in built_in:
+        return built_in[simple]()
     module, _, attribute = name.replace(":", ".").rpartition(".")
     try:
         found = getattr(importlib.import_module(module), attribute) if module else None
@@ -88,14 +96,14 @@ def subject_name_strategy(key: str, value: Any) -> SubjectNameStrategy:
     if found is None:
         # Kafka's words, which scripts know; its own text ends here
         raise ConfigError(key, name, f"Class {name} could not be found.")
-    return _made(key, found)
+    return _made(key, found, method)
 
 
-def _made(key: str, kind: Any) -> SubjectNameStrategy:
-    if not isinstance(kind, type) or not callable(getattr(kind, "subject_name", None)):
-        raise ConfigError(key, kind, "expected a class with a method subject_name(topic, is_key, record_name)")
+def _made(key: str, kind: Any, method: str) -> Any:
+    if not isinstance(kind, type) or not callable(getattr(kind, method, None)):
+        what = "subject_name(topic, is_key, record_name)" if method == "subject_name" else method
+        raise ConfigError(key, kind, f"expected a class with a method {what}")
     try:
-        made: SubjectNameStrategy = kind()
+        return kind()
     except TypeError as error:
         raise ConfigError(key, kind.__qualname__, f"the class cannot be made without arguments: {error}") from error
-    return made

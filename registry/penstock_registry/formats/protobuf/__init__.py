@@ -3,14 +3,18 @@
 from penstock_registry.formats.protobuf.compiled import CompiledFile, message_class, message_indexes
 from penstock_registry.formats.protobuf.format import ProtobufFormat, ProtobufParsedSchema
 from penstock_registry.formats.protobuf.linked import Linked
+from penstock_registry.formats.protobuf.model import ProtoFile
 from penstock_registry.formats.protobuf.parser import parse
 from penstock_registry.formats.protobuf.text import to_text
+from penstock_registry.formats.protobuf.wellknown import known_file
 
 __all__ = [
     "CompiledFile",
     "Linked",
+    "ProtoFile",
     "ProtobufFormat",
     "ProtobufParsedSchema",
+    "known_file",
     "message_class",
     "message_indexes",
     "parse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf import descriptor_pool, message_factory
@@ -19,13 +20,24 @@ __all__ = ["CompiledFile", "compile_file", "message_class", "message_indexes"]
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
+@dataclass(slots=True)
+class _Declared:
+    """What descriptors of the runtime do not tell, by full name."""
+
+    metas: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    #: Fields with the word ``optional``, and whether their file is proto3.
+    optional: dict[str, bool] = field(default_factory=dict)
+    oneofs: set[str] = field(default_factory=set)
+    with_required: bool = False
+
+
 class CompiledFile:
     """Immutable, safe from any thread."""
 
-    def __init__(self, file: ProtoFile, pool: Any, metas: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, file: ProtoFile, pool: Any, declared: _Declared) -> None:
         self.file = file
         self._pool = pool
-        self._metas = metas
+        self._declared = declared
         self._package = safe_package(file.package)
 
     def message_at(self, indexes: Sequence[int]) -> Descriptor:
@@ -44,7 +56,7 @@ class CompiledFile:
         """A message by its name without the package. Raises `InvalidSchemaError`."""
         full = f"{self._package}.{name}" if self._package else name
         try:
-            return self._pool.FindMessageTypeByName(full)  # type: ignore[no-any-return]  # a library without types here
+            return self._pool.FindMessageTypeByName(full)
         except KeyError:
             raise InvalidSchemaError(f"There is no message {name} in package {self.file.package or '(none)'}") from None
 
@@ -55,15 +67,29 @@ class CompiledFile:
             return self.file.package + name[len(self._package) :]
         return name
 
-    def meta(self, field: Any) -> Mapping[str, str]:
+    def meta(self, descriptor: Any) -> Mapping[str, str]:
         """The ``confluent.field_meta`` parameters of a field's descriptor."""
-        return self._metas.get(field.full_name, _NOTHING)
+        return self._declared.metas.get(descriptor.full_name, _NOTHING)
+
+    def optional_keyword(self, descriptor: Any) -> str | None:
+        """``proto2`` or ``proto3`` for a field declared ``optional`` in such a file, else None."""
+        is_proto3 = self._declared.optional.get(descriptor.full_name)
+        return None if is_proto3 is None else "proto3" if is_proto3 else "proto2"
+
+    def oneofs(self, descriptor: Any) -> list[Any]:
+        """The oneofs of a message that its text has; those behind the word ``optional`` are none."""
+        return [o for o in descriptor.oneofs if o.full_name in self._declared.oneofs]
+
+    @property
+    def has_required_fields(self) -> bool:
+        """Can a message of this file, or of one it imports, lack something (proto2)?"""
+        return self._declared.with_required
 
 
 def compile_file(linked: Linked) -> CompiledFile:
     """Raises `InvalidSchemaError` if the runtime takes the file for invalid."""
     pool = descriptor_pool.DescriptorPool()
-    metas: dict[str, Mapping[str, str]] = {}
+    declared = _Declared()
     name = ROOT_NAME
     dependencies = linked.dependencies()
     while name in dependencies:
@@ -71,24 +97,29 @@ def compile_file(linked: Linked) -> CompiledFile:
     for import_name, file in {**dependencies, name: linked.file}.items():
         descriptor = to_descriptor(linked, file, import_name)
         try:
-            pool.Add(descriptor)  # type: ignore[no-untyped-call]  # a library without types here
+            pool.Add(descriptor)
             pool.FindFileByName(import_name)  # descriptors are built, and so checked, when first asked for
         except (TypeError, ValueError, KeyError) as error:
             raise InvalidSchemaError(f"Invalid Protobuf schema: {error}") from None
-        _gather_metas(file, metas)
-    return CompiledFile(linked.file, pool, metas)
+        _gather(file, declared)
+    return CompiledFile(linked.file, pool, declared)
 
 
-def _gather_metas(file: ProtoFile, metas: dict[str, Mapping[str, str]]) -> None:
+def _gather(file: ProtoFile, declared: _Declared) -> None:
     for scoped in walk_types(file):
         if not isinstance(scoped.declared, Message):
             continue
         message = scoped.declared
-        for field in (*message.fields, *(f for o in message.oneofs for f in o.fields)):
-            if field.options:
-                params = meta_params(field.options)
-                if params:
-                    metas[safe_package(f"{scoped.full_name}.{field.name}")] = params
+        declared.oneofs.update(safe_package(f"{scoped.full_name}.{o.name}") for o in message.oneofs)
+        for member in (*message.fields, *(f for o in message.oneofs for f in o.fields)):
+            name = safe_package(f"{scoped.full_name}.{member.name}")
+            if member.label == "optional":
+                declared.optional[name] = file.is_proto3
+            elif member.label == "required":
+                declared.with_required = True
+            params = meta_params(member.options) if member.options else None
+            if params:
+                declared.metas[name] = params
 
 
 def message_class(descriptor: Descriptor) -> Any:

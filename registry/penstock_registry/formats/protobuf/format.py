@@ -71,6 +71,14 @@ class ProtobufParsedSchema:
             return ["Incompatible because of different schema type"]
         return incompatibilities(self.linked, previous.linked)
 
+    def top_level_fields(self) -> frozenset[str]:
+        """Those of the first message."""
+        first = next(self.file.messages, None)
+        if first is None:
+            return frozenset()
+        own = [*first.fields, *first.groups]
+        return frozenset(field.name for field in (*own, *(f for o in first.oneofs for f in (*o.fields, *o.groups))))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProtobufParsedSchema):
             return NotImplemented

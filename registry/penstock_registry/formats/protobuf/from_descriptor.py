@@ -137,8 +137,8 @@ def _field(
 
 def _type_name(field: FieldDescriptorProto) -> str:
     if field.type in _NAMED_TYPES:
-        return field.type_name
-    return _T.Type.Name(field.type).removeprefix("TYPE_").lower()
+        return str(field.type_name)
+    return str(_T.Type.Name(field.type)).removeprefix("TYPE_").lower()
 
 
 def _enum(enum: EnumDescriptorProto) -> Enum:

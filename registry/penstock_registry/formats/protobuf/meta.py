@@ -95,7 +95,7 @@ def _meta_class() -> Any:
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, type=9, label=1)
     entry.field.add(name="value", number=2, type=9, label=1)
-    pool.Add(file)  # type: ignore[no-untyped-call]  # a library without types here
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("Meta"))
 
 

@@ -1,0 +1,151 @@
+"""Connect's logical types as the messages that stand for them: ``confluent.type.Decimal``, ``google.type.Date`` and
+``TimeOfDay``, ``google.protobuf.Timestamp``. The functions from messages take any object with their fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
+from typing import Any, Final
+
+from penstock.data import DECIMAL_NAME, Schema, java_class_name
+from penstock.data.logical import (
+    DATE_NAME,
+    EPOCH,
+    MILLIS_PER_DAY,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    beyond_python,
+    date_from_days,
+    scale_of,
+    time_from_millis,
+    time_to_millis,
+    timestamp_from_millis,
+    timestamp_to_millis,
+    unscaled,
+)
+from penstock.errors import DataError
+
+__all__ = ["FROM_MESSAGE", "TO_FIELDS"]
+
+_WORDS: Final = {DECIMAL_NAME: "Decimal", DATE_NAME: "Date", TIME_NAME: "Time", TIMESTAMP_NAME: "Timestamp"}
+_MAX_DIGITS: Final = 4000  # Python refuses to print longer integers
+_MAX_DECIMAL_BYTES: Final = 1600
+_NANOS: Final = 1_000_000_000
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+
+
+# -- to the fields of messages --------------------------------------------------------------------------------------
+
+
+def _wrong(name: str, value: Any, expected: str) -> DataError:
+    word = _WORDS[name]
+    return DataError(f"Invalid type for {word}, expected {expected} but was class {java_class_name(value)}")
+
+
+def _decimal_fields(value: Any, schema: Schema) -> dict[str, Any]:
+    if not isinstance(value, Decimal):
+        raise _wrong(DECIMAL_NAME, value, "BigDecimal")
+    number, scale = unscaled(value), scale_of(value)
+    digits = len(str(abs(number))) if abs(number) < 10**_MAX_DIGITS else _MAX_DIGITS + 1
+    if digits > _MAX_DIGITS or not -(2**31) <= scale < 2**31:
+        raise DataError(f"A Decimal of {digits} digits and scale {scale} is too large")
+    length = (number if number >= 0 else ~number).bit_length() // 8 + 1
+    return {"value": number.to_bytes(length, "big", signed=True), "precision": digits, "scale": scale}
+
+
+def _date_fields(value: Any, schema: Schema) -> dict[str, Any]:
+    if isinstance(value, dt.datetime):
+        value = value.date()
+    if beyond_python(DATE_NAME, value):
+        value = date_from_days(value // MILLIS_PER_DAY)  # the error says what the limits are
+    if not isinstance(value, dt.date):
+        raise _wrong(DATE_NAME, value, "Date")
+    return {"year": value.year, "month": value.month, "day": value.day}
+
+
+def _time_fields(value: Any, schema: Schema) -> dict[str, Any]:
+    if isinstance(value, dt.datetime):
+        value = value.time()
+    if beyond_python(TIME_NAME, value):
+        millis = 0  # the end of the day is the begin of the next
+    elif isinstance(value, dt.time):
+        millis = time_to_millis(value)
+    else:
+        raise _wrong(TIME_NAME, value, "Date")
+    seconds, rest = divmod(millis, 1000)
+    minutes, second = divmod(seconds, 60)
+    return {"hours": minutes // 60, "minutes": minutes % 60, "seconds": second, "nanos": rest * 1_000_000}
+
+
+def _timestamp_fields(value: Any, schema: Schema) -> dict[str, Any]:
+    if beyond_python(TIMESTAMP_NAME, value):
+        raise DataError(f"Timestamp is not valid: {value} ms. google.protobuf.Timestamp holds the years 1 to 9999")
+    if not isinstance(value, dt.datetime):
+        raise _wrong(TIMESTAMP_NAME, value, "Date")
+    seconds, rest = divmod(timestamp_to_millis(value), 1000)
+    return {"seconds": seconds, "nanos": rest * 1_000_000}
+
+
+#: Logical name → function from (value, schema) to the message's fields. Raises `DataError`.
+TO_FIELDS: Final = {
+    DECIMAL_NAME: _decimal_fields,
+    DATE_NAME: _date_fields,
+    TIME_NAME: _time_fields,
+    TIMESTAMP_NAME: _timestamp_fields,
+}
+
+
+# -- from messages ----------------------------------------------------------------------------------------------------
+
+
+def _decimal(message: Any) -> Decimal:
+    data = message.value
+    if len(data) > _MAX_DECIMAL_BYTES:
+        raise DataError(f"A Decimal of {len(data)} bytes is too large")
+    if not data:
+        raise DataError("Zero length BigInteger: a confluent.type.Decimal needs at least one byte of value")
+    number = int.from_bytes(data, "big", signed=True)
+    value = Decimal((number < 0, tuple(map(int, str(abs(number)))), -message.scale))
+    precision = message.precision
+    if precision and len(value.as_tuple().digits) > precision:
+        # BigDecimal's MathContext
+        value = Context(precision, ROUND_HALF_UP, MIN_EMIN, MAX_EMAX).plus(value)
+    return value
+
+
+def _date(message: Any) -> dt.date:
+    try:
+        return dt.date(message.year, message.month, message.day)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"google.type.Date with year {message.year}, month {message.month}, day {message.day} is no date: {error}"
+        ) from None
+
+
+def _time(message: Any) -> dt.time:
+    hours, minutes, seconds, nanos = message.hours, message.minutes, message.seconds, message.nanos
+    if not (0 <= hours < 24 and 0 <= minutes < 60 and 0 <= seconds < 60 and 0 <= nanos < _NANOS):
+        raise DataError(
+            f"google.type.TimeOfDay with hours {hours}, minutes {minutes}, seconds {seconds}, nanos {nanos} is no time of day"
+        )
+    return time_from_millis(((hours * 60 + minutes) * 60 + seconds) * 1000 + nanos // 1_000_000)
+
+
+def _timestamp(message: Any) -> dt.datetime:
+    seconds, nanos = message.seconds, message.nanos
+    if not 0 <= nanos < _NANOS:
+        raise DataError(f"Timestamp is not valid: nanos {nanos}: expected 0 to {_NANOS - 1}")
+    millis = seconds * 1000 + nanos // 1_000_000
+    try:
+        return EPOCH + millis * _MILLISECOND
+    except OverflowError:
+        return timestamp_from_millis(millis)  # the error says what the limits are
+
+
+#: Logical name → function from the message to the value. Raises `DataError`.
+FROM_MESSAGE: Final = {
+    DECIMAL_NAME: _decimal,
+    DATE_NAME: _date,
+    TIME_NAME: _time,
+    TIMESTAMP_NAME: _timestamp,
+}

@@ -1,0 +1,128 @@
+"""Names and options that mapping and codec share; the spellings are those of Confluent's ``ProtobufData``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.data import Schema
+from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
+
+NAMESPACE: Final = "io.confluent.connect.protobuf"
+DEFAULT_NAME: Final = "ConnectDefault"
+ENTRY: Final = "Entry"
+KEY: Final = "key"
+VALUE: Final = "value"
+
+TAG: Final = f"{NAMESPACE}.Tag"
+TYPE: Final = f"{NAMESPACE}.Type"
+ENUM: Final = f"{NAMESPACE}.Enum"
+UNION: Final = f"{NAMESPACE}.Union"
+GENERAL_ENUM: Final = "org.apache.kafka.connect.data.Enum"
+GENERAL_UNION: Final = "org.apache.kafka.connect.data.Union"
+
+CONNECT_TYPE: Final = "connect.type"
+META_SCALE: Final = "scale"
+META_PRECISION: Final = "precision"
+DECIMAL_PRECISION: Final = "connect.decimal.precision"
+
+DECIMAL: Final = "confluent.type.Decimal"
+DATE: Final = "google.type.Date"
+TIME: Final = "google.type.TimeOfDay"
+TIMESTAMP: Final = "google.protobuf.Timestamp"
+#: Connect's logical types and the messages they become.
+LOGICAL: Final = {DECIMAL_NAME: DECIMAL, DATE_NAME: DATE, TIME_NAME: TIME, TIMESTAMP_NAME: TIMESTAMP}
+#: Messages that stand for a value of their own, and the file each comes from.
+FILES: Final = {
+    DECIMAL: "confluent/type/decimal.proto",
+    DATE: "google/type/date.proto",
+    TIME: "google/type/timeofday.proto",
+    TIMESTAMP: "google/protobuf/timestamp.proto",
+}
+WRAPPERS_FILE: Final = "google/protobuf/wrappers.proto"
+#: Wrappers by the scalar they wrap.
+WRAPPERS: Final = {
+    "double": "google.protobuf.DoubleValue",
+    "float": "google.protobuf.FloatValue",
+    "int64": "google.protobuf.Int64Value",
+    "uint64": "google.protobuf.UInt64Value",
+    "int32": "google.protobuf.Int32Value",
+    "uint32": "google.protobuf.UInt32Value",
+    "bool": "google.protobuf.BoolValue",
+    "string": "google.protobuf.StringValue",
+    "bytes": "google.protobuf.BytesValue",
+}
+WRAPPED: Final = {wrapper: scalar for scalar, wrapper in WRAPPERS.items()}
+#: What an enum number that the schema does not name is called.
+UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
+
+
+@dataclass(frozen=True, slots=True)
+class ProtobufDataOptions:
+    """Confluent's ``ProtobufDataConfig``."""
+
+    enhanced: bool = False
+    scrub_names: bool = False
+    general_sum_types: bool = False
+    int_for_enums: bool = False
+    optional_for_nullables: bool = False
+    optional_for_proto2: bool = True
+    wrapper_for_nullables: bool = False
+    wrapper_for_raw_primitives: bool = True
+    struct_for_nulls: bool = False
+    index_for_unions: bool = True
+    flatten_unions: bool = False
+    ignore_default_for_nullables: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ProtobufDataOptions:
+        return cls(
+            values["enhanced.protobuf.schema.support"],
+            values["scrub.invalid.names"],
+            values["generalized.sum.type.support"],
+            values["int.for.enums"],
+            values["optional.for.nullables"],
+            values["optional.for.proto2"],
+            values["wrapper.for.nullables"],
+            values["wrapper.for.raw.primitives"],
+            values["generate.struct.for.nulls"],
+            values["generate.index.for.unions"],
+            values["flatten.unions"],
+            values["ignore.default.for.nullables"],
+        )
+
+    @property
+    def enum_parameter(self) -> str:
+        return GENERAL_ENUM if self.general_sum_types else ENUM
+
+
+def is_union(schema: Schema) -> bool:
+    """Does this struct stand for a oneof?"""
+    return (schema.name or "").startswith(UNION) or GENERAL_UNION in schema.parameters
+
+
+def union_name(schema: Schema) -> str:
+    """The oneof's name without what stands before it."""
+    name = schema.name or schema.parameters.get(GENERAL_UNION) or ""
+    if GENERAL_UNION not in schema.parameters:
+        name = name.removeprefix(UNION).lstrip(".")
+    return name.rpartition(".")[2]
+
+
+_UPPER: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def map_field(name: str) -> str:
+    """A map's Connect name, from its entry message's."""
+    if not name.endswith(ENTRY):
+        return name
+    return _UPPER.sub("_", name.removesuffix(ENTRY)).lower()
+
+
+def map_entry(name: str) -> str:
+    """An entry message's name, from the map's Connect name."""
+    if "_" in name:
+        name = "".join(part[:1].upper() + part[1:].lower() for part in name.split("_"))
+    return name + ENTRY

@@ -1,0 +1,231 @@
+"""How values of one Connect schema become one Protobuf message, worked out once.
+
+A plan is a tree of small nodes. Two things are made from it: the general writer (`penstock_converters.protobuf.general`),
+which knows every case and words every error, and the generated writer (`penstock_converters.protobuf.writer`), which
+knows the usual cases and is fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from penstock.data import Schema, Type
+from penstock.errors import DataError
+from penstock_converters.protobuf import names
+from penstock_converters.protobuf.names import ProtobufDataOptions, is_union
+from penstock_converters.protobuf.to_connect import is_map
+from penstock_converters.scrub import scrub
+from penstock_registry.formats.protobuf import message_class
+
+__all__ = [
+    "ArrayPlan", "EnumPlan", "FieldPlan", "LogicalPlan", "MapPlan", "Plan", "Planner", "ScalarPlan", "StructPlan",
+    "UnionPlan", "WrapperPlan",
+]  # fmt: skip
+
+_F: Final = FieldDescriptor
+#: Connect type → Protobuf types that hold every value of it. Types of other signs hold it modulo, as in Java.
+_FITS: Final = {
+    Type.INT8: frozenset({"int32", "sint32", "sfixed32", "int64", "sint64", "sfixed64"}),
+    Type.INT16: frozenset({"int32", "sint32", "sfixed32", "int64", "sint64", "sfixed64"}),
+    Type.INT32: frozenset({"int32", "sint32", "sfixed32", "uint32", "fixed32", "int64", "sint64", "sfixed64"}),
+    Type.INT64: frozenset({"int64", "sint64", "sfixed64", "uint64", "fixed64", "uint32", "fixed32"}),
+    Type.FLOAT32: frozenset({"float", "double"}),
+    Type.FLOAT64: frozenset({"double"}),
+    Type.BOOLEAN: frozenset({"bool"}),
+    Type.STRING: frozenset({"string"}),
+    Type.BYTES: frozenset({"bytes"}),
+}
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    schema: Schema
+
+
+@dataclass(slots=True, eq=False)
+class ScalarPlan(Plan):
+    """A primitive as the Protobuf scalar `kind`."""
+
+    kind: str
+
+
+@dataclass(slots=True, eq=False)
+class WrapperPlan(Plan):
+    """A primitive in a wrapper message; `make` is the message's class."""
+
+    inner: ScalarPlan
+    make: Any
+
+
+@dataclass(slots=True, eq=False)
+class LogicalPlan(Plan):
+    make: Any
+
+
+@dataclass(slots=True, eq=False)
+class EnumPlan(Plan):
+    """Symbols (or, for integers, numbers) by their numbers."""
+
+    name: str
+    numbers: dict[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class ArrayPlan(Plan):
+    item: Plan
+
+
+@dataclass(slots=True, eq=False)
+class MapPlan(Plan):
+    """`make` is the class of an entry; None for a true map field."""
+
+    key: Plan
+    value: Plan
+    make: Any
+
+
+@dataclass(slots=True, eq=False)
+class FieldPlan:
+    """The Connect field `name` as the message's field `target`; a union has no target of its own."""
+
+    name: str
+    target: str
+    plan: Plan
+
+
+@dataclass(slots=True, eq=False)
+class StructPlan(Plan):
+    make: Any
+    full_name: str
+    fields: list[FieldPlan] = field(default_factory=list)
+    recursive: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class UnionPlan(Plan):
+    """A struct of which the first field that is not null is written."""
+
+    branches: list[FieldPlan]
+
+
+class Planner:
+    """Plans for one pair of schema and message; make one, call `plan` once."""
+
+    def __init__(self, options: ProtobufDataOptions) -> None:
+        self._options = options
+        self._structs: dict[tuple[int, str], StructPlan] = {}
+        self._keep: list[Schema] = []
+
+    def plan(self, schema: Schema, descriptor: Any) -> Plan:
+        """Raises `DataError` if values of `schema` can never be written as messages of `descriptor`."""
+        scalar = names.WRAPPED.get(descriptor.full_name)
+        if schema.type is not Type.STRUCT and scalar is not None:
+            return WrapperPlan(schema, ScalarPlan(schema, scalar), message_class(descriptor))
+        if schema.name in names.LOGICAL and descriptor.full_name == names.LOGICAL[schema.name]:
+            return LogicalPlan(schema, message_class(descriptor))
+        if schema.type is not Type.STRUCT:
+            raise DataError(f"Values of {schema!r} cannot be written as the message {descriptor.full_name}")
+        return self._struct(schema, descriptor, "")
+
+    def _struct(self, schema: Schema, descriptor: Any, path: str) -> StructPlan:
+        known = (id(schema.fields), descriptor.full_name)
+        found = self._structs.get(known)
+        if found is not None:
+            found.recursive = True
+            return found
+        plan = self._structs[known] = StructPlan(schema, message_class(descriptor), descriptor.full_name)
+        self._keep.append(schema)
+        targets = descriptor.fields_by_name
+        for member in schema.fields:
+            here = f"{path}.{member.name}" if path else member.name
+            if member.schema.type is Type.STRUCT and is_union(member.schema):
+                plan.fields.append(FieldPlan(member.name, "", self._union(member.schema, targets, here)))
+                continue
+            name = self._scrubbed(member.name)
+            target = targets.get(name)
+            if target is None:
+                raise DataError(f'Message {descriptor.full_name} has no field for "{here}" of the data\'s schema')
+            plan.fields.append(FieldPlan(member.name, name, self._field(member.schema, target, here)))
+        del self._structs[known]
+        return plan
+
+    def _scrubbed(self, name: str) -> str:
+        return scrub(name) if self._options.scrub_names else name
+
+    def _union(self, schema: Schema, targets: Any, path: str) -> UnionPlan:
+        branches: list[FieldPlan] = []
+        for member in schema.fields:
+            name = self._scrubbed(member.name)
+            target = targets.get(name)
+            here = f"{path}.{member.name}"
+            if target is None:
+                raise DataError(f'The message has no field for "{here}" of the data\'s schema')
+            branches.append(FieldPlan(member.name, name, self._field(member.schema, target, here)))
+        return UnionPlan(schema, branches)
+
+    def _field(self, schema: Schema, target: Any, path: str) -> Plan:
+        if target.is_repeated is not (schema.type in (Type.ARRAY, Type.MAP)):
+            raise _mismatch(schema, target, path)
+        if schema.type is Type.ARRAY:
+            assert schema.value_schema is not None
+            return ArrayPlan(schema, self._single(schema.value_schema, target, path + "[]"))
+        if schema.type is not Type.MAP:
+            return self._single(schema, target, path)
+        entry = target.message_type
+        if entry is None or not is_map(entry):
+            raise _mismatch(schema, target, path)
+        assert schema.key_schema is not None
+        assert schema.value_schema is not None
+        key, value = entry.fields
+        return MapPlan(
+            schema,
+            self._field(schema.key_schema, key, path + "{key}"),
+            self._field(schema.value_schema, value, path + "{}"),
+            None if entry.GetOptions().map_entry else message_class(entry),
+        )
+
+    def _single(self, schema: Schema, target: Any, path: str) -> Plan:
+        message = target.message_type
+        if schema.name in names.LOGICAL:
+            if message is None or message.full_name != names.LOGICAL[schema.name]:
+                raise _mismatch(schema, target, path)
+            return LogicalPlan(schema, message_class(message))
+        if schema.type is Type.STRUCT:
+            if message is None:
+                raise _mismatch(schema, target, path)
+            return self._struct(schema, message, path)
+        if schema.type in (Type.ARRAY, Type.MAP):
+            raise _mismatch(schema, target, path)
+        if message is not None:
+            scalar = names.WRAPPED.get(message.full_name)
+            if scalar is None or scalar not in _FITS[schema.type]:
+                raise _mismatch(schema, target, path)
+            return WrapperPlan(schema, ScalarPlan(schema, scalar), message_class(message))
+        if target.enum_type is not None:
+            return self._enum(schema, target, path)
+        kind = _kind(target)
+        if kind not in _FITS[schema.type]:
+            raise _mismatch(schema, target, path)
+        return ScalarPlan(schema, kind)
+
+    def _enum(self, schema: Schema, target: Any, path: str) -> EnumPlan:
+        if schema.type not in (Type.STRING, Type.INT32):
+            raise _mismatch(schema, target, path)
+        enum = target.enum_type
+        return EnumPlan(schema, enum.name, {value.name: value.number for value in enum.values})
+
+
+_KINDS: Final = {getattr(_F, name): name.removeprefix("TYPE_").lower() for name in dir(_F) if name.startswith("TYPE_")}
+
+
+def _kind(target: Any) -> str:
+    return _KINDS[target.type]
+
+
+def _mismatch(schema: Schema, target: Any, path: str) -> DataError:
+    kind = target.message_type.full_name if target.message_type is not None else _kind(target)
+    repeated = "repeated " if target.is_repeated else ""
+    return DataError(f'Values of {schema!r} in field "{path}" cannot be written as the Protobuf type {repeated}{kind}')

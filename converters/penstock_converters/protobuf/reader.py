@@ -1,0 +1,210 @@
+"""Generates, for one message and the Connect schema that stands for it, Python source that reads it fast.
+
+The bytes are parsed by the Protobuf runtime; the generated code turns its message into Connect's values.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError
+
+from penstock.data import Schema, Type
+from penstock.data.logical import LOGICAL_NAMES
+from penstock.errors import DataError, SerializationError
+from penstock_converters.protobuf import names
+from penstock_converters.protobuf.moments import FROM_MESSAGE
+from penstock_converters.protobuf.names import ProtobufDataOptions
+from penstock_converters.protobuf.to_connect import has_optional_keyword, is_map, union_field_name
+from penstock_registry.formats.protobuf import CompiledFile, message_class
+
+__all__ = ["Reader", "make_reader"]
+
+#: From the bytes of a message to a value.
+Reader = Callable[[bytes], Any]
+_UNSIGNED_64: Final = (FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64)
+
+
+class _Symbols(dict[int, str]):
+    """Enum numbers to names; a number without a name gets one that tells it."""
+
+    def __init__(self, enum: Any) -> None:
+        super().__init__()
+        self._name = enum.name
+        for value in enum.values:
+            self.setdefault(value.number, value.name)  # of aliases the first
+
+    def __missing__(self, number: int) -> str:
+        return f"{names.UNKNOWN_ENUM_VALUE}{self._name}_{number}"
+
+
+def _signed_64(number: int) -> int:
+    return number if number < 1 << 63 else number - (1 << 64)
+
+
+def _signed_8(number: int) -> int:
+    return (number + 128 & 0xFF) - 128
+
+
+def _signed_16(number: int) -> int:
+    return (number + 32768 & 0xFFFF) - 32768
+
+
+def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: ProtobufDataOptions) -> Reader:
+    """A function that reads bytes of the message `descriptor` as values of `schema`, which `ToConnect` made of it.
+
+    Raises `SerializationError` for bytes that are no such message, `DataError` for a message that has no Connect value.
+    """
+    convert = _Source(file, options).build(descriptor, schema)
+    parse = message_class(descriptor).FromString
+    complete = file.has_required_fields
+
+    def read(data: bytes) -> Any:
+        try:
+            message = parse(data)
+        except DecodeError as error:
+            raise SerializationError(f"the data is no {descriptor.full_name} message: {error}") from None
+        if complete and not message.IsInitialized():
+            missing = ", ".join(message.FindInitializationErrors())
+            raise SerializationError(f"{descriptor.full_name} message is missing required fields: {missing}")
+        try:
+            return convert(message)
+        except RecursionError:
+            raise DataError(
+                f"{descriptor.full_name} is nested too deep to be read as a struct"
+                " (generate.struct.for.nulls does not go with a message that holds itself)"
+            ) from None
+
+    return read
+
+
+class _Source:
+    def __init__(self, file: CompiledFile, options: ProtobufDataOptions) -> None:
+        self._file = file
+        self._options = options
+        self._functions: list[str] = []
+        self._known: dict[tuple[int, str], str] = {}
+        self._keep: list[Schema] = []
+        self._count = 0
+        self.env: dict[str, Any] = {"U64": _signed_64, "I8": _signed_8, "I16": _signed_16, "getattr": getattr}
+
+    def build(self, descriptor: Any, schema: Schema) -> Callable[[Any], Any]:
+        if schema.type is Type.STRUCT:
+            name = self._message(descriptor, schema)
+        else:
+            name = self._name("f")
+            value = self._value(descriptor.fields_by_name[names.VALUE], schema, "m.value")
+            self._functions.append(f"def {name}(m):\n    return {value}\n")
+        source = "\n".join(self._functions)
+        exec(compile(source, f"<protobuf reader of {descriptor.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it but identifiers that the runtime has checked
+        return self.env[name]  # type: ignore[no-any-return]  # the function just made
+
+    def _name(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+    def _constant(self, value: Any) -> str:
+        name = self._name("K")
+        self.env[name] = value
+        return name
+
+    def _message(self, descriptor: Any, schema: Schema) -> str:
+        known = (id(schema), descriptor.full_name)
+        if known in self._known:
+            return self._known[known]
+        self._keep.append(schema)  # an id is one schema's only as long as it lives
+        name = self._known[known] = self._name("f")
+        has = self._constant(message_class(descriptor).HasField)
+        pairs = self._unions(descriptor, schema)
+        done = {f.name for oneof in self._file.oneofs(descriptor) for f in oneof.fields}
+        for field in descriptor.fields:
+            if field.name not in done:
+                member = schema.field(field.name)
+                assert member is not None
+                pairs.append((field.name, self._field(field, member.schema, has)))
+        body = ", ".join(f"{key!r}: {value}" for key, value in pairs)
+        self._functions.append(f"def {name}(m):\n    return {{{body}}}\n")
+        return name
+
+    def _unions(self, descriptor: Any, schema: Schema) -> list[tuple[str, str]]:
+        pairs: list[tuple[str, str]] = []
+        for oneof in self._file.oneofs(descriptor):
+            if self._options.flatten_unions:
+                which = self._constant(message_class(descriptor).HasField)
+                for field in oneof.fields:
+                    member = schema.field(field.name)
+                    assert member is not None
+                    value = self._value(field, member.schema, _get(field.name))
+                    pairs.append((field.name, f"({value} if {which}(m, {field.name!r}) else None)"))
+                continue
+            name = union_field_name(oneof, self._options)
+            member = schema.field(name)
+            assert member is not None
+            pairs.append((name, f"{self._union(oneof, member.schema)}(m)"))
+        return pairs
+
+    def _union(self, oneof: Any, schema: Schema) -> str:
+        name = self._name("u")
+        which = self._constant(message_class(oneof.containing_type).WhichOneof)
+        lines = [f"def {name}(m):", f"    w = {which}(m, {oneof.name!r})", "    if w is None: return None"]
+        for field in oneof.fields:
+            member = schema.field(field.name)
+            assert member is not None
+            value = self._value(field, member.schema, _get(field.name))
+            pairs = ", ".join(f"{f.name!r}: {value if f.name == field.name else None}" for f in oneof.fields)
+            lines.append(f"    if w == {field.name!r}: return {{{pairs}}}")
+        self._functions.append("\n".join(lines) + "\n")
+        return name
+
+    def _field(self, field: Any, schema: Schema, has: str) -> str:
+        get = _get(field.name)
+        message = field.message_type
+        if field.is_repeated:
+            return self._repeated(field, schema, get)
+        value = self._value(field, schema, get)
+        always = message is None and not has_optional_keyword(field, self._file, self._options)
+        if always or self._options.struct_for_nulls:
+            return value
+        return f"({value} if {has}(m, {field.name!r}) else None)"
+
+    def _repeated(self, field: Any, schema: Schema, get: str) -> str:
+        message = field.message_type
+        if message is None or not is_map(message):
+            assert schema.value_schema is not None
+            value = self._value(field, schema.value_schema, "x")
+            return f"{get}[:]" if value == "x" else f"[{value} for x in {get}]"
+        key_field, value_field = message.fields
+        assert schema.key_schema is not None
+        assert schema.value_schema is not None
+        if message.GetOptions().map_entry:
+            key = self._value(key_field, schema.key_schema, "k")
+            value = self._value(value_field, schema.value_schema, "x")
+            return f"{{{key}: {value} for k, x in {get}.items()}}"
+        key = self._value(key_field, schema.key_schema, "x.key")
+        value = self._value(value_field, schema.value_schema, "x.value")
+        return f"{{{key}: {value} for x in {get}}}"
+
+    def _value(self, field: Any, schema: Schema, x: str) -> str:
+        """The Connect value of one runtime value: an expression over the expression `x`."""
+        message = field.message_type
+        if message is not None:
+            if schema.name in LOGICAL_NAMES and message.full_name == names.LOGICAL[schema.name]:
+                return f"{self._constant(FROM_MESSAGE[schema.name])}({x})"
+            scalar = names.WRAPPED.get(message.full_name)
+            if scalar is not None:
+                return f"U64({x}.value)" if scalar == "uint64" else f"{x}.value"
+            return f"{self._message(message, schema)}({x})"
+        if field.enum_type is not None:
+            return x if schema.type is Type.INT32 else f"{self._constant(_Symbols(field.enum_type))}[{x}]"
+        if field.type in _UNSIGNED_64:
+            return f"U64({x})"
+        if schema.type is Type.INT8:
+            return f"I8({x})"
+        return f"I16({x})" if schema.type is Type.INT16 else x
+
+
+def _get(name: str) -> str:
+    return f"getattr(m, {name!r})" if keyword.iskeyword(name) else f"m.{name}"

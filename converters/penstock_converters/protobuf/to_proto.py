@@ -1,0 +1,284 @@
+"""From a Connect schema to a .proto file, as Confluent's ``ProtobufData.fromConnectSchema`` maps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from penstock.data import DECIMAL_NAME, Schema, Type
+from penstock.data.logical import SCALE_FIELD
+from penstock.errors import DataError
+from penstock_converters.protobuf import names
+from penstock_converters.protobuf.names import ProtobufDataOptions, is_union, union_name
+from penstock_converters.scrub import scrub
+from penstock_registry.formats.protobuf.meta import FIELD_META, meta_option
+from penstock_registry.formats.protobuf.model import (
+    Enum,
+    EnumValue,
+    FieldDecl,
+    Message,
+    OneOf,
+    Option,
+    ProtoFile,
+    TypeDecl,
+)
+
+__all__ = ["ToProto", "scalar_of", "wrapper_of"]
+
+_SCALARS: Final = {
+    Type.INT8: "int32",
+    Type.INT16: "int32",
+    Type.INT32: "int32",
+    Type.INT64: "int64",
+    Type.FLOAT32: "float",
+    Type.FLOAT64: "double",
+    Type.BOOLEAN: "bool",
+    Type.STRING: "string",
+    Type.BYTES: "bytes",
+}
+#: What ``io.confluent.connect.protobuf.Type`` may ask for.
+_ASKED: Final = {
+    Type.INT32: frozenset({"int32", "sint32", "sfixed32", "uint32", "fixed32"}),
+    Type.INT64: frozenset(
+        {"int64", "sint64", "sfixed64", "uint64", "fixed64", "uint32", "fixed32"}
+    ),
+}  # fmt: skip
+
+
+def scalar_of(schema: Schema) -> str:
+    """The Protobuf type of a Connect primitive: the usual one, or the one its parameter asks for."""
+    asked = schema.parameters.get(names.TYPE)
+    if asked is None or schema.type not in _ASKED:
+        return _SCALARS[schema.type]
+    if asked not in _ASKED[schema.type]:
+        raise DataError(
+            f"The parameter {names.TYPE} of {schema!r} is {asked}: expected one of {', '.join(sorted(_ASKED[schema.type]))}"
+        )
+    return asked
+
+
+def wrapper_of(schema: Schema) -> str:
+    """The wrapper message of a primitive that stands alone."""
+    return names.WRAPPERS[_SCALARS[schema.type]]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What is gathered of one message."""
+
+    name: str
+    fields: list[FieldDecl] = field(default_factory=list)
+    oneofs: list[OneOf] = field(default_factory=list)
+    messages: dict[str, Message | None] = field(default_factory=dict)
+    shapes: dict[str, Schema] = field(default_factory=dict)
+    enums: dict[str, Enum] = field(default_factory=dict)
+
+    def build(self) -> Message:
+        nested: list[TypeDecl] = [m for m in self.messages.values() if m is not None]
+        return Message(self.name, tuple(self.fields), tuple(self.oneofs), (*nested, *self.enums.values()))
+
+
+class ToProto:
+    """One conversion: make one, call `convert` once."""
+
+    def __init__(self, options: ProtobufDataOptions) -> None:
+        self._options = options
+        self._defaults = 0
+        self._imports: dict[str, None] = {}
+        self._seen: set[tuple[str, str]] = set()
+
+    def convert(self, schema: Schema) -> ProtoFile:
+        """The file whose first message is `schema`, a struct. Raises `DataError`."""
+        if schema.type is not Type.STRUCT:
+            raise DataError(
+                f"Unsupported root schema of type {schema.type.name}: Protobuf data is a message;"
+                " put the value into a field of a struct (HoistField does)"
+            )
+        package = (schema.name or "").rpartition(".")[0] or None
+        message = self._message(self._name(schema.name), schema)
+        return ProtoFile("proto3", package, tuple(self._imports), types=(message,))
+
+    def _name(self, name: str | None) -> str:
+        """A message's name: the last part of a schema's, or a made-up one."""
+        if name is None:
+            self._defaults += 1
+            return f"{names.DEFAULT_NAME}{self._defaults}"
+        return self._scrubbed(name.rpartition(".")[2])
+
+    def _scrubbed(self, name: str) -> str:
+        return scrub(name) if self._options.scrub_names else name
+
+    def _message(self, name: str, schema: Schema) -> Message:
+        parts = _Parts(name)
+        index = 1
+        for member in schema.fields:
+            tag = _tag(member.schema)
+            if tag is None:
+                tag, index = index, index + 1
+            made = self._field(parts, member.schema, self._scrubbed(member.name), tag, in_oneof=False)
+            if made is not None:
+                parts.fields.append(made)
+        return parts.build()
+
+    def _field(self, parts: _Parts, schema: Schema, name: str, tag: int, in_oneof: bool) -> FieldDecl | None:
+        """A field; None for a union, which becomes a oneof of `parts`."""
+        if schema.type is Type.STRUCT and is_union(schema):
+            self._oneof(parts, schema)
+            return None
+        label: str | None = None
+        inner = schema
+        if schema.type is Type.ARRAY:
+            label = "repeated"
+            assert schema.value_schema is not None
+            inner = schema.value_schema
+        elif schema.type is Type.MAP:
+            label = "repeated"
+        elif self._options.optional_for_nullables and schema.optional and not in_oneof:
+            label = "optional"
+        params: dict[str, str] = {}
+        type_name = self._type(inner, params, name)
+        self._define(parts, inner, type_name)
+        options: list[Option] = []
+        if in_oneof or label == "optional":
+            options.append(Option("deprecated", "boolean", "false"))
+        # Confluent's texts have this one parameter with its key first, and the others with their values first.
+        meta = meta_option(FIELD_META, "", params, value_first=names.CONNECT_TYPE not in params)
+        if meta is not None:
+            options.append(meta)
+        return FieldDecl(name, type_name, tag, label, options=tuple(options))
+
+    def _oneof(self, parts: _Parts, schema: Schema) -> None:
+        name = self._scrubbed(union_name(schema))
+        fields: list[FieldDecl] = []
+        for member in schema.fields:
+            tag = _tag(member.schema)
+            if tag is None or tag < 1:
+                raise DataError(
+                    f"{parts.name}.{member.name}: Field numbers must be positive integers. A field of a union has no"
+                    f" number of its own making: set the parameter {names.TAG} on the schemas of the fields"
+                )
+            made = self._field(parts, member.schema, self._scrubbed(member.name), tag, in_oneof=True)
+            if made is None or made.label == "repeated":
+                raise DataError(
+                    f"{parts.name}.{member.name}: a field of a union can be no array, map or union of its own"
+                )
+            fields.append(made)
+        parts.oneofs.append(OneOf(name, tuple(fields)))
+
+    def _type(self, schema: Schema, params: dict[str, str], name: str) -> str:
+        logical = names.LOGICAL.get(schema.name or "")
+        if logical is not None:
+            if schema.name == DECIMAL_NAME:
+                # in the order of a Java hash map
+                for key, parameter in (
+                    (names.META_PRECISION, names.DECIMAL_PRECISION),
+                    (names.META_SCALE, SCALE_FIELD),
+                ):
+                    if parameter in schema.parameters:
+                        params[key] = schema.parameters[parameter]
+            return logical
+        match schema.type:
+            case Type.ARRAY:
+                raise DataError(f"Array cannot be nested: field {name}; put the inner array into a struct")
+            case Type.MAP:
+                return names.map_entry(self._name(schema.name))
+            case Type.STRUCT:
+                return self._name(schema.name)
+            case Type.STRING if self._options.enum_parameter in schema.parameters:
+                return self._scrubbed(schema.parameters[self._options.enum_parameter].rpartition(".")[2])
+            case Type.INT32 if self._is_int_enum(schema):
+                return self._scrubbed(schema.parameters[self._options.enum_parameter].rpartition(".")[2])
+            case Type.INT8 | Type.INT16:
+                params[names.CONNECT_TYPE] = schema.type.value
+        if schema.optional and self._options.wrapper_for_nullables:
+            return wrapper_of(schema)
+        return scalar_of(schema)
+
+    def _is_int_enum(self, schema: Schema) -> bool:
+        # Without a name (release 7.0 made such) the field is a number and only the definition tells of the enum.
+        return self._options.enum_parameter in schema.parameters and schema.name is not None
+
+    def _define(self, parts: _Parts, schema: Schema, type_name: str) -> None:
+        """See to it that `type_name` can be resolved in the message of `parts`."""
+        if schema.name in names.LOGICAL:
+            self._imports[names.FILES[type_name]] = None
+        elif schema.type is Type.STRUCT:
+            self._struct(parts, schema, type_name)
+        elif schema.type is Type.MAP:
+            if type_name in parts.messages:
+                raise _twice(parts.name, type_name)
+            parts.messages[type_name] = None
+            parts.messages[type_name] = self._entry(type_name, schema)
+        elif self._options.enum_parameter in schema.parameters and schema.type in (Type.STRING, Type.INT32):
+            self._enum(parts, schema)
+        elif type_name in names.WRAPPED:
+            self._imports[names.WRAPPERS_FILE] = None
+
+    def _struct(self, parts: _Parts, schema: Schema, type_name: str) -> None:
+        known = parts.shapes.setdefault(type_name, schema)
+        if known is not schema and not _alike(known, schema):
+            raise _twice(parts.name, type_name)
+        if (parts.name, type_name) in self._seen:
+            return
+        self._seen.add((parts.name, type_name))
+        parts.messages[type_name] = None  # keeps its place before those that are nested while it is made
+        parts.messages[type_name] = self._message(type_name, schema)
+
+    def _entry(self, name: str, schema: Schema) -> Message:
+        parts = _Parts(name)
+        for number, (member, inner) in enumerate(
+            ((names.KEY, schema.key_schema), (names.VALUE, schema.value_schema)), 1
+        ):
+            assert inner is not None
+            made = self._field(parts, inner, member, number, in_oneof=False)
+            if made is None:
+                raise DataError(f"The {member} of map {name} is a union: put it into a struct")
+            parts.fields.append(made)
+        return parts.build()
+
+    def _enum(self, parts: _Parts, schema: Schema) -> None:
+        parameter = self._options.enum_parameter
+        name = self._scrubbed(schema.parameters[parameter].rpartition(".")[2])
+        if schema.type is Type.INT32 and schema.name is None:
+            self._defaults += 1  # as release 7.0 counts: the name is asked for twice
+            name = self._name(None)
+        if name in parts.enums:
+            return
+        parts.enums[name] = _enum_of(name, schema, f"{parameter}.")
+
+
+def _enum_of(name: str, schema: Schema, prefix: str) -> Enum:
+    values = [
+        EnumValue(key.removeprefix(prefix), _number(key, text))
+        for key, text in schema.parameters.items()
+        if key.startswith(prefix)
+    ]
+    if not values:
+        raise DataError(f"The enum {name} has no symbols: expected parameters {prefix}SYMBOL = number")
+    if values[0].number != 0:
+        # proto3 wants the zero first
+        values.sort(key=lambda value: value.number)
+    alias = len({v.number for v in values}) < len(values)
+    return Enum(name, tuple(values), (Option("allow_alias", "boolean", "true"),) if alias else ())
+
+
+def _number(key: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise DataError(f"The parameter {key} is {text!r}: expected a number") from None
+
+
+def _tag(schema: Schema) -> int | None:
+    text = schema.parameters.get(names.TAG)
+    return None if text is None else _number(names.TAG, text)
+
+
+def _alike(a: Schema, b: Schema) -> bool:
+    return a.fields is b.fields or [(f.name, f.schema) for f in a.fields] == [(f.name, f.schema) for f in b.fields]
+
+
+def _twice(message: str, name: str) -> DataError:
+    return DataError(
+        f"Two different schemas inside {message} are called {name}; Protobuf needs a name for each: rename one"
+    )
