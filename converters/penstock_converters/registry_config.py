@@ -75,6 +75,7 @@ _REFUSED: Final = {
     "specific.avro.reader": "there are no generated Java classes",
     "avro.use.logical.type.converters": "Connect's logical types are always converted",
     "schema.format": "schemas are fetched as they were registered",
+    "preserve.additional.properties": "properties that a schema does not name are not kept",
 }
 _NO_EFFECT_VALUES: Final = {"false", "", "none", "null"}
 #: Known to Confluent's clients, of no effect here.
@@ -82,6 +83,9 @@ _NO_EFFECT: Final = frozenset(
     {
         "latest.cache.size", "latest.cache.ttl.sec", "missing.id.cache.ttl.sec", "missing.version.cache.ttl.sec",
         "missing.schema.cache.ttl.sec", "missing.cache.size", "avro.remove.java.properties", "json.indent.output",
+        # for Java classes that schemas are made of
+        "json.schema.spec.version", "json.oneof.for.nullables", "json.default.property.inclusion",
+        "json.write.dates.iso8601", "json.schema.scan.packages", "json.key.type", "json.value.type", "type.property",
         "http.connect.timeout.ms", "url.random.initial.index",
     }
 )  # fmt: skip

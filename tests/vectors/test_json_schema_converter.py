@@ -142,7 +142,7 @@ def _folded(schema: Any, around: tuple[dict[str, Any], ...]) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "fields" in schema:
-        if any(_head(schema) == _head(outer) for outer in around):
+        if "name" in schema and any(_head(schema) == _head(outer) for outer in around):
             return {"type": "STRUCT", "optional": schema["optional"], "name": schema["name"], "cyclic": True}
         around = (*around, schema)
         fields = [{**field, "schema": _folded(field["schema"], around)} for field in schema["fields"]]
@@ -152,4 +152,4 @@ def _folded(schema: Any, around: tuple[dict[str, Any], ...]) -> Any:
 
 def _head(schema: dict[str, Any]) -> Any:
     others = {key: value for key, value in schema.items() if key != "fields"}
-    return others, [field["name"] for field in schema["fields"]], "name" in schema
+    return others, [field["name"] for field in schema["fields"]]

@@ -36,7 +36,7 @@ class JsonSchemaOptions:
     ignore_modern_dialects: bool = False
     numeric_decimals: bool = False
     general_sum_types: bool = False
-    flatten_singleton_unions: bool = True
+    flatten_singleton_unions: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> JsonSchemaOptions:

@@ -21,26 +21,30 @@ __all__ = ["incompatibilities"]
 _MAX_MESSAGES: Final = 1000
 
 
-def incompatibilities(old: m.Node, new: m.Node) -> list[str]:
-    """Why data of `old` cannot be read with `new`, one message a reason; empty if it can."""
-    comparison = _Comparison()
+def incompatibilities(old: m.Node, new: m.Node, lenient: bool = False) -> list[str]:
+    """Why data of `old` cannot be read with `new`, one message a reason; empty if it can. `lenient` lets properties
+    be added to what takes any (``compatibilityPolicy``)."""
+    comparison = _Comparison(lenient)
     comparison.compare(old, new)
     return [message(kind, path) for kind, path in comparison.problems]
 
 
 class _Comparison:
-    def __init__(self) -> None:
+    def __init__(self, lenient: bool = False) -> None:
+        self._lenient = lenient
         self.problems: list[tuple[str, str]] = []
         self._path: list[str] = []
         self._open: set[int] = set()
         self._guarded = 0
-        #: Pairs known to be fine wherever they stand.
+        self._enough = _MAX_MESSAGES
+        #: Pairs known to fit, or not to, wherever they stand.
         self._fine: set[tuple[int, int]] = set()
+        self._broken: set[tuple[int, int]] = set()
 
     # --- noting
 
     def note(self, kind: str, *inner: str) -> None:
-        if not is_compatible(kind):
+        if not is_compatible(kind, self._lenient):
             self.problems.append((kind, "#/" + "/".join((*self._path, *inner))))
 
     @contextmanager
@@ -51,14 +55,24 @@ class _Comparison:
         finally:
             del self._path[-len(path) :]
 
-    def aside(self, old: m.Node | None, new: m.Node | None) -> list[tuple[str, str]]:
-        """The problems between two nodes, not noted here."""
+    def aside(self, old: m.Node | None, new: m.Node | None, enough: int) -> list[tuple[str, str]]:
+        """The problems between two nodes, not noted here; no more are looked for once there are `enough`."""
         outer, self.problems = self.problems, []
+        limit, self._enough = self._enough, enough
         try:
             self.compare(old, new)
             return self.problems
         finally:
-            self.problems = outer
+            self.problems, self._enough = outer, limit
+
+    def fits(self, old: m.Node, new: m.Node) -> bool:
+        pair = (id(m.resolve(old)), id(m.resolve(new)))
+        if pair in self._broken:
+            return False
+        if not self.aside(old, new, 1):
+            return True
+        self._broken.add(pair)
+        return False
 
     # --- any two schemas
 
@@ -69,7 +83,7 @@ class _Comparison:
             return
         old, new = m.resolve(old), m.resolve(new)
         pair = (id(old), id(new))
-        if pair in self._fine or len(self.problems) > _MAX_MESSAGES:
+        if pair in self._fine or len(self.problems) >= self._enough:
             return
         noted, guarded = len(self.problems), self._guarded
         self._compare(old, new)
@@ -100,9 +114,9 @@ class _Comparison:
             branches = new.subschemas
             if len(branches) != 1 and new.criterion == "allOf":
                 return False
-            return any(not self.aside(old, branch) for branch in branches)
+            return any(self.fits(old, branch) for branch in branches)
         if isinstance(old, m.Combined) and not isinstance(new, m.Combined) and len(old.subschemas) == 1:
-            return not self.aside(old.subschemas[0], new)
+            return self.fits(old.subschemas[0], new)
         return False
 
     # --- one kind each
@@ -146,7 +160,7 @@ class _Comparison:
 
     def negations(self, old: m.Not, new: m.Not) -> None:
         with self.at("not"):
-            self.note("NOT_TYPE_EXTENDED" if self.aside(new.schema, old.schema) else "NOT_TYPE_NARROWED")
+            self.note("NOT_TYPE_NARROWED" if self.fits(new.schema, old.schema) else "NOT_TYPE_EXTENDED")
 
     def combinations(self, old: m.Combined, new: m.Combined) -> None:
         if old.criterion != new.criterion:
@@ -163,7 +177,7 @@ class _Comparison:
         fitting: list[list[int]] = []
         for index, one in enumerate(before):
             with self.at(old.criterion, str(index)):
-                fitting.append([i for i, other in enumerate(after) if not self.aside(one, other)])
+                fitting.append([i for i, other in enumerate(after) if self.fits(one, other)])
         if maximum_matching(fitting) < min(len(before), len(after)):
             self.note("COMBINED_TYPE_SUBSCHEMAS_CHANGED")
 
@@ -208,7 +222,7 @@ class _Comparison:
             self.note(f"{what}_REMOVED_FROM_CLOSED_CONTENT_MODEL")
 
     def _covered(self, what: str, old: m.Node, new: m.Node) -> None:
-        found = self.aside(old, new)
+        found = self.aside(old, new, self._enough)
         self.problems += found
         self.note(f"{what}_{'NOT' if found else 'IS'}_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -14,7 +15,7 @@ from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202
 
 from penstock.api import InvalidSchemaError
 
-__all__ = ["DEFAULT", "DIALECTS", "Dialect", "Scope", "dialect_of", "scopes"]
+__all__ = ["DEFAULT", "DIALECTS", "Dialect", "Scope", "dialect_of", "scope_of"]
 
 #: Where a text without an ``$id`` is said to stand, so that relative references have something to be relative to.
 _NOWHERE: Final = "penstock-schema:///"
@@ -57,18 +58,26 @@ def dialect_of(tree: Any, ignore_modern: bool = False) -> Dialect:
 
 
 class Scope:
-    """A place in a text from which references are looked up."""
+    """A place in a text from which references are looked up.
 
-    def __init__(self, resolver: Any, specification: Specification[Any]) -> None:
-        self._resolver = resolver
+    The text is searched for ids only once the first reference asks: most schemas have none, and what is wrong with a
+    schema is told better by those who know its keywords.
+    """
+
+    def __init__(self, find_resolver: Callable[[], Any], specification: Specification[Any]) -> None:
+        self._find_resolver = find_resolver
         self._specification = specification
+
+    @cached_property
+    def _resolver(self) -> Any:
+        return self._find_resolver()
 
     def enter(self, tree: Any) -> Scope:
         """The scope inside a subschema, which may have an ``$id`` of its own."""
         if not isinstance(tree, dict) or not (isinstance(tree.get("$id"), str) or isinstance(tree.get("id"), str)):
             return self
-        inner = self._resolver.in_subresource(self._specification.create_resource(tree))
-        return Scope(inner, self._specification)
+        resource = self._specification.create_resource(tree)
+        return Scope(lambda: self._resolver.in_subresource(resource), self._specification)
 
     def look_up(self, ref: str) -> tuple[Any, Scope]:
         """The tree `ref` names and its scope. Raises `InvalidSchemaError`."""
@@ -79,13 +88,16 @@ class Scope:
                 f"Invalid JSON schema: the reference {ref} leads to nothing in the schema and to none of its"
                 " registered references; schemas are never fetched"
             ) from error
-        return found.contents, Scope(found.resolver, self._specification)
+        return found.contents, Scope(lambda: found.resolver, self._specification)
 
 
-def scopes(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Scope:
+def scope_of(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Scope:
     """The scope of a whole text, with the trees of its references by name."""
-    specification = dialect.specification
-    root = specification.create_resource(tree)
+    return Scope(lambda: _resolver(tree, dialect, referenced), dialect.specification)
+
+
+def _resolver(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Any:
+    root = dialect.specification.create_resource(tree)
     base = _base(root)
     resources = [(base, root)]
     for name, other in referenced.items():
@@ -95,10 +107,11 @@ def scopes(tree: Any, dialect: Dialect, referenced: Mapping[str, Any]) -> Scope:
         if own != _NOWHERE:
             resources.append((own, resource))
     try:
+        # The first of a name wins: the text itself, then references in their order.
         registry: Registry[Any] = META_SCHEMAS.with_resources(reversed(resources)).crawl()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidSchemaError(f"Invalid JSON schema: {error}") from error
-    return Scope(registry.resolver(base), specification)
+        raise InvalidSchemaError(f"Invalid JSON schema: its ids cannot be read: {error}") from error
+    return registry.resolver(base)
 
 
 def _base(resource: Resource[Any]) -> str:

@@ -41,6 +41,12 @@ _COMPATIBLE: Final = frozenset(
     }
 )  # fmt: skip
 
+#: What is harmless as well to whom a property not yet written down counts as one that nobody has used yet.
+_COMPATIBLE_LENIENT: Final = _COMPATIBLE | {
+    "OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL",
+    "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL",
+}
+
 _ADDED: Final = "The keyword at path '{path}' in the %new% schema is not present in the %old% schema"
 _MORE: Final = "The value at path '{path}' in the %new% schema is more than its value in the %old% schema"
 _LESS: Final = "The value at path '{path}' in the %new% schema is less than its value in the %old% schema"
@@ -109,8 +115,8 @@ _BY_ENDING: Final = (
 )
 
 
-def is_compatible(kind: str) -> bool:
-    return kind in _COMPATIBLE
+def is_compatible(kind: str, lenient: bool = False) -> bool:
+    return kind in (_COMPATIBLE_LENIENT if lenient else _COMPATIBLE)
 
 
 def message(kind: str, path: str) -> str:

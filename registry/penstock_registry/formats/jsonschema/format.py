@@ -52,6 +52,15 @@ class JsonParsedSchema:
             return ["Incompatible because of different schema type"]
         return incompatibilities(previous.node, self.node)
 
+    def incompatibilities_lenient(self, previous: ParsedSchema) -> list[str]:
+        if not isinstance(previous, JsonParsedSchema):
+            return self.incompatibilities(previous)
+        return incompatibilities(previous.node, self.node, lenient=True)
+
+    def top_level_fields(self) -> frozenset[str]:
+        properties = self.tree.get("properties") if isinstance(self.tree, dict) else None
+        return frozenset(properties) if isinstance(properties, dict) else frozenset()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, JsonParsedSchema):
             return NotImplemented

@@ -9,19 +9,21 @@ from typing import Any, Final
 
 from penstock.api import InvalidSchemaError
 from penstock_registry.formats.jsonschema import model as m
-from penstock_registry.formats.jsonschema.dialects import Dialect, Scope, dialect_of, scopes
+from penstock_registry.formats.jsonschema.dialects import Dialect, Scope, dialect_of, scope_of
 
 __all__ = ["load"]
 
 _NUMBER: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _STRING: Final = ("minLength", "maxLength", "pattern", "format")
 _ARRAY: Final = ("items", "additionalItems", "minItems", "maxItems", "uniqueItems")
-_ARRAY_MODERN: Final = (*_ARRAY, "prefixItems", "contains", "minContains", "maxContains", "unevaluatedItems")
+_ARRAY_LATER: Final = ((6, ("contains",)), (2019, ("prefixItems", "minContains", "maxContains", "unevaluatedItems")))
 _OBJECT: Final = (
     "properties", "required", "minProperties", "maxProperties", "dependencies", "patternProperties",
     "additionalProperties",
 )  # fmt: skip
-_OBJECT_MODERN: Final = (*_OBJECT, "propertyNames", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
+_OBJECT_LATER: Final = (
+    (6, ("propertyNames",)), (2019, ("dependentRequired", "dependentSchemas", "unevaluatedProperties")),
+)  # fmt: skip
 _COMBINED: Final = ("oneOf", "allOf", "anyOf")
 _CONDITIONAL: Final = ("if", "then", "else")
 _ANNOTATIONS: Final = ("title", "description", "default")
@@ -36,7 +38,7 @@ def load(tree: Any, referenced: Mapping[str, Any], ignore_modern: bool = False) 
     dialect = dialect_of(tree, ignore_modern)
     loader = _Loader(dialect)
     try:
-        root = loader.node(tree, scopes(tree, dialect, referenced).enter(tree), "#")
+        root = loader.node(tree, scope_of(tree, dialect, referenced), "#")
         loader.follow_references()
     except RecursionError:
         raise InvalidSchemaError("Invalid JSON schema: nested too deeply") from None
@@ -161,10 +163,9 @@ class _Extraction:
     def _guessed(self) -> list[m.Node]:
         """Parts for keywords that stand without their type."""
         parts: list[m.Node] = []
-        array = _ARRAY_MODERN if self._dialect.year > 4 else _ARRAY
-        if self._left(array):
+        if self._left(_ARRAY, _ARRAY_LATER):
             parts.append(self._array())
-        if self._left(_OBJECT_MODERN if self._dialect.year > 4 else _OBJECT):
+        if self._left(_OBJECT, _OBJECT_LATER):
             parts.append(self._object())
         if self._left(_NUMBER):
             parts.append(self._number(False))
@@ -180,8 +181,10 @@ class _Extraction:
             )
         return parts
 
-    def _left(self, keywords: Iterable[str]) -> bool:
-        return any(keyword in self._tree and keyword not in self._used for keyword in keywords)
+    def _left(self, keywords: Iterable[str], later: Iterable[tuple[int, tuple[str, ...]]] = ()) -> bool:
+        """Whether a keyword is there that no part was made of; `later` are keywords that came with a draft."""
+        since = [keyword for year, group in later if self._dialect.year >= year for keyword in group]
+        return any(keyword in self._tree and keyword not in self._used for keyword in (*keywords, *since))
 
     # --- kinds
 
@@ -212,10 +215,11 @@ class _Extraction:
     def _array(self) -> m.Node:
         node = m.ArrayNode(
             min_items=self._count("minItems"), max_items=self._count("maxItems"), unique=self._flag("uniqueItems"),
-            contains=self._maybe_child("contains"), min_contains=self._count("minContains"),
-            max_contains=self._count("maxContains"),
-            unevaluated=self._maybe_child("unevaluatedItems") if self._dialect.modern else None,
+            contains=self._maybe_child("contains") if self._dialect.year >= 6 else None,
         )  # fmt: skip
+        if self._dialect.modern:
+            node.min_contains, node.max_contains = self._count("minContains"), self._count("maxContains")
+            node.unevaluated = self._maybe_child("unevaluatedItems")
         first, rest = "items", "additionalItems"
         if self._dialect.year >= 2020 and not isinstance(self._tree.get("items"), list):
             first, rest = "prefixItems", "items"
@@ -242,7 +246,7 @@ class _Extraction:
             required=frozenset(self._texts(self._list("required"), "required")) if "required" in self._tree else frozenset(),
             closed=isinstance(additional, m.Nothing),
             patterns=self._children("patternProperties"),
-            property_names=self._maybe_child("propertyNames"),
+            property_names=self._maybe_child("propertyNames") if self._dialect.year >= 6 else None,
             min_properties=self._count("minProperties"), max_properties=self._count("maxProperties"),
             schema_dependencies=self._children("dependentSchemas") if self._dialect.modern else {},
             unevaluated=self._maybe_child("unevaluatedProperties") if self._dialect.modern else None,
