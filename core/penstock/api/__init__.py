@@ -36,7 +36,15 @@ from penstock.api.connector import (
 )
 from penstock.api.converter import Converter, Deserializer, HeaderConverter, Serializer
 from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
-from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference, Service
+from penstock.api.registry import (
+    HasFields,
+    InvalidSchemaError,
+    KnowsLenience,
+    ParsedSchema,
+    SchemaFormat,
+    SchemaReference,
+    Service,
+)
 from penstock.api.transform import (
     NOTHING,
     WHOLE_RECORD,
@@ -67,8 +75,10 @@ __all__ = [
     "Deserializer",
     "ErrantRecordReporter",
     "ExactlyOnceSupport",
+    "HasFields",
     "HeaderConverter",
     "InvalidSchemaError",
+    "KnowsLenience",
     "OffsetStorageReader",
     "ParsedSchema",
     "Plugin",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from penstock.errors import DataError
 
-__all__ = ["InvalidSchemaError", "ParsedSchema", "SchemaFormat", "SchemaReference", "Service"]
+__all__ = ["HasFields", "InvalidSchemaError", "KnowsLenience", "ParsedSchema", "SchemaFormat", "SchemaReference", "Service"]
 
 
 class InvalidSchemaError(DataError):
@@ -50,6 +50,22 @@ class ParsedSchema(Protocol):
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
         """Why data written with `previous` cannot be read with this schema; empty if it can. One message each, with
         path, old and new."""
+
+
+@runtime_checkable
+class HasFields(Protocol):
+    """A parsed schema whose fields can be told (``validateFields`` needs it)."""
+
+    def top_level_fields(self) -> frozenset[str]:
+        """The names of the fields of the record, object or first message; empty if it is none of these."""
+
+
+@runtime_checkable
+class KnowsLenience(Protocol):
+    """A parsed schema whose language has a milder rule of compatibility (``compatibilityPolicy=LENIENT``)."""
+
+    def incompatibilities_lenient(self, previous: ParsedSchema) -> list[str]:
+        """As `ParsedSchema.incompatibilities`, by the milder rule."""
 
 
 class SchemaFormat(ABC):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.api.registry import ParsedSchema
-from penstock_registry.server.content import StoredSchema
+from penstock.api.registry import HasFields, KnowsLenience, ParsedSchema
+from penstock_registry.server.content import RESERVED_PROPERTY, SchemaContent, StoredSchema
 from penstock_registry.server.reading import Candidate, SchemaReader
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -31,7 +31,11 @@ def check_compatibility(
     if group:
         wanted = _group_value(candidate.content.metadata, group)
         earlier = [stored for stored in earlier if _group_value(stored.content.metadata, group) == wanted]
-    messages = _messages(reader, level, candidate.parsed, earlier)
+    messages: list[str] = []
+    if config.get("validateFields"):
+        messages += _reserved_fields(candidate, earlier[-1].content if earlier else None)
+    lenient = str(config.get("compatibilityPolicy") or "").upper() == "LENIENT"
+    messages += _messages(reader, level, candidate.parsed, earlier, lenient)
     if messages:
         flag = "true" if config.get("validateFields") else "false"
         messages.append(f"{{validateFields: '{flag}', compatibility: '{level.value}'}}")
@@ -44,8 +48,36 @@ def _group_value(metadata: Mapping[str, Any] | None, group: str) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
+def _reserved_fields(candidate: Candidate, previous: SchemaContent | None) -> list[str]:
+    """Names that metadata sets aside (``confluent:reserved``) stay so, and no field takes one
+    (``AbstractSchemaRegistry.validateReservedFields``)."""
+    reserved = _reserved(candidate.content.metadata)
+    dropped = _reserved(previous.metadata) - reserved if previous is not None else set()
+    fields = candidate.parsed.top_level_fields() if isinstance(candidate.parsed, HasFields) else frozenset()
+    return [
+        *(
+            f"The new schema has reserved field {name} removed from its metadata which is present in the old "
+            "schema's metadata."
+            for name in sorted(dropped)
+        ),
+        *(
+            f"The new schema has field that conflicts with the reserved field {name}."
+            for name in sorted(reserved & fields)
+        ),
+    ]
+
+
+def _reserved(metadata: Mapping[str, Any] | None) -> set[str]:
+    listed = ((metadata or {}).get("properties") or {}).get(RESERVED_PROPERTY) or ""
+    return {name.strip() for name in str(listed).split(",") if name.strip()}
+
+
 def _messages(
-    reader: SchemaReader, level: CompatibilityLevel, new: ParsedSchema, earlier: Sequence[StoredSchema]
+    reader: SchemaReader,
+    level: CompatibilityLevel,
+    new: ParsedSchema,
+    earlier: Sequence[StoredSchema],
+    lenient: bool,
 ) -> list[str]:
     if level is CompatibilityLevel.NONE:
         return []
@@ -56,9 +88,9 @@ def _messages(
         old = reader.parsed(stored)
         messages: list[str] = []
         if level in _READ_BY_OLD:
-            messages += _worded(old.incompatibilities(new), new="old", old="new")
+            messages += _worded(_incompatibilities(old, new, lenient), new="old", old="new")
         if level in _READS_OLD:
-            messages += _worded(new.incompatibilities(old), new="new", old="old")
+            messages += _worded(_incompatibilities(new, old, lenient), new="new", old="old")
         if messages:
             return [
                 *messages,
@@ -66,6 +98,12 @@ def _messages(
                 f"{{oldSchema: '{stored.content.text}'}}",
             ]
     return []
+
+
+def _incompatibilities(reader: ParsedSchema, writer: ParsedSchema, lenient: bool) -> list[str]:
+    if lenient and isinstance(reader, KnowsLenience):
+        return reader.incompatibilities_lenient(writer)
+    return reader.incompatibilities(writer)
 
 
 def _worded(messages: Sequence[str], *, new: str, old: str) -> list[str]:

@@ -12,6 +12,7 @@ from penstock.api.registry import SchemaReference
 from penstock_registry.store.records import Value
 
 __all__ = [
+    "RESERVED_PROPERTY",
     "VERSION_PROPERTY",
     "Identity",
     "SchemaContent",
@@ -23,6 +24,8 @@ __all__ = [
 
 #: The metadata property that pins a schema to the version it was registered as.
 VERSION_PROPERTY = "confluent:version"
+#: The one with the names of fields that no schema of the subject may have, commas between.
+RESERVED_PROPERTY = "confluent:reserved"
 
 _RULE_LISTS = ("migrationRules", "domainRules", "encodingRules")
 

@@ -143,6 +143,10 @@ def invalid_compatibility() -> RegistryError:
     )
 
 
+def invalid_policy() -> RegistryError:
+    return RegistryError(42203, 422, "Invalid compatibility policy. Valid values are strict and lenient")
+
+
 def invalid_mode(
     message: str = "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and FORWARD.",
 ) -> RegistryError:

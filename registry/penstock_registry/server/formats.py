@@ -13,6 +13,8 @@ __all__ = ["BUILT_IN", "Formats"]
 
 #: In the order ``/schemas/types`` tells them.
 BUILT_IN: Mapping[str, str] = {
+    "JSON": "penstock_registry.formats.jsonschema:JsonSchemaFormat",
+    "PROTOBUF": "penstock_registry.formats.protobuf:ProtobufFormat",
     "AVRO": "penstock_registry.formats.avro:AvroFormat",
 }
 

@@ -85,6 +85,10 @@ class Registry:
     def close(self) -> None:
         self._store.close()
 
+    def problem(self) -> str | None:
+        """Why changes cannot be made now; None if they can."""
+        return self._store.problem()
+
     # --- registering and finding -------------------------------------------------------------------------------------
 
     def register(self, subject: str, request: SchemaRequest, normalize: bool = False) -> StoredSchema:

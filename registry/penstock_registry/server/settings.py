@@ -12,6 +12,7 @@ from penstock_registry.server.errors import (
     compatibility_not_configured,
     invalid_compatibility,
     invalid_mode,
+    invalid_policy,
     mode_not_configured,
     not_permitted,
     subject_not_found,
@@ -45,6 +46,7 @@ class Mode(enum.Enum):
 
 
 _TEXTS = ("alias", "aliasForDeks", "compatibilityPolicy", "compatibilityGroup")
+_POLICIES = ("STRICT", "LENIENT")
 _FLAGS = ("normalize", "validateFields", "validateNewSchemas", "validateRules")
 _METADATA = ("defaultMetadata", "overrideMetadata")
 _RULES = ("defaultRuleSet", "overrideRuleSet")
@@ -241,6 +243,10 @@ def _read_changes(body: Mapping[str, Any]) -> dict[str, Any]:
                 raise invalid_compatibility()
             changes["compatibilityLevel"] = None if level is None else level.upper()
     changes |= {name: optional_text(body, name) for name in _TEXTS if name in body}
+    if (policy := changes.get("compatibilityPolicy")) is not None:
+        if policy.upper() not in _POLICIES:
+            raise invalid_policy()
+        changes["compatibilityPolicy"] = policy.upper()
     changes |= {name: optional_bool(body, name) for name in _FLAGS if name in body}
     changes |= {name: read_metadata(body, name) for name in _METADATA if name in body}
     changes |= {name: read_rule_set(body, name) for name in _RULES if name in body}

@@ -42,6 +42,10 @@ class RegistryStore(ABC):
         known before `apply` tells.
         """
 
+    def problem(self) -> str | None:
+        """Why `append` would fail now, in a few words; None if nothing is known to be wrong."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Stop; may be called twice. Nothing is applied after it returned."""

@@ -396,3 +396,57 @@ def test_a_schema_nested_too_deeply_is_refused_before_it_is_parsed(depth: int) -
     wide = [{"type": "record", "name": f"R{number}", "fields": []} for number in range(50)]
     registry.register("s", request(wide))
     registry.register("t", request({"type": "record", "name": "R", "doc": "{[" * 100, "fields": []}))
+
+
+# --- policy and reserved fields --------------------------------------------------------------------------------------
+
+
+def object_schema(*names: str) -> str:
+    return json.dumps({"type": "object", "properties": {name: {"type": "string"} for name in names}})
+
+
+def test_a_lenient_policy_lets_properties_be_added_to_an_open_object(registry: Registry) -> None:
+    registry.register("s", SchemaRequest(object_schema("a"), "JSON"))
+    wider = SchemaRequest(object_schema("a", "b"), "JSON")
+    assert code_of(lambda: registry.register("s", wider)) == 40901
+    assert registry.settings.update_config("s", {"compatibilityPolicy": "lenient"})["compatibilityPolicy"] == "LENIENT"
+    assert registry.register("s", wider).version == 2
+    narrower = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    assert code_of(lambda: registry.register("s", SchemaRequest(json.dumps(narrower), "JSON"))) == 40901
+
+
+def test_a_policy_nobody_knows_is_refused(registry: Registry) -> None:
+    assert code_of(lambda: registry.settings.update_config(None, {"compatibilityPolicy": "loose"})) == 42203
+
+
+FIELDS = {
+    "AVRO": lambda names: json.dumps(
+        {"type": "record", "name": "R", "fields": [{"name": n, "type": "int", "default": 0} for n in names]}
+    ),
+    "JSON": lambda names: object_schema(*names),
+    "PROTOBUF": lambda names: (
+        f'syntax = "proto3"; message R {{ oneof o {{ int32 {names[0]} = 1; }} '
+        + " ".join(f"int32 {name} = {number};" for number, name in enumerate(names[1:], 2))
+        + "}"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("schema_type", FIELDS)
+def test_reserved_fields_stay_reserved_where_fields_are_validated(registry: Registry, schema_type: str) -> None:
+    def asked(names: list[str], reserved: str | None) -> SchemaRequest:
+        metadata = None if reserved is None else {"properties": {"confluent:reserved": reserved}}
+        return SchemaRequest(FIELDS[schema_type](names), schema_type, metadata=metadata)
+
+    registry.settings.update_config("s", {"compatibilityPolicy": "LENIENT"})
+    registry.register("s", asked(["a"], "x, y"))
+    assert registry.test_compatibility("s", asked(["a", "x"], "x,y")) == []
+    registry.settings.update_config("s", {"validateFields": True})
+    assert registry.test_compatibility("s", asked(["a", "b"], "x,y,z")) == []
+    messages = registry.test_compatibility("s", asked(["a", "x"], "x"))
+    assert messages == [
+        "The new schema has reserved field y removed from its metadata which is present in the old schema's metadata.",
+        "The new schema has field that conflicts with the reserved field x.",
+        "{validateFields: 'true', compatibility: 'BACKWARD'}",
+    ]
+    assert code_of(lambda: registry.register("s", asked(["a", "x"], "x,y"))) == 40901

@@ -17,6 +17,7 @@ from penstock.api import SchemaReference
 from penstock.errors import ConfigError, WorkerError
 from penstock_registry.client import RegistryRequestError, local_client
 from penstock_registry.server.service import RegistryService
+from penstock_registry.store import MemoryStore
 
 LOCAL = {"listeners": "http://127.0.0.1:0"}
 
@@ -175,6 +176,44 @@ def test_a_request_too_large_is_refused() -> None:
         assert "registry.max.request.size=200" in answer["message"]
     finally:
         service.stop()
+
+
+def test_its_health_is_told(service: RegistryService) -> None:
+    assert ask(service, "GET", "/master_available") == (200, {"master_available": True})
+    assert ask(service, "GET", "/health/live") == (200, {"status": "live"})
+    assert ask(service, "GET", "/health/ready") == ask(service, "GET", "/health") == (200, {"status": "ready"})
+
+
+class Ailing(MemoryStore):
+    def problem(self) -> str | None:
+        return "no leader"
+
+
+def test_a_registry_that_cannot_take_changes_says_so() -> None:
+    service = RegistryService(store=Ailing())
+    service.start({**LOCAL, "registry.name": "ailing"})
+    try:
+        assert ask(service, "GET", "/master_available") == (200, {"master_available": False})
+        assert ask(service, "GET", "/health/ready") == (503, {"status": "not ready", "reason": "no leader"})
+        assert ask(service, "GET", "/health/live")[0] == 200
+    finally:
+        service.stop()
+
+
+def test_the_api_describes_itself(service: RegistryService) -> None:
+    status, document = ask(service, "GET", "/openapi.json")
+    assert status == 200
+    register = document["paths"]["/subjects/{subject}/versions"]["post"]
+    body = register["requestBody"]["content"]["application/vnd.schemaregistry.v1+json"]["schema"]
+    assert {"schema", "schemaType", "references", "metadata", "ruleSet"} <= set(body["properties"])
+    assert {"normalize", "format"} <= {parameter["name"] for parameter in register["parameters"]}
+    bodies = {
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method in ("post", "put") and "requestBody" not in operation and path != "/"
+    }
+    assert bodies == set()
 
 
 def test_head_has_no_body_but_its_length(service: RegistryService) -> None:

@@ -52,6 +52,9 @@ class AvroParsedSchema:
             return ["Incompatible because of different schema type"]
         return incompatibilities(self.schema, previous.schema)
 
+    def top_level_fields(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.schema.fields or ())
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AvroParsedSchema):
             return NotImplemented

@@ -76,8 +76,10 @@ class ProtobufParsedSchema:
         first = next(self.file.messages, None)
         if first is None:
             return frozenset()
-        own = [*first.fields, *first.groups]
-        return frozenset(field.name for field in (*own, *(f for o in first.oneofs for f in (*o.fields, *o.groups))))
+        names = {field.name for field in first.fields} | {group.name for group in first.groups}
+        for choice in first.oneofs:
+            names |= {field.name for field in choice.fields} | {group.name for group in choice.groups}
+        return frozenset(names)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ProtobufParsedSchema):

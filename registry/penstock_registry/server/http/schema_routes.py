@@ -156,6 +156,10 @@ class ContextRoutes:
             ("POST", "/", self.root_post),
             ("GET", "/contexts", self.contexts),
             ("DELETE", "/contexts/{context}", self.delete_context),
+            ("GET", "/master_available", self.master_available),
+            ("GET", "/health", self.ready),
+            ("GET", "/health/ready", self.ready),
+            ("GET", "/health/live", self.live),
             ("GET", "/v1/metadata/id", self.id),
             ("GET", "/v1/metadata/version", self.version),
             ("GET", "/v1/metadata/deployment", self.deployment),
@@ -180,6 +184,20 @@ class ContextRoutes:
     def delete_context(self, context: Word) -> Response:
         self._registry.delete_context(normalize_context(context))
         return Response(status_code=204)
+
+    def master_available(self) -> Response:
+        """Whether changes can be made now, as Karapace tells it."""
+        return Reply({"master_available": self._registry.problem() is None}, headers={"Cache-Control": "no-store"})
+
+    def ready(self) -> Response:
+        """200 if reads and changes can be served, else 503 with the reason."""
+        problem = self._registry.problem()
+        answer = {"status": "ready"} if problem is None else {"status": "not ready", "reason": problem}
+        return Reply(answer, status_code=200 if problem is None else 503)
+
+    def live(self) -> Response:
+        """200 as long as the process answers."""
+        return Reply({"status": "live"})
 
     def id(self) -> Response:
         return Reply(self._identity)

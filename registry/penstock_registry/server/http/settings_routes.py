@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from penstock_registry.server.errors import invalid_mode, missing_body
+from penstock_registry.server.http.described import CONFIG, MODE
 from penstock_registry.server.http.parameters import Body, Flag, Reply, Word
 from penstock_registry.server.requests import optional_text
 from penstock_registry.server.settings import Settings
@@ -34,7 +35,10 @@ class SettingsRoutes:
             ("PUT", "/mode/{subject}", self.update_subject_mode),
             ("DELETE", "/mode/{subject}", self.delete_subject_mode),
         ):
-            router.add_api_route(path, endpoint, methods=[method], response_class=Reply)
+            described = None
+            if method == "PUT":
+                described = CONFIG if path.startswith("/config") else MODE
+            router.add_api_route(path, endpoint, methods=[method], response_class=Reply, openapi_extra=described)
 
     def config(self) -> Response:
         return Reply(self._settings.config(None))

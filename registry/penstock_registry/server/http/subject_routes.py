@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from penstock_registry.server.access.guard import is_visible, only_visible
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import RegistryError, forbidden, missing_body, subject_not_found
+from penstock_registry.server.http.described import SCHEMA, TAGS
 from penstock_registry.server.http.parameters import Body, Count, Flag, Reply, Text, Word, page, parse_version
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
@@ -45,7 +46,10 @@ class SubjectRoutes:
             ("POST", "/compatibility/subjects/{subject}/versions", self.test_all),
             ("POST", "/compatibility/subjects/{subject}/versions/{version}", self.test_one),
         ):
-            router.add_api_route(path, endpoint, methods=[method], response_class=Reply)
+            described = None
+            if method == "POST":
+                described = TAGS if path.endswith("/tags") else SCHEMA
+            router.add_api_route(path, endpoint, methods=[method], response_class=Reply, openapi_extra=described)
 
     def subjects(
         self,
