@@ -267,6 +267,11 @@ class TopicLog:
             producer.poll(0.05)
         outcomes.result(f"Timed out after {timeout:g} s writing to {self._name}; the records may yet be written")
 
+    def flush(self, timeout: float) -> None:
+        """Return once every record sent has met its fate; raises `RetriableError` after `timeout` seconds."""
+        if left := self._running().flush(timeout):
+            raise RetriableError(f"Timed out after {timeout:g} s writing to {self._name}: {left} records wait")
+
     def _running(self) -> Producer:
         producer = self._producer
         if producer is None:

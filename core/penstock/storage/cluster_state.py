@@ -248,7 +248,7 @@ class ConfigReader:
     def _take_session_key(self, value: Any) -> News | None:
         fields = value if isinstance(value, dict) else {}
         text, algorithm, created = (fields.get(k) for k in ("key", "algorithm", "creation-timestamp"))
-        if not isinstance(text, str) or not isinstance(algorithm, str) or not _is_int(created):
+        if not isinstance(text, str) or not isinstance(algorithm, str) or not isinstance(created, int):
             _log.error("Config topic: the session key is not complete and is skipped")
             return None
         try:

@@ -43,7 +43,7 @@ class StatusStore:
 
     def flush(self, timeout: float = 5.0) -> None:
         """Read back all that was put. Raises `ConnectError` if that takes too long."""
-        self._log.send_and_flush([], timeout)
+        self._log.flush(timeout)
         self._log.read_to_end(timeout)
 
     def _take(self, record: LogRecord) -> None:

@@ -1,0 +1,356 @@
+"""Membership in a group by Kafka's own group protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup).
+
+What consumers use to share partitions, open to any protocol type: ``connect`` for workers, ``sr`` for registries. The
+broker keeps the group together; one member is its leader and decides, in `GroupListener.perform_assignment`, what each
+member is told. What the bytes mean is the members' own affair.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from kafka import errors as kafka_errors
+from kafka.coordinator.base import BaseCoordinator, UnjoinedGroupException
+from kafka.net.compat import KafkaNetClient
+
+from penstock.errors import ConnectError, WorkerError
+from penstock.kafka.group_settings import connection_settings
+
+__all__ = ["GroupListener", "GroupMember", "Subprotocol"]
+
+_log: Final = logging.getLogger(__name__)
+
+#: Name, and what makes the metadata to join with: called at each join, from the member's network thread; must be quick.
+Subprotocol = tuple[str, Callable[[], bytes]]
+
+
+class GroupListener(Protocol):
+    """What a member does. All but `perform_assignment` are called from the member's own thread: it takes part in the
+    next rebalance only after they have returned, while heartbeats go on. What they raise is logged, and the member joins
+    again."""
+
+    def on_join_prepare(self, generation: int, member_id: str) -> None:
+        """A rebalance begins; -1 and "" if this member was in no generation. Eager protocols stop everything now."""
+
+    def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Called on the leader: metadata by member id in, assignment by member id out. From the network thread, between
+        join and sync: it may take a few seconds, well below the session timeout. What it raises fails the round."""
+
+    def on_assignment(self, generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
+        """This member's part of the new generation."""
+
+    def on_lost(self, reason: str) -> None:
+        """Others may take this member's work to be free: the coordinator was out of reach for a heartbeat interval, or
+        heard nothing for a session timeout. Stop everything. The member goes on trying to join."""
+
+
+class GroupMember:
+    """One member of a group, with two threads of its own: one for the network, one for the listener.
+
+    Methods may be called from any thread, the listener's included, unless they say otherwise.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        group_id: str,
+        protocol_type: str,
+        subprotocols: Callable[[], Sequence[Subprotocol]] | Sequence[Subprotocol],
+        listener: GroupListener,
+        *,
+        session_timeout_ms: int = 10_000,
+        heartbeat_interval_ms: int = 3_000,
+        rebalance_timeout_ms: int = 60_000,
+        client_id: str = "penstock",
+    ) -> None:
+        """`settings` are the worker's connection settings in Java's names; raises `ConfigError` for what is refused.
+        `subprotocols` are offered in order of preference."""
+        self.group_id = group_id
+        self._listener = listener
+        self._heartbeat_s = heartbeat_interval_ms / 1000
+        self._wake = threading.Event()
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._state = threading.Condition()
+        self._wanted, self._stopping = True, False
+        self._lost_told = True  # nothing to lose before the first assignment
+        self._unknown_since: float | None = None
+        own = subprotocols if callable(subprotocols) else lambda: subprotocols
+        connection = {
+            "client_id": client_id,
+            # A silent broker is found out in time, and not after the half minute that is the default.
+            "request_timeout_ms": max(session_timeout_ms, 1000),
+            "reconnect_backoff_max_ms": 1000,
+            **connection_settings(settings, f"group {group_id}"),
+        }
+        self._settings = {
+            **connection,
+            "group_id": group_id,
+            "session_timeout_ms": session_timeout_ms,
+            "heartbeat_interval_ms": heartbeat_interval_ms,
+            "max_poll_interval_ms": rebalance_timeout_ms,
+        }
+        self._protocol_type, self._subprotocols = protocol_type, own
+        self._coordinator: _Coordinator | None = None
+        self._thread = threading.Thread(target=self._run, name=f"group-{group_id}", daemon=True)
+
+    def start(self) -> None:
+        """Join, and keep joining. Returns at once; the listener hears how it goes. Called once."""
+        self._thread.start()
+
+    def request_rejoin(self, reason: str) -> None:
+        """Join again: metadata has changed, or the leader shall assign anew. Also comes back after `leave`."""
+        _log.info("Group %s: joining again: %s", self.group_id, reason)
+
+        def rejoin() -> None:
+            self._wanted = True
+            if self._coordinator is not None:
+                self._coordinator.request_rejoin()
+
+        self._do(rejoin)
+
+    def leave(self, reason: str) -> None:
+        """Leave the group and stay out until `request_rejoin`. Returns at once; the others get a rebalance."""
+        _log.info("Group %s: leaving: %s", self.group_id, reason)
+
+        def leave() -> None:
+            self._wanted = False
+            self._lost_told = True
+            if self._coordinator is not None:
+                self._coordinator.leave(reason)
+
+        self._do(leave)
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Leave and end both threads. Not from the listener. Nothing if it was not started."""
+        with self._state:
+            self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    @property
+    def generation(self) -> int:
+        """Of the group, as this member knows it; -1 in none."""
+        coordinator = self._coordinator
+        return -1 if coordinator is None else coordinator.current().generation_id
+
+    @property
+    def member_id(self) -> str:
+        """The broker's name for this member; empty before it has one."""
+        coordinator = self._coordinator
+        return "" if coordinator is None else coordinator.current().member_id
+
+    @property
+    def stable(self) -> bool:
+        """In a generation, with no rebalance known to be due."""
+        coordinator = self._coordinator
+        return coordinator is not None and coordinator.stable() and not coordinator.need_rejoin()
+
+    def _do(self, command: Callable[[], None]) -> None:
+        self._commands.put(command)
+        self._wake.set()
+
+    # --- the member's thread
+
+    def _run(self) -> None:
+        client: KafkaNetClient | None = None
+        try:
+            while not self._stopped() and client is None:
+                client = self._connect()
+            while not self._stopped():
+                self._round()
+        except Exception:
+            _log.exception("Group %s: the member's thread ended", self.group_id)
+        finally:
+            self._close(client)
+
+    def _stopped(self) -> bool:
+        with self._state:
+            return self._stopping
+
+    def _connect(self) -> KafkaNetClient | None:
+        """kafka-python's client once a broker has answered; None if none did for now."""
+        client = KafkaNetClient(**self._settings)
+        client._net.start()
+        try:
+            client._manager.bootstrap(timeout_ms=max(1000, int(self._heartbeat_s * 1000)))
+        except Exception as error:
+            # Its bootstrap raises all kinds, KafkaTimeoutError for most; a broker that is away is nothing special.
+            _log.warning("Group %s: no broker answers yet: %s", self.group_id, error)
+            _discard(client)
+            self._wake.wait(0.2)
+            self._wake.clear()
+            return None
+        self._coordinator = _Coordinator(
+            client, self._protocol_type, self._subprotocols, self._listener, self._wake, **self._settings
+        )
+        return client
+
+    def _round(self) -> None:
+        coordinator = self._coordinator
+        assert coordinator is not None
+        while not self._commands.empty():
+            self._commands.get()()
+        if not self._wanted:
+            self._sleep(self._heartbeat_s)
+            return
+        try:
+            self._check_reach(coordinator)
+            if coordinator.need_rejoin():
+                self._join(coordinator)
+            else:
+                coordinator.poll_heartbeat()
+                self._sleep(self._heartbeat_s / 4)
+        except kafka_errors.KafkaError as error:
+            self._failed(coordinator, error)
+        except ConnectError as error:
+            _log.error("Group %s: %s", self.group_id, error)
+            coordinator.request_rejoin()
+            self._sleep(0.5)
+
+    def _check_reach(self, coordinator: _Coordinator) -> None:
+        """Tell the listener once when others may have been given this member's work."""
+        now = time.monotonic()
+        if not coordinator.coordinator_unknown():
+            self._unknown_since = None
+            if coordinator.stable() and coordinator.heartbeat.session_timeout_expired():
+                coordinator.coordinator_dead("no heartbeat was answered for a session timeout")
+                self._lose("no heartbeat was answered for a session timeout")
+            return
+        self._unknown_since = self._unknown_since or now
+        if now - self._unknown_since >= self._heartbeat_s:
+            self._lose(f"the group's coordinator was out of reach for {self._heartbeat_s:g} s")
+        coordinator.find(self._heartbeat_s / 4)
+
+    def _lose(self, reason: str) -> None:
+        if self._lost_told:
+            return
+        self._lost_told = True
+        _log.warning("Group %s: this member may be out of it: %s", self.group_id, reason)
+        self._tell(lambda: self._listener.on_lost(reason))
+        if self._coordinator is not None:
+            self._coordinator.request_rejoin()
+
+    def _join(self, coordinator: _Coordinator) -> None:
+        if coordinator.begins():
+            current = coordinator.current()
+            self._tell(lambda: self._listener.on_join_prepare(current.generation_id, current.member_id))
+        joined = coordinator.ensure_active_group(timeout_ms=max(50, int(self._heartbeat_s * 250)))
+        result = coordinator.take_result()
+        if not joined or result is None:
+            return
+        self._lost_told = False
+        self._tell(lambda: self._listener.on_assignment(*result))
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            # A listener that fails must not take the member with it: the next round puts things right.
+            _log.exception("Group %s: the listener failed", self.group_id)
+            raise WorkerError(f"the listener failed: {error}") from error
+
+    def _failed(self, coordinator: _Coordinator, error: Exception) -> None:
+        retriable = isinstance(error, kafka_errors.RetriableError)
+        _log.log(
+            logging.WARNING if retriable else logging.ERROR,
+            "Group %s: %s: %s; trying again",
+            self.group_id,
+            type(error).__name__,
+            error,
+        )
+        coordinator.request_rejoin()
+        self._sleep(0.2 if retriable else 2.0)
+
+    def _sleep(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _close(self, client: KafkaNetClient | None) -> None:
+        if self._coordinator is not None:
+            try:
+                self._coordinator.close(timeout_ms=5000)
+            except Exception as error:
+                _log.warning("Group %s: could not leave in order: %s", self.group_id, error)
+        if client is not None:
+            _discard(client)
+
+
+def _discard(client: KafkaNetClient) -> None:
+    try:
+        client._manager.close()
+        client._net.stop(timeout_ms=5000)
+        client._net.close()
+    except Exception as error:
+        _log.debug("Closing the group's connections: %s", error)
+
+
+class _Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has no complete types
+    """kafka-python's side of the protocol, with our hooks. Its network thread runs what is called here by it."""
+
+    def __init__(
+        self,
+        client: KafkaNetClient,
+        protocol_type: str,
+        subprotocols: Callable[[], Sequence[Subprotocol]],
+        listener: GroupListener,
+        wake: threading.Event,
+        **settings: Any,
+    ) -> None:
+        self._own_type, self._own_protocols, self._own_listener = protocol_type, subprotocols, listener
+        self._own_wake = wake
+        self._own_result: tuple[int, str, str, bytes] | None = None
+        self._own_began = False
+        super().__init__(client, **{**settings, "api_version": client._manager.broker_version})
+
+    def protocol_type(self) -> str:
+        return self._own_type
+
+    def group_protocols(self) -> list[tuple[str, bytes]]:
+        return [(name, metadata()) for name, metadata in self._own_protocols()]
+
+    def _perform_assignment(self, leader_id: str, protocol: str, members: Sequence[Any]) -> dict[str, bytes]:
+        metadata = {member.member_id: bytes(member.metadata) for member in members}
+        try:
+            return dict(self._own_listener.perform_assignment(leader_id, protocol, metadata))
+        except Exception as error:
+            # A retriable error of kafka-python's: the round is tried again, after its backoff.
+            _log.exception("Group %s: the assignment failed", self.group_id)
+            raise UnjoinedGroupException(f"the assignment failed: {error}") from error
+
+    async def _on_join_complete_async(self, generation: int, member_id: str, protocol: str, data: bytes) -> None:
+        self._own_result = (generation, member_id, protocol, bytes(data or b""))
+        self._own_began = False
+
+    def begins(self) -> bool:
+        """Whether this is the first try of a rebalance."""
+        began, self._own_began = self._own_began, True
+        return not began
+
+    def take_result(self) -> tuple[int, str, str, bytes] | None:
+        result, self._own_result = self._own_result, None
+        return result
+
+    def current(self) -> Any:
+        return self._generation
+
+    def request_rejoin(self) -> None:
+        super().request_rejoin()
+        self._own_wake.set()
+
+    def reset_generation(self, *args: Any, **kwargs: Any) -> None:
+        super().reset_generation(*args, **kwargs)
+        self._own_wake.set()
+
+    def find(self, seconds: float) -> None:
+        """Look for the coordinator, for at most so long."""
+        self.ensure_coordinator_ready(timeout_ms=max(50, int(seconds * 1000)))
+
+    def leave(self, reason: str) -> None:
+        self.maybe_leave_group(reason, timeout_ms=5000)
+        self._own_began = False
