@@ -7,6 +7,7 @@ unless something went wrong.
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from penstock.errors import ConnectError, DataError
@@ -14,7 +15,7 @@ from penstock.errors import ConnectError, DataError
 __all__ = ["MISFITS", "at_field", "blame_part", "with_notes_of"]
 
 #: What Python raises where a value is not what its schema says.
-MISFITS: Final = (TypeError, AttributeError, ValueError, ArithmeticError, LookupError)
+MISFITS: Final = (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, struct.error)
 _AT: Final = "at "
 
 
@@ -28,13 +29,15 @@ def at_field(error: BaseException, name: str) -> None:
     error.add_note(_AT + name)
 
 
-def blame_part(error: Exception, part: str) -> ConnectError:
+def blame_part(error: Exception, part: str) -> Exception:
     """What to raise for an error that came out of a record's `part`: the error itself, or a `DataError` for a misfit."""
     at_field(error, part)
-    if isinstance(error, ConnectError):
+    if isinstance(error, ConnectError) or not isinstance(error, MISFITS):
         return error
     place = next(n.removeprefix(_AT) for n in error.__notes__ if n.startswith(_AT))
-    return DataError(f"What {place} holds is not what its schema says: {type(error).__name__}: {error}")
+    told = DataError(f"What {place} holds is not what its schema says: {type(error).__name__}: {error}")
+    told.__cause__ = error
+    return told
 
 
 def with_notes_of(new: ConnectError, old: ConnectError) -> ConnectError:

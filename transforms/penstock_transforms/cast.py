@@ -10,10 +10,10 @@ from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator
 from penstock.data import Schema, SchemaBuilder, Type
 from penstock.errors import ConfigError, DataError
 from penstock_transforms.blame import at_field
-from penstock_transforms.cast_values import caster, caster_without_schema, check_target
+from penstock_transforms.cast_values import Convert, caster, caster_without_schema, check_target
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, carry_metadata, copy_basics
-from penstock_transforms.operating import Edit, OperatingTransform, in_sequence
+from penstock_transforms.operating import Edit, OperatingTransform
 from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null, split_pair
 
 __all__ = ["Cast", "CastKey", "CastValue"]
@@ -128,7 +128,7 @@ def _cast_schema(schema: Schema, target: Type, metadata: bool) -> Schema:
 def _bind_struct(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | None, Edit | None]:
     assert schema is not None  # bound with one by bind_schema
     builder = copy_basics(schema)
-    edits: list[Edit] = []
+    casts: list[tuple[str, Convert]] = []
     for field in schema.fields:
         target = work.get(field.name)
         if target is None:
@@ -141,21 +141,23 @@ def _bind_struct(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema |
             at_field(error, field.name)
             raise
         if convert is not None:
-            edits.append(_casting(field.name, convert))
+            casts.append((field.name, convert))
     if schema.optional:
         builder.optional()
-    return builder.build(), in_sequence(edits)
+    return builder.build(), _casting(casts) if casts else None
 
 
-def _casting(name: str, convert: Any) -> Edit:
+def _casting(casts: list[tuple[str, Convert]]) -> Edit:
     def cast(value: dict[str, Any]) -> None:
-        old = value.get(name)
-        if old is not None:
-            try:
-                value[name] = convert(old)
-            except Exception as error:
-                at_field(error, name)
-                raise
+        name = ""
+        try:
+            for name, convert in casts:
+                old = value.get(name)
+                if old is not None:
+                    value[name] = convert(old)
+        except Exception as error:
+            at_field(error, name)
+            raise
 
     return cast
 
@@ -164,13 +166,14 @@ def _bind_map(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | No
     casts = [(name, caster_without_schema(target)) for name, target in work.items()]
 
     def cast(value: dict[str, Any]) -> None:
-        for name, convert in casts:
-            old = value.get(name)
-            try:
+        name = ""
+        try:
+            for name, convert in casts:
+                old = value.get(name)
                 value[name] = None if old is None else convert(old)
-            except Exception as error:
-                at_field(error, name)
-                raise
+        except Exception as error:
+            at_field(error, name)
+            raise
 
     return None, cast if casts else None
 

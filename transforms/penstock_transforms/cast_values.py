@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,11 +35,13 @@ from penstock_transforms.numbers import (
     parse_int,
 )
 
-__all__ = ["caster", "caster_without_schema", "check_target"]
+__all__ = ["Convert", "caster", "caster_without_schema", "check_target"]
 
 Convert = Callable[[Any], Any]
 
 _BITS: Final = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}
+_FLOAT: Final = struct.Struct("=f")
+_pack_float, _unpack_float = _FLOAT.pack, _FLOAT.unpack
 _MIN_LONG: Final = -(2**63)
 _MAX_LONG: Final = 2**63 - 1
 _TARGETS: Final = (*_BITS, Type.FLOAT32, Type.FLOAT64, Type.BOOLEAN, Type.STRING)
@@ -144,7 +147,7 @@ def _plain(source: Type, target: Type) -> Convert:
     if target is Type.FLOAT64:
         return float
     if target is Type.FLOAT32:
-        return to_float32
+        return _narrow if source is Type.FLOAT64 else to_float32
     bits = _BITS[target]
     if source in (Type.FLOAT32, Type.FLOAT64):
         return lambda value: double_to_int(value, bits)
@@ -156,6 +159,14 @@ def _plain(source: Type, target: Type) -> Convert:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _narrow(value: float) -> float:
+    """``(float) value`` of a double; only what is too large for a float needs the general way."""
+    try:
+        return _unpack_float(_pack_float(value))[0]  # type: ignore[no-any-return]  # struct does not say what it unpacks
+    except OverflowError:
+        return to_float32(value)
 
 
 def _base64(value: Any) -> str:

@@ -115,7 +115,7 @@ class HeaderFrom(OperatingTransform):
                     headers.append(Header(header, schema, get(value)))
             return finish(record)
 
-        return bound._replace(apply=apply, writes=bound.writes | {"headers"})
+        return bound._replace(apply=apply, writes=bound.writes | {"headers"}, in_place=None)
 
 
 def _without(schema: Schema | None, names: set[str]) -> tuple[Schema | None, Edit | None]:

@@ -124,7 +124,8 @@ class InsertField(OperatingTransform):
         bound = self.edit(shape, after, edit)
         if not sources:
             return bound
-        return bound._replace(apply=_with_facts(facts, sources, schema is None, self.part, bound.apply))
+        run = _with_facts(facts, sources, schema is None, self.part, bound.apply)
+        return bound._replace(apply=run, in_place=None)
 
     def _check_parents(self, path: FieldPath, schema: Schema) -> None:
         for depth in range(1, len(path.steps)):

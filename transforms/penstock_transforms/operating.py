@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
-from penstock.api import NOTHING, BoundTransform, Shape, Transform
+from penstock.api import NOTHING, BoundTransform, InPlace, Shape, Transform
 from penstock.data import Schema
 from penstock.errors import ConnectError
-from penstock_transforms.blame import MISFITS, at_field, blame_part, with_notes_of
+from penstock_transforms.blame import at_field, blame_part, with_notes_of
 from penstock_transforms.requirements import not_a_map, not_a_struct
 
 __all__ = ["Edit", "OperatingTransform", "defaults_filler", "in_sequence", "unchanged"]
@@ -103,7 +103,9 @@ class OperatingTransform(Transform):
         writes = {"record", self.part} if edit is not None else {"record"}
         before = self._schema_in(shape)
         run = (_edit_key if self.part == "key" else _edit_value)(edit or _leave, schema, self._complaint(before))
-        return BoundTransform(run, self._shape(shape, schema), writes=frozenset(writes))
+        part = self.part
+        in_place = None if edit is None else InPlace(part, edit, lambda error: blame_part(error, part))
+        return BoundTransform(run, self._shape(shape, schema), writes=frozenset(writes), in_place=in_place)
 
     def convert(
         self, shape: Shape, schema: Schema | None, convert: Callable[[Any], Any], fresh: bool = False
@@ -168,8 +170,9 @@ def _edit_value(edit: Edit | None, schema: Schema | None, complain: Callable[[An
         if edit is not None and isinstance(value, dict):
             try:
                 edit(value)
-            except (ConnectError, *MISFITS) as error:
-                raise blame_part(error, "value") from error.__cause__
+            except Exception as error:
+                told = blame_part(error, "value")
+                raise told from told.__cause__
             record.value_schema = schema
         else:
             complain(value)
@@ -184,8 +187,9 @@ def _edit_key(edit: Edit | None, schema: Schema | None, complain: Callable[[Any]
         if edit is not None and isinstance(key, dict):
             try:
                 edit(key)
-            except (ConnectError, *MISFITS) as error:
-                raise blame_part(error, "key") from error.__cause__
+            except Exception as error:
+                told = blame_part(error, "key")
+                raise told from told.__cause__
             record.key_schema = schema
         else:
             complain(key)
@@ -200,8 +204,9 @@ def _convert_value(convert: Callable[[Any], Any], schema: Schema | None, passes_
         if value is not None or not passes_null:
             try:
                 record.value = convert(value)
-            except (ConnectError, *MISFITS) as error:
-                raise blame_part(error, "value") from error.__cause__
+            except Exception as error:
+                told = blame_part(error, "value")
+                raise told from told.__cause__
             record.value_schema = schema
         return record
 
@@ -214,8 +219,9 @@ def _convert_key(convert: Callable[[Any], Any], schema: Schema | None, passes_nu
         if key is not None or not passes_null:
             try:
                 record.key = convert(key)
-            except (ConnectError, *MISFITS) as error:
-                raise blame_part(error, "key") from error.__cause__
+            except Exception as error:
+                told = blame_part(error, "key")
+                raise told from told.__cause__
             record.key_schema = schema
         return record
 

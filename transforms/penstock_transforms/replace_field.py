@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,6 +148,16 @@ def _dropping_and_moving(drops: list[str], moves: list[tuple[str, str]]) -> Edit
 
         return drop
 
+    if not drops and len(moves) == 2 and not {old for old, _ in moves} & {new for _, new in moves}:
+        (old1, new1), (old2, new2) = moves
+
+        def move_two(value: dict[str, Any]) -> None:
+            pop = value.pop
+            value[new1] = pop(old1, None)
+            value[new2] = pop(old2, None)
+
+        return move_two
+
     def drop_and_move(value: dict[str, Any]) -> None:
         for name in drops:
             value.pop(name, None)
@@ -161,36 +171,31 @@ def _dropping_and_moving(drops: list[str], moves: list[tuple[str, str]]) -> Edit
 def _bind_map(schema: Schema | None, work: _Work) -> tuple[Schema | None, Edit | None]:
     if not (work.exclude or work.include or work.renames):
         return None, None
-    exclude, include, renames = work.exclude, work.include, work.renames
-    if not include and len(exclude) + len(renames) == 1:
-        return None, _one_change(next(iter(exclude), None), renames)
+    exclude, include, renames = tuple(work.exclude), work.include, tuple(work.renames.items())
+    if not include and not exclude and not work.renames.keys() & set(work.renames.values()):
+        return None, _moving(renames)
 
     def replace(value: dict[str, Any]) -> None:
-        if exclude:
-            for name in exclude:
-                value.pop(name, None)
+        for name in exclude:
+            value.pop(name, None)
         if include:
             for name in [n for n in value if n not in include]:
                 del value[name]
         if renames:
-            moved = [(new, value.pop(old)) for old, new in renames.items() if old in value]
+            # All out before any goes in: renames may swap names.
+            moved = [(new, value.pop(old)) for old, new in renames if old in value]
             value.update(moved)
 
     return None, replace
 
 
-def _one_change(gone: str | None, renames: Mapping[str, str]) -> Edit:
-    if gone is not None:
-
-        def drop(value: dict[str, Any]) -> None:
-            value.pop(gone, None)
-
-        return drop
-    ((old, new),) = renames.items()
+def _moving(renames: Iterable[tuple[str, str]]) -> Edit:
+    """Renames that do not touch each other's names."""
 
     def move(value: dict[str, Any]) -> None:
-        if old in value:
-            value[new] = value.pop(old)
+        for old, new in renames:
+            if old in value:
+                value[new] = value.pop(old)
 
     return move
 

@@ -2,8 +2,8 @@
 
 A polled batch is cut into runs of one shape. For each shape the chain is bound once (`Chain.bind`): every transform
 does its schema work, predicates that the shape decides disappear, and one shallow copy is put before the first
-transform that writes a part of the record (see `penstock.api.BoundTransform`). What is left per record is a row of
-plain calls.
+transform that writes a part of the record (see `penstock.api.BoundTransform`). Neighbours that only edit the same dict
+are run on it in one go. What is left per record is a row of plain calls.
 
 Where the shape after a stage depends on the record, the rest of the chain is bound when such a record comes by.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import groupby
+from typing import Any, Final, NamedTuple
 
 from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform
 
@@ -88,7 +89,7 @@ class Chain:
 
     def _bind_from(self, index: int, shape: Shape, owned: frozenset[str]) -> BoundChain:
         """Bind stages from `index` on, up to the end or to where the shape is no longer known."""
-        steps: list[tuple[Apply, Stage]] = []
+        steps: list[_Step] = []
         after: Shape | None = shape
         for at in range(index, len(self._stages)):
             stage = self._stages[at]
@@ -98,17 +99,17 @@ class Chain:
             copies = _copies(bound.writes, owned)
             then = _owned_after(bound, owned)
             if test is None:
-                steps.extend((step, stage) for step in (*copies, bound.apply))
+                steps.append(_Step(_row((*copies, bound.apply)), stage, bound, tuple(copies)))
                 owned, after = then, bound.shape
             elif bound.shape == shape:
-                steps.append((_guarded(test, (*copies, bound.apply)), stage))
+                steps.append(_Step(_guarded(test, (*copies, bound.apply)), stage))
                 owned, after = owned & then, shape
             else:  # two shapes from here on: each way is bound when a record takes it
-                steps.append((self._fork(test, copies, bound, at + 1, shape, owned, then), stage))
+                steps.append(_Step(self._fork(test, copies, bound, at + 1, shape, owned, then), stage))
                 return BoundChain(_runner(steps), None)
             if after is None:
                 if at + 1 < len(self._stages):
-                    steps.append((self._by_record(at + 1, owned), stage))
+                    steps.append(_Step(self._by_record(at + 1, owned), stage))
                 return BoundChain(_runner(steps), None)
             shape = after
         return BoundChain(_runner(steps), after) if steps else BoundChain(None, after)
@@ -145,6 +146,24 @@ class Chain:
             return record if apply is None else apply(record)
 
         return step
+
+
+class _Step(NamedTuple):
+    """One call of the bound chain, and the stage that is to blame for what it raises.
+
+    `bound` and `copies` are there where the stage always applies; `apply` is the two in a row.
+    """
+
+    apply: Apply
+    stage: Stage
+    bound: BoundTransform | None = None
+    copies: tuple[Apply, ...] = ()
+
+    @property
+    def edits(self) -> str | None:
+        """The part of the record that is all this step edits, if there is one."""
+        in_place = self.bound.in_place if self.bound is not None and self.bound.shape is not None else None
+        return None if in_place is None else in_place.part
 
 
 def _bind_stage(stage: Stage, shape: Shape) -> tuple[Callable[[Any], bool] | None, BoundTransform | None]:
@@ -234,23 +253,109 @@ def _guarded(test: Callable[[Any], bool], steps: Sequence[Apply]) -> Apply:
     return lambda record: transform(record) if test(record) else record
 
 
-def _runner(steps: Sequence[tuple[Apply, Stage]]) -> Apply:
+def _runner(steps: Sequence[_Step]) -> Apply:
     """The steps in a row; None ends it; what a step raises names its stage."""
-    calls = tuple(step for step, _ in steps)
-    stages = {id(step): stage for step, stage in steps}
+    fused: list[_Step] = []
+    for part, group in groupby(steps, key=lambda step: step.edits):
+        neighbours = list(group)
+        if part is None or (len(neighbours) == 1 and len(steps) > 1):
+            fused += neighbours
+        else:
+            fused.append(_Step(_edited_at_once(part, neighbours), neighbours[0].stage))
+            if len(neighbours) == len(steps):
+                return fused[0].apply
+    return _in_a_row(fused)
+
+
+def _in_a_row(steps: Sequence[_Step]) -> Apply:
+    calls = tuple(step.apply for step in steps)
+    stages = [step.stage for step in steps]
 
     def run(record: Any) -> Any:
-        step = calls[0]
+        at = 0
         try:
-            for step in calls:
+            for at, step in enumerate(calls):  # noqa: B007 - `at` is for the handler
                 record = step(record)
                 if record is None:
                     return None
         except StageError:
             raise
         except Exception as error:
-            # One copy function may stand before several stages, but copies do not raise.
-            raise StageError(stages[id(step)]) from error
+            raise StageError(stages[at]) from error
+        return record
+
+    return run
+
+
+def _edited_at_once(part: str, steps: Sequence[_Step]) -> Apply:
+    """Steps that only edit the dict in the same part, on one copy, with the last one's schema put beside it."""
+    ways = [step.bound.in_place for step in steps if step.bound is not None and step.bound.in_place is not None]
+    edits = tuple(way.edit for way in ways)
+    after = steps[-1].bound.shape if steps[-1].bound is not None else None
+    assert after is not None  # `_Step.edits` looks for both
+    copy = _row(steps[0].copies) if steps[0].copies else None
+    otherwise = _in_a_row(steps)
+
+    def blame(error: Exception, at: int) -> tuple[Stage, Exception]:
+        return steps[at].stage, ways[at].explain(error)
+
+    return (_edited_value if part == "value" else _edited_key)(edits, after, copy, otherwise, blame)
+
+
+# Written out for key and value: attribute access by name costs as much as everything else here does.
+
+
+def _edited_value(
+    edits: Sequence[Callable[[Any], None]],
+    after: Shape,
+    copy: Apply | None,
+    otherwise: Apply,
+    blame: Callable[[Exception, int], tuple[Stage, Exception]],
+) -> Apply:
+    schema = after.value_schema
+
+    def run(record: Any) -> Any:
+        if not isinstance(record.value, dict):
+            return otherwise(record)
+        if copy is not None:
+            record = copy(record)
+        value, at = record.value, 0
+        try:
+            for edit in edits:
+                edit(value)
+                at += 1
+        except Exception as error:
+            stage, cause = blame(error, at)
+            raise StageError(stage) from cause
+        record.value_schema = schema
+        return record
+
+    return run
+
+
+def _edited_key(
+    edits: Sequence[Callable[[Any], None]],
+    after: Shape,
+    copy: Apply | None,
+    otherwise: Apply,
+    blame: Callable[[Exception, int], tuple[Stage, Exception]],
+) -> Apply:
+    schema = after.key_schema
+
+    def run(record: Any) -> Any:
+        if not isinstance(record.key, dict):
+            return otherwise(record)
+        if copy is not None:
+            record = copy(record)
+        key, at = record.key, 0
+        try:
+            for edit in edits:
+                edit(key)
+                at += 1
+        except Exception as error:
+            stage, cause = blame(error, at)
+            raise StageError(stage) from cause
+        record.key_schema = schema
         return record
 
     return run

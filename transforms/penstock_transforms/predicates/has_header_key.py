@@ -34,4 +34,7 @@ class HasHeaderKey(Predicate):
 
     def test(self, record: Any) -> bool:
         name = self._name
-        return any(header.key == name for header in record.headers)
+        for header in record.headers:  # noqa: SIM110 - any() with a generator costs four times as much
+            if header.key == name:
+                return True
+        return False
