@@ -18,6 +18,8 @@ examples:
   penstock standalone worker.properties orders.json
                                               one worker against a Kafka cluster
   penstock registry registry.properties       the schema registry alone
+  penstock schema check orders-value order.avsc
+                                              would this schema be taken?
   penstock plugins                            what converters, transforms and connectors there are
   penstock transform --config orders.json --record order.json
                                               what a connector's transforms make of a record
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported when a command line is read: `penstock --version` needs none of the rooms below.
-    from penstock.cli import dev, plugins, registry, standalone, transform
+    from penstock.cli import dev, plugins, registry, schema, standalone, transform
 
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         standalone.add_parser,
         dev.add_parser,
         registry.add_parser,
+        schema.add_parser,
         plugins.add_parser,
         transform.add_parser,
     ):
