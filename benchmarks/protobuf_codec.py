@@ -9,7 +9,7 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
-from penstock.data import BOOLEAN, FLOAT64, INT32, INT64, OPTIONAL_STRING, STRING, TIMESTAMP, SchemaBuilder
+from penstock.data import BOOLEAN, FLOAT64, INT32, INT64, OPTIONAL_STRING, STRING, TIMESTAMP, Schema, SchemaBuilder
 from penstock.data.logical import timestamp_from_millis
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.protobuf.plan import Planner
@@ -43,31 +43,53 @@ NESTED = {
 }
 
 
+_CALLS = 20_000
+
+
+def once(run: Callable[[], Any]) -> float:
+    return timeit.timeit(run, number=_CALLS) / _CALLS * 1e6
+
+
 def micros(run: Callable[[], Any]) -> float:
-    number = 20_000
-    return min(timeit.repeat(run, number=number, repeat=7)) / number * 1e6
+    return min(once(run) for _ in range(7))
 
 
 def main() -> None:
+    measure("flat, 8 fields", FLAT_SCHEMA, FLAT, beside_runtime=True)
+    measure("nested", NESTED_SCHEMA, NESTED, beside_runtime=False)
+
+
+def measure(name: str, schema: Schema, value: dict[str, Any], *, beside_runtime: bool) -> None:
     options = ProtobufDataOptions()
-    for name, schema, value in (("flat, 8 fields", FLAT_SCHEMA, FLAT), ("nested", NESTED_SCHEMA, NESTED)):
-        file = ToProto(options).convert(schema)
-        compiled = ProtobufParsedSchema(Linked(file)).compiled()
-        descriptor = compiled.message(next(file.messages).name)
-        write = make_writer(Planner(options).plan(schema, descriptor), ignore_defaults=False)
-        data = write(b"", value)
-        connect = ToConnect(options, compiled).convert(descriptor)
-        read = make_reader(descriptor, connect, compiled, options)
+    file = ToProto(options).convert(schema)
+    compiled = ProtobufParsedSchema(Linked(file)).compiled()
+    descriptor = compiled.message(next(file.messages).name)
+    write = make_writer(Planner(options).plan(schema, descriptor), ignore_defaults=False)
+    data = write(b"", value)
+    connect = ToConnect(options, compiled).convert(descriptor)
+    read = make_reader(descriptor, connect, compiled, options)
+    assert read(data) == value
+    if not beside_runtime:
         print(f"{name}: write {micros(lambda: write(b'', value)):.2f}, read {micros(lambda: read(data)):.2f}")
-        if value is FLAT:
-            make = message_class(descriptor)
-            runtime = eval(  # noqa: S307 - our own text: a call with keyword arguments, as generated code has
-                "lambda r: make(" + ", ".join(f"{k}=r[{k!r}]" for k in value) + ").SerializeToString()", {"make": make}
-            )
-            parse = make.FromString
-            print(
-                f"  the runtime alone: write {micros(lambda: runtime(value)):.2f}, parse {micros(lambda: parse(data)):.2f}"
-            )
+        return
+    make = message_class(descriptor)
+    runtime = eval(  # noqa: S307 - our own text: a call with keyword arguments, as generated code has
+        "lambda r: make(" + ", ".join(f"{k}=r[{k!r}]" for k in value) + ").SerializeToString()", {"make": make}
+    )
+    # By turns, so that a busy moment of the machine falls on both.
+    rounds = [
+        (
+            once(lambda: write(b"", value)),
+            once(lambda: runtime(value)),
+            once(lambda: read(data)),
+            once(lambda: make.FromString(data)),
+        )
+        for _ in range(15)
+    ]
+    write_time, runtime_write, read_time, runtime_parse = map(min, zip(*rounds, strict=True))
+    print(f"{name}: write {write_time:.2f}, read {read_time:.2f}")
+    print(f"  the runtime alone: write {runtime_write:.2f}, parse {runtime_parse:.2f}")
+    print(f"  write takes {write_time / runtime_write:.2f} times what the runtime takes")
 
 
 if __name__ == "__main__":

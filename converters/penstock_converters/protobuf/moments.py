@@ -132,7 +132,8 @@ def _time(message: Any) -> dt.time:
 
 
 def _timestamp(message: Any) -> dt.datetime:
-    seconds, nanos = message.seconds, message.nanos
+    seconds: int = message.seconds
+    nanos: int = message.nanos
     if not 0 <= nanos < _NANOS:
         raise DataError(f"Timestamp is not valid: nanos {nanos}: expected 0 to {_NANOS - 1}")
     millis = seconds * 1000 + nanos // 1_000_000

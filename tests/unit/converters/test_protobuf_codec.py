@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import random
 import struct
@@ -315,10 +316,8 @@ def test_broken_bytes_raise_nothing_but_data_errors(seed: int, data: st.DataObje
                 payload[where] ^= 1 << data.draw(st.integers(0, 7))
             case _:
                 payload[where:where] = data.draw(st.binary(max_size=8))
-    try:
+    with contextlib.suppress(DataError):
         read(bytes(payload))
-    except DataError as error:
-        assert str(error)
 
 
 @given(SEEDS, st.data())
