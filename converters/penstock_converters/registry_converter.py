@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
-from penstock.api import Converter, Deserializer, SchemaReference
+from penstock.api import Converter, Deserializer, InvalidSchemaError, SchemaReference
 from penstock.config import ConfigDef
 from penstock.data import SchemaAndValue
 from penstock.errors import ConfigError, DataError, SerializationError
@@ -35,6 +35,8 @@ class RegistryConverter(Converter):
     schema_type: ClassVar[str]
     language: ClassVar[str]
     definition: ClassVar[ConfigDef]
+    #: What stands between a message and the schema's text in Confluent's errors.
+    before_text: ClassVar[str] = ": "
 
     @classmethod
     def config_def(cls) -> ConfigDef:
@@ -58,6 +60,10 @@ class RegistryConverter(Converter):
 
     def _configured(self, values: Mapping[str, Any]) -> None:
         """For a subclass's own settings."""
+
+    def _schema_words(self) -> str:
+        """What an error calls the schema of a payload."""
+        return f"{self.language} schema"
 
     # --- what a subclass says
 
@@ -85,18 +91,18 @@ class RegistryConverter(Converter):
         subject = self._strategy.subject_name(topic, self._is_key, record_name)
         normalize = values["normalize.schemas"]
         if values["auto.register.schemas"]:
-            problem = f"Error registering {self.language} schema: {text}"
+            problem = f"Error registering {self.language} schema{self.before_text}{text}"
             return self._ask(topic, problem, lambda: client.register(subject, text, kind, references, normalize)), None
         if values["use.schema.id"] >= 0:
             number = values["use.schema.id"]
             found = self._ask(topic, "Error retrieving schema ID", lambda: client.schema_by_id(number, subject))
             return found, bool(values["id.compatibility.strict"])
         if values["use.latest.version"]:
-            problem = f"Error retrieving latest version of {self.language} schema: {text}"
+            problem = f"Error retrieving latest version of {self.language} schema{self.before_text}{text}"
             return self._ask(topic, problem, lambda: client.latest(subject)), bool(
                 values["latest.compatibility.strict"]
             )
-        problem = f"Error retrieving {self.language} schema: {text}"
+        problem = f"Error retrieving {self.language} schema{self.before_text}{text}"
         return self._ask(topic, problem, lambda: client.lookup(subject, text, kind, references, normalize)), None
 
     def _ask(self, topic: str, problem: str, request: Callable[[], RegisteredSchema]) -> RegisteredSchema:
@@ -144,8 +150,8 @@ class RegistryConverter(Converter):
                     f"Schema id {number} is a schema of type {found.schema_type}, not {self.schema_type}"
                 )
             read = self._bind_reader(found, lambda record: self._version(topic, found, record))
-        except (RegistryRequestError, SerializationError) as error:
-            problem = SerializationError(f"Error retrieving {self.language} schema for id {number}: {error}")
+        except (RegistryRequestError, SerializationError, InvalidSchemaError) as error:
+            problem = SerializationError(f"Error retrieving {self._schema_words()} for id {number}: {error}")
             problem.__cause__ = error
             raise self._not_read(topic, problem) from problem
         where = f"Error deserializing {self.language} message for id {number}"

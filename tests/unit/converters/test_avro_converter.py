@@ -157,7 +157,7 @@ def test_a_registry_that_is_away_is_retriable_and_an_incompatible_schema_a_matte
         ),
         (b"\x00\x00\x00\x00\x01\x02", "Error deserializing Avro message for id 1: the data ends too early"),
         (b"\x00\x00\x00\x00\x01\x02\x06", "a union index is out of range"),
-        (b"\x00\x00\x00\x00\x02", "is a JSON schema, not an Avro one"),
+        (b"\x00\x00\x00\x00\x02", "is a schema of type JSON, not AVRO"),
     ],
 )
 def test_unreadable_data_is_a_data_error_that_says_why(registry: MemoryClient, data: bytes, cause: str) -> None:
