@@ -10,7 +10,7 @@ from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator
 from penstock.data import Schema, SchemaBuilder, Type
 from penstock.errors import ConfigError, DataError
 from penstock_transforms.blame import at_field
-from penstock_transforms.cast_values import Convert, caster, caster_without_schema, check_target
+from penstock_transforms.cast_values import CastsByType, Convert, caster, caster_without_schema, check_target
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level, carry_metadata, copy_basics
 from penstock_transforms.operating import Edit, OperatingTransform
@@ -163,14 +163,14 @@ def _casting(casts: list[tuple[str, Convert]]) -> Edit:
 
 
 def _bind_map(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | None, Edit | None]:
-    casts = [(name, caster_without_schema(target)) for name, target in work.items()]
+    casts = [(name, CastsByType(target)) for name, target in work.items()]
 
     def cast(value: dict[str, Any]) -> None:
         name = ""
         try:
-            for name, convert in casts:
+            for name, by_type in casts:
                 old = value.get(name)
-                value[name] = None if old is None else convert(old)
+                value[name] = None if old is None else by_type[type(old)](old)
         except Exception as error:
             at_field(error, name)
             raise

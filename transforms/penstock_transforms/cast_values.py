@@ -35,7 +35,7 @@ from penstock_transforms.numbers import (
     parse_int,
 )
 
-__all__ = ["Convert", "caster", "caster_without_schema", "check_target"]
+__all__ = ["CastsByType", "Convert", "caster", "caster_without_schema", "check_target"]
 
 Convert = Callable[[Any], Any]
 
@@ -85,17 +85,35 @@ def caster(schema: Schema, target: Type) -> Convert | None:
     return _plain(schema.type, target)
 
 
+class CastsByType(dict[type, Convert]):
+    """Value's type to the function that makes a boxed `target` of such a value, found when one is first met."""
+
+    def __init__(self, target: Type) -> None:
+        super().__init__()
+        self._target = target
+
+    def __missing__(self, kind: type) -> Convert:
+        source = _TYPE_OF.get(kind)
+        if source is None:
+            return _type_of  # which raises: the message names the value's class
+        _check_source(source)
+        box = _BOXES.get(self._target)
+        found = _narrow_boxed if (kind, box) == (float, Float32) else _composed(_plain(source, self._target), box)
+        if kind is int:
+            found = _within_long(found)
+        self[kind] = found
+        return found
+
+
 def caster_without_schema(target: Type) -> Convert:
     """A function from any value (not None) to `target`, boxed as Java would; the value's own type decides."""
-    box = _BOXES.get(target)
-    known: dict[type, Convert] = {}
+    casts = CastsByType(target)
+    return lambda value: casts[type(value)](value)
 
-    def cast(value: Any) -> Any:
-        kind = type(value)
-        convert = known.get(kind)
-        if convert is None:
-            convert = known[kind] = _composed(_plain(_type_of(value), target), box)
-        if kind is int and not _MIN_LONG <= value <= _MAX_LONG:
+
+def _within_long(convert: Convert) -> Convert:
+    def cast(value: int) -> Any:
+        if not _MIN_LONG <= value <= _MAX_LONG:
             _type_of(BigInteger(value))  # raises: a number of that size is a BigInteger
         return convert(value)
 
@@ -167,6 +185,13 @@ def _narrow(value: float) -> float:
         return _unpack_float(_pack_float(value))[0]  # type: ignore[no-any-return]  # struct does not say what it unpacks
     except OverflowError:
         return to_float32(value)
+
+
+def _narrow_boxed(value: float) -> Float32:
+    try:
+        return Float32(_unpack_float(_pack_float(value))[0])
+    except OverflowError:
+        return Float32(to_float32(value))
 
 
 def _base64(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance
-from penstock.data import BigInteger, Schema, SchemaBuilder, Struct, Type, java_class_name
+from penstock.data import BigInteger, FarDate, Schema, SchemaBuilder, Struct, Type, java_class_name
 from penstock.errors import DataError
 from penstock_transforms.blame import at_field
 from penstock_transforms.levels import copy_basics
@@ -145,7 +145,7 @@ def _flatten_map(value: Mapping[Any, Any], prefix: str, delimiter: str, flat: di
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, BigInteger) and -(2**63) <= value < 2**63
+    return isinstance(value, int) and not isinstance(value, BigInteger | FarDate) and -(2**63) <= value < 2**63
 
 
 class FlattenKey(Flatten):

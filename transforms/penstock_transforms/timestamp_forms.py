@@ -1,7 +1,7 @@
 """The forms a moment may have in ``TimestampConverter``, to and from milliseconds since the epoch.
 
 A moment that Python's types cannot hold (years before 1 or beyond 9999) stays a number of milliseconds beside a Date,
-Time or Timestamp schema, and is a `DataError` where no schema would say that the number is a moment.
+Time or Timestamp schema; where no schema says that the number is a moment it is a `FarDate`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from penstock.data import (
     TIMESTAMP,
     TIMESTAMP_NAME,
     BigInteger,
+    FarDate,
     Int8,
     Int16,
     Int32,
@@ -102,7 +103,7 @@ def form_of_schema(schema: Schema) -> Form:
 
 def form_of_value(value: Any) -> Form:
     """The same by the value alone, where there is no schema."""
-    if isinstance(value, dt.date | dt.time):
+    if isinstance(value, dt.date | dt.time | FarDate):
         return Form.TIMESTAMP
     if isinstance(value, str):
         return Form.STRING
@@ -112,7 +113,7 @@ def form_of_value(value: Any) -> Form:
 
 
 def _is_long(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool | Int8 | Int16 | Int32 | BigInteger)
+    return isinstance(value, int) and not isinstance(value, bool | Int8 | Int16 | Int32 | BigInteger | FarDate)
 
 
 def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> Callable[[Any], int]:
@@ -134,7 +135,7 @@ def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> 
 def _read_moment(value: Any) -> int:
     if isinstance(value, dt.date | dt.time):
         return millis_of(value)
-    if _is_long(value):
+    if _is_long(value) or isinstance(value, FarDate):
         return int(value)
     raise DataError(f"Expected a date, time or timestamp, but found class {java_class_name(value)}")
 
@@ -174,20 +175,18 @@ def writer(form: Form, date_format: DateFormat | None, precision: Precision, sch
             make: Callable[[int], Any] = _date
         case Form.TIMESTAMP:
             make = timestamp_from_millis
-    if schemaless:
-        return make
-    return _or_millis(make, MILLIS_PER_DAY if form is Form.DATE else 1)
+    return _or_millis(make, MILLIS_PER_DAY if form is Form.DATE else 1, FarDate if schemaless else int)
 
 
 def _date(millis: int) -> dt.date:
     return date_from_days(millis // MILLIS_PER_DAY)
 
 
-def _or_millis(make: Callable[[int], Any], unit: int) -> Callable[[int], Any]:
+def _or_millis(make: Callable[[int], Any], unit: int, number: Callable[[int], int]) -> Callable[[int], Any]:
     def write(millis: int) -> Any:
         try:
             return make(millis)
         except DataError:
-            return millis - millis % unit
+            return number(millis - millis % unit)
 
     return write

@@ -47,7 +47,7 @@ from penstock.data.schema import (
     Type,
 )
 from penstock.data.validation import validate_value
-from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, Struct, java_class_name
+from penstock.data.values import BigInteger, FarDate, Float32, Int8, Int16, Int32, Struct, java_class_name
 
 __all__ = [
     "BOOLEAN",
@@ -80,6 +80,7 @@ __all__ = [
     "TIME_NAME",
     "BigInteger",
     "ConnectRecord",
+    "FarDate",
     "Field",
     "Float32",
     "Header",

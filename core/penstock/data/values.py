@@ -34,7 +34,7 @@ from typing import Any, Final, Self
 from penstock.data.schema import Field, Schema, Type
 from penstock.errors import DataError
 
-__all__ = ["BigInteger", "Float32", "Int8", "Int16", "Int32", "Struct", "java_class_name"]
+__all__ = ["BigInteger", "FarDate", "Float32", "Int8", "Int16", "Int32", "Struct", "java_class_name"]
 
 
 class Int8(int):
@@ -57,6 +57,15 @@ class Int32(int):
 
 class BigInteger(int):
     """A ``java.math.BigInteger`` without a schema; any `int` beyond 64 bits counts as one too."""
+
+    __slots__ = ()
+
+
+class FarDate(int):
+    """A ``java.util.Date`` without a schema, in a year that Python's types cannot hold: milliseconds since the epoch.
+
+    Beside a schema a plain number of milliseconds does, since the schema says what it is.
+    """
 
     __slots__ = ()
 
@@ -155,6 +164,7 @@ _JAVA_CLASS: Final[dict[type, str]] = {
     dt.date: "java.util.Date",
     dt.time: "java.util.Date",
     dt.datetime: "java.util.Date",
+    FarDate: "java.util.Date",
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data import BigInteger, Field, Float32, Int8, Int16, Int32, Schema, Struct, Type
+from penstock.data import BigInteger, FarDate, Field, Float32, Int8, Int16, Int32, Schema, Struct, Type
 from penstock.data.logical import (
     DATE_NAME,
     DECIMAL_NAME,
@@ -114,7 +114,8 @@ def decode_value(node: Tagged | None, schema: Schema | None = None) -> Any:
     if tag in ("array", "map", "struct"):
         return _decode_nested(tag, node, schema)
     if tag in _LOGICAL_TAGS.values():
-        return _decode_date(tag, node["ms"])
+        date = _decode_date(tag, node["ms"])
+        return FarDate(date) if schema is None and isinstance(date, int) else date
     return _decode_scalar(tag, node, schema)
 
 
@@ -223,6 +224,8 @@ def encode_value(value: Any, schema: Schema | None = None) -> dict[str, Any] | N
     match value:
         case bool():
             return {"t": "boolean", "v": value}
+        case FarDate():
+            return {"t": "timestamp", "ms": int(value)}
         case int() if logical and isinstance(_decode_date(logical, value), int):
             return {"t": logical, "ms": value}
         case int():
