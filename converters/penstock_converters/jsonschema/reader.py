@@ -11,6 +11,7 @@ from penstock.errors import DataError
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, usual_test
 from penstock_converters.json.text import node_type
 from penstock_converters.jsonschema import names
+from penstock_registry.formats.jsonschema.text import write
 
 __all__ = ["SchemaReaders"]
 
@@ -117,7 +118,7 @@ class SchemaReaders(Readers):
             for name, branch in binary:
                 if isinstance(tree, str) or _is_number(tree):
                     return {**empty, name: branch(tree)}
-            raise DataError(f"Did not find matching oneof field for data: {node_type(tree)}")
+            raise DataError(f"Did not find matching oneof field for data: {_shown(tree)}")
 
         return read
 
@@ -140,6 +141,23 @@ _ABSENT: Final = _Absent()
 
 def _not_an_object(tree: Any) -> None:
     raise DataError(f"Structs should be encoded as JSON objects, but found {node_type(tree)}")
+
+
+_SHOWN: Final = 1000
+
+
+def _shown(tree: Any) -> str:
+    """The data's own text, for a message."""
+    if _has_float(tree):
+        raise NeedsExact  # to show numbers as they were written
+    text = write(tree)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _has_float(tree: Any) -> bool:
+    if isinstance(tree, dict | list):
+        return any(_has_float(part) for part in (tree.values() if isinstance(tree, dict) else tree))
+    return isinstance(tree, float)
 
 
 def _is_integer(tree: Any) -> bool:

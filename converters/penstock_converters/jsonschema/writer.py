@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.data import Schema
+from penstock.errors import DataError
 from penstock_converters.json.writing import Writer
 from penstock_converters.jsonschema import names
 
@@ -25,6 +26,11 @@ class SchemaWriter(Writer):
 
     def entry(self, key: Any, value: Any) -> Any:
         return {names.KEY: key, names.VALUE: value}
+
+    def _map(self, schema: Schema | None, value: dict[Any, Any]) -> Any:
+        if None in value and schema is not None and self.is_object(schema):
+            raise DataError("A key of a map is null, and the schema of its keys does not allow that")
+        return super()._map(schema, value)
 
     def _null(self, schema: Schema) -> Any:
         return None  # for a required field too, as on the JVM

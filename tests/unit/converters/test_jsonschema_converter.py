@@ -238,6 +238,20 @@ def test_a_union_of_one_can_be_read_as_that_one(registry: MemoryClient):
     assert converter(flatten_singleton_unions="true").to_connect("t", frame(number, "a")).value == "a"
 
 
+def test_data_that_fits_no_branch_is_shown(registry: MemoryClient):
+    number = register(registry, {"oneOf": [{"type": "integer"}, {"type": "string"}]})
+    with pytest.raises(DataError, match=r'^Did not find matching oneof field for data: \{"a":1\.50\}'):
+        converter().to_connect("t", frame(number, b'{"a": 1.50}'))
+
+
+def test_a_null_key_is_written_only_where_keys_may_be_null():
+    value = {None: 1, "a": 2}
+    with pytest.raises(DataError, match="A key of a map is null"):
+        converter().from_connect("t", SchemaBuilder.map(STRING, INT32).build(), value)
+    data = converter().from_connect("t", SchemaBuilder.map(OPTIONAL_STRING, INT32).build(), value)
+    assert json.loads(data[5:]) == [{"key": None, "value": 1}, {"key": "a", "value": 2}]
+
+
 # --- reading
 
 
