@@ -191,7 +191,7 @@ def _balance(state: AssignorState, given: RoundInput, loads: _Loads, revoked: di
 
 def _backoff(rounds: int, max_delay: int) -> int:
     # The exponent is bounded so that the number is; 40^6 ms is over a month.
-    return min(_BACKOFF_MS * _BACKOFF_FACTOR ** min(rounds, 6), max_delay)
+    return int(min(_BACKOFF_MS * _BACKOFF_FACTOR ** min(rounds, 6), max_delay))
 
 
 @dataclass(slots=True)
