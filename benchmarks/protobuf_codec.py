@@ -73,7 +73,7 @@ def measure(name: str, schema: Schema, value: dict[str, Any], *, beside_runtime:
         print(f"{name}: write {micros(lambda: write(b'', value)):.2f}, read {micros(lambda: read(data)):.2f}")
         return
     make = message_class(descriptor)
-    runtime = eval(  # noqa: S307 - our own text: a call with keyword arguments, as generated code has
+    runtime = eval(
         "lambda r: make(" + ", ".join(f"{k}=r[{k!r}]" for k in value) + ").SerializeToString()", {"make": make}
     )
     # By turns, so that a busy moment of the machine falls on both.

@@ -224,11 +224,15 @@ def test_a_serialized_descriptor_is_given_and_taken() -> None:
         "message M {\n"
         "  int32 a = 1 [(confluent.field_meta) = {\n    params: [\n      {\n"
         '        value: "int8",\n        key: "connect.type"\n      }\n    ]\n  }];\n'
-        "  optional string b_c = 2;\n  map<string, .p.M.N> m = 5;\n"
+        "  optional string b_c = 2;\n  repeated .p.M.MEntry m = 5;\n"
         '  repeated int32 r = 6 [\n    packed = false,\n    json_name = "rr"\n  ];\n'
         "\n  oneof o {\n    .google.protobuf.Timestamp t = 3;\n    .p.M.E e = 4;\n  }\n"
-        '\n  message N {\n    reserved 3;\n    reserved 5 to 9;\n    reserved "x";\n  }\n  enum E {\n    A = 0;\n  }\n}\n'
+        '\n  message N {\n    reserved 3;\n    reserved 5 to 9;\n    reserved "x";\n  }\n'
+        "  message MEntry {\n    option map_entry = true;\n  \n    string key = 1;\n    .p.M.N value = 2;\n  }\n"
+        "  enum E {\n    A = 0;\n  }\n}\n"
     )
+    assert back.normalized().canonical.count("map<string, .p.M.N> m = 5;") == 1
+    assert back.incompatibilities(parsed) == parsed.incompatibilities(back) == []
     assert parsed.formatted("nope") == parsed.canonical
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from penstock_registry.formats.protobuf.linked import Linked
-from penstock_registry.formats.protobuf.model import SCALARS, Enum, FieldDecl, Message, OneOf, TypeDecl, map_types
+from penstock_registry.formats.protobuf.model import SCALARS, Enum, FieldDecl, Message, OneOf, TypeDecl
 
 __all__ = ["incompatibilities"]
 
@@ -82,7 +82,7 @@ class _Diff:
     ) -> None:
         kept = {t.name: t for t in new if isinstance(t, Message)}
         for message in old:
-            if isinstance(message, Enum):
+            if isinstance(message, Enum) or message.is_map_entry:
                 continue
             here = f"{path}/{message.name}"
             other = kept.get(message.name)
@@ -148,12 +148,14 @@ class _Diff:
             if self._local(name, self._new) != self._local(old_name, self._old):
                 self._report("FIELD_NAMED_TYPE_CHANGED", path)
         else:
-            for inner, old_inner in zip(map_types(new) or (), map_types(old) or (), strict=True):
+            now = self._new.map_types(self._new.file, new_scope, new) or ()
+            before = self._old.map_types(self._old.file, old_scope, old) or ()
+            for inner, old_inner in zip(now, before, strict=True):
                 self._type(inner, old_inner, path, new_scope, old_scope)
 
     @staticmethod
     def _kind(linked: Linked, name: str, scope: str) -> tuple[_Kind, str]:
-        if map_types(name) is not None:
+        if linked.map_types(linked.file, scope, name) is not None:
             return "map", name
         if name in SCALARS:
             return "scalar", name

@@ -44,7 +44,7 @@ _FILE_OPTIONS: Final = (
     "py_generic_services", "deprecated", "cc_enable_arenas", "objc_class_prefix", "csharp_namespace", "swift_prefix",
     "php_class_prefix", "php_namespace", "php_metadata_namespace", "ruby_package",
 )  # fmt: skip
-_MESSAGE_OPTIONS: Final = ("message_set_wire_format", "no_standard_descriptor_accessor", "deprecated")
+_MESSAGE_OPTIONS: Final = ("map_entry", "message_set_wire_format", "no_standard_descriptor_accessor", "deprecated")
 _FIELD_OPTIONS: Final = ("ctype", "packed", "jstype", "lazy", "deprecated", "weak")
 _ENUM_OPTIONS: Final = ("allow_alias", "deprecated")
 _PLAIN_OPTIONS: Final = ("deprecated",)
@@ -81,13 +81,13 @@ def from_descriptor(file: FileDescriptorProto) -> ProtoFile:
 
 
 def _message(message: DescriptorProto, file: FileDescriptorProto) -> Message:
-    maps = {n.name: n for n in message.nested_type if n.options.map_entry}
     oneofs: list[list[FieldDecl]] = [[] for _ in message.oneof_decl]
     fields: list[FieldDecl] = []
     for field in message.field:
         in_oneof = field.HasField("oneof_index") and not field.proto3_optional
-        (oneofs[field.oneof_index] if in_oneof else fields).append(_field(field, file, in_oneof, maps))
-    nested: list[TypeDecl] = [_message(n, file) for n in message.nested_type if n.name not in maps]
+        (oneofs[field.oneof_index] if in_oneof else fields).append(_field(field, file, in_oneof))
+    # Entries of maps stay messages, as they do in Confluent's registry: clients count them in a payload's indexes.
+    nested: list[TypeDecl] = [_message(n, file) for n in message.nested_type]
     nested += [_enum(e) for e in message.enum_type]
     ranges = [Reserved((_range(r.start, r.end),)) for r in message.reserved_range]
     return Message(
@@ -107,26 +107,18 @@ def _range(start: int, end: int) -> int | tuple[int, int]:
     return start if end == start + 1 else (start, min(end - 1, MAX_TAG))
 
 
-def _field(
-    field: FieldDescriptorProto, file: FileDescriptorProto, in_oneof: bool, maps: dict[str, DescriptorProto]
-) -> FieldDecl:
+def _field(field: FieldDescriptorProto, file: FileDescriptorProto, in_oneof: bool) -> FieldDecl:
     label: str | None = None
-    entry = maps.get(field.type_name.rpartition(".")[2]) if field.type == _T.TYPE_MESSAGE else None
-    if entry is not None:
-        key, value = (_type_name(f) for f in entry.field)
-        type_name = f"map<{key}, {value}>"
-    else:
-        type_name = _type_name(field)
-        if field.label == _T.LABEL_REPEATED:
-            label = "repeated"
-        elif field.label == _T.LABEL_REQUIRED:
-            label = "required"
-        elif field.proto3_optional or (file.syntax != "proto3" and not in_oneof):
-            label = "optional"
+    if field.label == _T.LABEL_REPEATED:
+        label = "repeated"
+    elif field.label == _T.LABEL_REQUIRED:
+        label = "required"
+    elif field.proto3_optional or (file.syntax != "proto3" and not in_oneof):
+        label = "optional"
     default_name = default_json_name(field.name)
     return FieldDecl(
         field.name,
-        type_name,
+        _type_name(field),
         field.number,
         label,
         field.default_value if field.HasField("default_value") else None,
@@ -155,7 +147,7 @@ def _enum(enum: EnumDescriptorProto) -> Enum:
 def _extends(fields: Iterable[FieldDescriptorProto], file: FileDescriptorProto) -> tuple[Extend, ...]:
     by_type: dict[str, list[FieldDecl]] = {}
     for field in fields:
-        by_type.setdefault(field.extendee, []).append(_field(field, file, False, {}))
+        by_type.setdefault(field.extendee, []).append(_field(field, file, False))
     return tuple(Extend(name, tuple(members)) for name, members in by_type.items())
 
 
@@ -182,8 +174,14 @@ def _options(options: Any, names: Iterable[str], meta: str) -> tuple[Option, ...
             found.append(Option(name, "boolean", "true" if value else "false"))
         else:
             found.append(Option(name, "string", value))
-    for unknown in UnknownFieldSet(options) if meta else ():
-        if unknown.field_number == META_TAG and isinstance(unknown.data, bytes):
-            option = meta_option(meta, *meta_from_bytes(unknown.data))
-            found += [option] if option is not None else []
+    for data in _meta_bytes(options) if meta else ():
+        option = meta_option(meta, *meta_from_bytes(data))
+        found += [option] if option is not None else []
     return tuple(found)
+
+
+def _meta_bytes(options: Any) -> list[bytes]:
+    """Confluent's extension: unknown to the runtime, unless somebody in this process has registered it."""
+    known = [v.SerializeToString() for f, v in options.ListFields() if f.is_extension and f.number == META_TAG]
+    unknown = [u.data for u in UnknownFieldSet(options) if u.field_number == META_TAG and isinstance(u.data, bytes)]
+    return known + unknown

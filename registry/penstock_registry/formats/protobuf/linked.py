@@ -91,6 +91,17 @@ class Linked:
                 return found
             scope = scope.rpartition(".")[0]
 
+    def map_types(self, file: ProtoFile, scope: str, name: str) -> tuple[str, str] | None:
+        """Key and value type of a map: of ``map<K, V>``, or of the entry message that a descriptor has in its place."""
+        spelled = map_types(name)
+        if spelled is not None or name in SCALARS:
+            return spelled
+        found = self.resolve(file, scope, name)
+        if found is None or not isinstance(found.declared, Message) or not found.declared.is_map_entry:
+            return None
+        key, value = found.declared.fields
+        return key.type, value.type
+
     def require(self, file: ProtoFile, scope: str, name: str) -> Scoped:
         found = self.resolve(file, scope, name)
         if found is None:

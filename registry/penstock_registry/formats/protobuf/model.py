@@ -130,6 +130,11 @@ class Message:
         return (t for t in self.nested if isinstance(t, Message))
 
     @property
+    def is_map_entry(self) -> bool:
+        """Is this what stands for a map field in a descriptor?"""
+        return len(self.fields) == 2 and any(o.name == "map_entry" and o.value == "true" for o in self.options)
+
+    @property
     def enums(self) -> Iterator[Enum]:
         return (t for t in self.nested if isinstance(t, Enum))
 

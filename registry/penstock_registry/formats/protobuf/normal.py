@@ -58,7 +58,11 @@ class _Normal:
             message,
             fields=self._fields(message.fields, scope),
             oneofs=tuple(sorted(oneofs, key=lambda o: min((f.tag for f in o.fields), default=0))),
-            nested=tuple(self._type(t, f"{scope}.{t.name}") for t in message.nested),
+            nested=tuple(
+                self._type(t, f"{scope}.{t.name}")
+                for t in message.nested
+                if not (isinstance(t, Message) and t.is_map_entry)
+            ),
             options=_options(message.options),
             reserved=tuple(replace(r, values=_ranges(r.values)) for r in message.reserved),
             extensions=tuple(replace(e, values=_ranges(e.values)) for e in message.extensions),
@@ -70,7 +74,10 @@ class _Normal:
         return tuple(self._field(f, scope) for f in sorted(fields, key=lambda f: f.tag))
 
     def _field(self, field: FieldDecl, scope: str) -> FieldDecl:
-        return replace(field, type=self._name(field.type, scope), options=_options(field.options))
+        entry = self._linked.map_types(self._file, scope, field.type)
+        name = field.type if entry is None else f"map<{entry[0]}, {entry[1]}>"
+        label = field.label if entry is None else None
+        return replace(field, type=self._name(name, scope), label=label, options=_options(field.options))
 
     def _name(self, name: str, scope: str) -> str:
         entry = map_types(name)
