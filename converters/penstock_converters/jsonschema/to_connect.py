@@ -200,29 +200,31 @@ class _Pass:
         parameters = {**parts.parameters, **_parameters(extra.get(names.CONNECT_PARAMETERS))}
         if id(node) in self._ids:
             parameters[names.ID] = self._ids[id(node)]
-        builder = SchemaBuilder(parts.type).parameters(parameters)
-        builder._key_schema, builder._value_schema = parts.key_schema, parts.value_schema
-        name = parts.name or node.title
-        if name is not None:
-            builder.name(name)
-        if type(own_version) is int:
-            builder.version(own_version)
-        elif version is not None:
-            builder.version(version)
-        if node.description is not None:
-            builder.doc(node.description)
+        schema = Schema(
+            parts.type,
+            name=parts.name or node.title,
+            version=own_version if type(own_version) is int else version,
+            doc=node.description,
+            parameters=parameters,
+            key_schema=parts.key_schema,
+            value_schema=parts.value_schema,
+        )
         optional = optional or parts.optional
-        if parts.fields is None:
-            schema = builder.build()
-        else:
-            schema = self._struct(node, builder, parts.fields, optional)
+        if parts.fields is not None:
+            pair = self._struct(node, schema, parts.fields)
+            schema = pair[optional]
+            if version is None and not node.has_default and not parts.optional:
+                # Both forms at once: references to it get schemas with the very same fields.
+                self._done[id(node), False], self._done[id(node), True] = pair
         if node.has_default and node.default is not None:
             schema = self._with_default(schema, node.default)
         return schema.as_optional() if optional else schema
 
     def _struct(
-        self, node: m.Node, builder: SchemaBuilder, fields: Callable[[], list[tuple[str, Schema]]], optional: bool
-    ) -> Schema:
+        self, node: m.Node, head: Schema, fields: Callable[[], list[tuple[str, Schema]]]
+    ) -> tuple[Schema, Schema]:
+        """The struct `head`, with fields that may refer to it, required and optional."""
+
         def members(schema: Schema, twin: Schema) -> list[tuple[str, Schema]]:
             self._open[id(node)] = (schema, twin)
             try:
@@ -230,7 +232,14 @@ class _Pass:
             finally:
                 del self._open[id(node)]
 
-        return builder.build_recursive_pair(members)[optional]
+        builder = SchemaBuilder.struct().parameters(head.parameters)
+        if head.name is not None:
+            builder.name(head.name)
+        if head.version is not None:
+            builder.version(head.version)
+        if head.doc is not None:
+            builder.doc(head.doc)
+        return builder.build_recursive_pair(members)
 
     def _with_default(self, schema: Schema, tree: Any) -> Schema:
         default = self._read_default(schema, tree)

@@ -41,9 +41,10 @@ class _Mapping:
     def __init__(self, options: JsonSchemaOptions, write_default: Callable[[Schema, Any], Any]) -> None:
         self._options = options
         self._write_default = write_default
-        #: Structs around the one being written, by identity, and the ids of those that hold themselves.
+        #: The structs around the one being written, and those that hold themselves and were written before. By the
+        #: identity of their fields, which a struct's optional form shares.
         self._open: dict[int, Tree] = {}
-        self._ids = 0
+        self._recursive: dict[int, Tree] = {}
 
     def schema(self, schema: Schema, index: int | None = None, keep_optional: bool = True) -> Tree:
         if names.is_union(schema):
@@ -110,24 +111,21 @@ class _Mapping:
         return self.schema(schema, index)
 
     def _struct(self, schema: Schema, index: int | None) -> Tree:
-        known = self._open.get(id(schema))
+        key = id(schema.fields)
+        known = self._open.get(key) or self._recursive.get(key)
         if known is not None:
-            return self._reference(schema, known, index)
+            self._recursive[key] = known
+            known.setdefault("$id", f"#id{len(self._recursive)}")
+            return {"$ref": known["$id"], **_connect(index=index)}
         tree: Tree = {"type": "object"}
         if not self._options.additional_properties:
             tree["additionalProperties"] = False
         tree |= self._common(schema, None, index)
-        self._open[id(schema)] = tree
+        self._open[key] = tree
         properties = {f.name: self.schema(f.schema, f.index) for f in schema.fields}
-        del self._open[id(schema)]
+        del self._open[key]
         tree["properties"] = dict(in_java_order(properties))
         return tree
-
-    def _reference(self, schema: Schema, known: Tree, index: int | None) -> Tree:
-        if "$id" not in known:
-            self._ids += 1
-            known["$id"] = schema.parameters.get(names.ID, f"#id{self._ids}")
-        return {"$ref": known["$id"], **_connect(index=index)}
 
 
 def _connect(

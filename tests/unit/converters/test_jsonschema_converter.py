@@ -282,6 +282,20 @@ def test_a_struct_that_holds_itself_is_read_and_written(registry: MemoryClient):
     assert one.to_connect("u", data).value == value
 
 
+def test_an_optional_struct_that_holds_itself_has_one_id_in_the_text(registry: MemoryClient):
+    properties = {
+        "left": {"oneOf": [{"type": "null"}, {"$ref": "#"}]},
+        "others": {"type": "array", "items": {"$ref": "#"}},
+    }
+    number = register(registry, {"type": "object", "title": "T", "properties": properties})
+    one = converter(json_fail_invalid_schema="true")
+    value = {"left": {"left": None, "others": []}, "others": [{"left": None, "others": []}]}
+    read = one.to_connect("t", frame(number, value))
+    assert read.value == value
+    assert one.to_connect("u", one.from_connect("u", read.schema, read.value)).value == value
+    assert registry.latest("u-value").schema.count('"$id"') == 1
+
+
 def test_references_are_taken_from_the_registry_and_never_fetched(registry: MemoryClient):
     registry.register("address", '{"type":"object","properties":{"street":{"type":"string"}}}', "JSON")
     reference = SchemaReference("http://example.invalid/address.json", "address", 1)
