@@ -1,5 +1,6 @@
 """The data model: schemas, values, records. Names and rules are Kafka Connect's."""
 
+from penstock.data.builder import SchemaBuilder
 from penstock.data.logical import (
     DATE,
     DATE_NAME,
@@ -43,11 +44,11 @@ from penstock.data.schema import (
     STRING,
     Field,
     Schema,
-    SchemaBuilder,
     Type,
 )
+from penstock.data.struct import Struct
 from penstock.data.validation import validate_value
-from penstock.data.values import BigInteger, FarDate, Float32, Int8, Int16, Int32, Struct, java_class_name
+from penstock.data.values import BigInteger, FarDate, Float32, Int8, Int16, Int32, java_class_name
 
 __all__ = [
     "BOOLEAN",

@@ -30,7 +30,8 @@ from penstock.data.logical import (
 )
 from penstock.data.record import SchemaAndValue
 from penstock.data.schema import Schema, Type
-from penstock.data.values import Float32, Struct, java_class_name
+from penstock.data.struct import Struct
+from penstock.data.values import Float32, java_class_name
 from penstock.errors import DataError
 
 __all__ = [

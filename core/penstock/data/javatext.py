@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from penstock.data.logical import MILLIS_PER_DAY, date_to_days, time_to_millis, timestamp_to_millis
 from penstock.data.schema import Schema, Type
-from penstock.data.values import Float32, Struct
+from penstock.data.values import Float32, StructValue
 
 __all__ = ["date_text", "decimal_text", "double_text", "float_text", "java_text", "millis_of", "to_float32"]
 
@@ -159,7 +159,7 @@ def java_text(value: Any, schema: Schema | None = None) -> str:
 
 
 def _mapping_text(value: dict[Any, Any], schema: Schema | None) -> str:
-    own = value.schema if isinstance(value, Struct) else schema
+    own = value.schema if isinstance(value, StructValue) else schema
     if own is not None and own.type is Type.STRUCT:
         there = ((f, dict.get(value, f.name)) for f in own.fields)
         return f"Struct{{{','.join(f'{f.name}={java_text(v, f.schema)}' for f, v in there if v is not None)}}}"

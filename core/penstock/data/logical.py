@@ -10,7 +10,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Final
 
-from penstock.data.schema import Schema, SchemaBuilder, Type
+from penstock.data.schema import Schema, Type
 from penstock.errors import DataError
 
 __all__ = [
@@ -24,11 +24,11 @@ __all__ = [
     "OPTIONAL_TIME",
     "OPTIONAL_TIMESTAMP",
     "SCALE_FIELD",
-    "beyond_python",
     "TIME",
     "TIMESTAMP",
     "TIMESTAMP_NAME",
     "TIME_NAME",
+    "beyond_python",
     "date_from_days",
     "date_to_days",
     "decimal_from_bytes",
@@ -80,8 +80,7 @@ def beyond_python(name: str | None, value: object) -> bool:
 
 
 def decimal_schema(scale: int, optional: bool = False) -> Schema:
-    builder = SchemaBuilder(Type.BYTES).name(DECIMAL_NAME).version(1).parameter(SCALE_FIELD, str(scale))
-    return (builder.optional() if optional else builder).build()
+    return Schema(Type.BYTES, optional, DECIMAL_NAME, 1, parameters={SCALE_FIELD: str(scale)})
 
 
 def decimal_scale(schema: Schema) -> int:

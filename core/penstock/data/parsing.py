@@ -26,7 +26,7 @@ from penstock.data.logical import (
 )
 from penstock.data.record import SchemaAndValue
 from penstock.data.schema import BOOLEAN, BYTES, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, STRING, Schema, Type
-from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, Struct
+from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, StructValue
 from penstock.errors import DataError, SchemaBuilderError
 
 __all__ = ["infer_schema", "parse_string"]
@@ -335,7 +335,7 @@ def infer_schema(value: Any) -> Schema | None:
     """The schema of a value that has none; None where there is no saying (dates, decimals, empty or mixed
     collections)."""
     match value:
-        case Struct():
+        case StructValue():
             return value.schema
         case list() | tuple():
             item = _common_type(value) if value else None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, beyond_python
 from penstock.data.schema import Schema, Type
-from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, Struct, java_class_name
+from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, StructValue, java_class_name
 from penstock.errors import DataError
 
-__all__ = ["validate_value"]
+__all__ = ["validate_fields", "validate_value"]
 
 
 def _integer(low: int, high: int, box: type[int] | None) -> Callable[[Any], bool]:
@@ -39,7 +39,7 @@ _FITS: Final[dict[Type, Callable[[Any], bool]]] = {
     Type.STRING: lambda v: isinstance(v, str),
     Type.BYTES: lambda v: isinstance(v, bytes | bytearray | memoryview),
     Type.ARRAY: lambda v: isinstance(v, list | tuple),
-    Type.MAP: lambda v: isinstance(v, dict) and not isinstance(v, Struct),
+    Type.MAP: lambda v: isinstance(v, dict) and not isinstance(v, StructValue),
     Type.STRUCT: lambda v: isinstance(v, dict),
 }
 _FITS_LOGICAL: Final[dict[str, Callable[[Any], bool]]] = {
@@ -94,15 +94,18 @@ def _misfit(schema: Schema, value: Any, where: str) -> DataError:
 
 
 def _validate_struct(schema: Schema, value: dict[str, Any]) -> None:
-    if isinstance(value, Struct):
-        # A Struct checked its own fields when they were put; what is left is what was never put.
+    if isinstance(value, StructValue):
         if value.schema != schema:
             raise DataError("Struct schemas do not match.")
-        value.validate()
-        return
-    for name in value:
-        if schema.field(name) is None:
-            raise DataError(f"{name} is not a valid field name")
+    else:
+        for name in value:
+            if schema.field(name) is None:
+                raise DataError(f"{name} is not a valid field name")
+    validate_fields(schema, value)
+
+
+def validate_fields(schema: Schema, value: Mapping[str, Any]) -> None:
+    """Raise `DataError` for the first field whose value does not fit; a default stands in for what is absent."""
     for member in schema.fields:
         item = value.get(member.name)
         if item is None and member.schema.default is not None:

@@ -27,14 +27,12 @@ beside a schema, which says the width.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from penstock.data.schema import Field, Schema, Type
-from penstock.errors import DataError
+from penstock.data.schema import Schema, Type
 
-__all__ = ["BigInteger", "FarDate", "Float32", "Int8", "Int16", "Int32", "Struct", "java_class_name"]
+__all__ = ["BigInteger", "FarDate", "Float32", "Int8", "Int16", "Int32", "StructValue", "java_class_name"]
 
 
 class Int8(int):
@@ -76,73 +74,12 @@ class Float32(float):
     __slots__ = ()
 
 
-class Struct(dict[str, Any]):
-    """A struct's value that carries its schema and checks what is put into it.
-
-    For plugin authors, at the API's edge; inside, a struct is a plain ``dict`` beside its schema. Being a ``dict``, it
-    may be handed over wherever a struct's value is expected, and it is also what a struct without a schema beside it
-    has to be, as Connect's ``Struct`` is.
-    """
+class StructValue(dict[str, Any]):
+    """A struct's value that carries its schema. Made as `penstock.data.Struct`, which checks what is put in."""
 
     __slots__ = ("schema",)
 
-    def __init__(self, schema: Schema, values: Mapping[str, Any] | None = None) -> None:
-        if schema.type is not Type.STRUCT:
-            raise DataError(f"Not a struct schema: {schema!r}")
-        super().__init__()
-        self.schema: Final = schema
-        for name, value in (values or {}).items():
-            self.put(name, value)
-
-    @classmethod
-    def trusted(cls, schema: Schema, values: Mapping[str, Any]) -> Self:
-        """Without checks: for code that made the values from the schema itself."""
-        struct = cls(schema)
-        dict.update(struct, values)
-        return struct
-
-    def put(self, name: str, value: Any) -> Self:
-        """Set a field; a DataError if there is no such field or the value does not fit its schema."""
-        from penstock.data.validation import validate_value  # validation prints Structs: imported late
-
-        field = self._field(name)
-        validate_value(field.schema, value, name)
-        dict.__setitem__(self, name, value)
-        return self
-
-    __setitem__ = put  # type: ignore[assignment]  # returns self for chaining, which item assignment ignores
-
-    def value(self, name: str) -> Any:
-        """The field's value, or its default where none was put (``Struct.get``)."""
-        field = self._field(name)
-        value = dict.get(self, name)
-        return field.schema.default if value is None else value
-
-    def without_default(self, name: str) -> Any:
-        self._field(name)
-        return dict.get(self, name)
-
-    def validate(self) -> None:
-        """A DataError if a required field without default has no value."""
-        from penstock.data.validation import validate_value  # validation prints Structs: imported late
-
-        for field in self.schema.fields:
-            value = dict.get(self, field.name)
-            if value is None and (field.schema.optional or field.schema.default is not None):
-                continue
-            validate_value(field.schema, value, field.name)
-
-    def _field(self, name: str) -> Field:
-        field = self.schema.field(name)
-        if field is None:
-            raise DataError(f"{name} is not a valid field name")
-        return field
-
-    def items_in_order(self) -> Iterator[tuple[str, Any]]:
-        """Set fields in the schema's order."""
-        for field in self.schema.fields:
-            if dict.get(self, field.name) is not None:
-                yield field.name, dict.__getitem__(self, field.name)
+    schema: Schema
 
 
 _JAVA_CLASS: Final[dict[type, str]] = {
@@ -159,7 +96,6 @@ _JAVA_CLASS: Final[dict[type, str]] = {
     memoryview: "java.nio.HeapByteBuffer",
     list: "java.util.ArrayList",
     tuple: "java.util.ArrayList",
-    Struct: "org.apache.kafka.connect.data.Struct",
     Decimal: "java.math.BigDecimal",
     dt.date: "java.util.Date",
     dt.time: "java.util.Date",
@@ -184,6 +120,8 @@ def java_class_name(value: Any, schema: Schema | None = None) -> str:
         if schema is not None and schema.type is Type.STRUCT:
             return "org.apache.kafka.connect.data.Struct"
         return "java.util.LinkedHashMap"  # like ours, it keeps the order of its entries
+    if isinstance(value, StructValue):
+        return "org.apache.kafka.connect.data.Struct"
     return _JAVA_CLASS.get(kind) or f"{kind.__module__}.{kind.__qualname__}"
 
 

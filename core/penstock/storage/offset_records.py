@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from penstock.data.values import Struct, java_class_name
+from penstock.data.values import StructValue, java_class_name
 from penstock.errors import DataError
 from penstock.storage import jsontext
 from penstock.storage.offsets import partition_key
@@ -39,7 +39,7 @@ def _check(data: Mapping[str, Any] | None) -> None:
 
 def _unfit(value: Any) -> str | None:
     """What Kafka calls a value that may not be in an offset; None for one that may."""
-    if isinstance(value, Struct):
+    if isinstance(value, StructValue):
         return "STRUCT"
     if isinstance(value, dict):
         return "MAP"
