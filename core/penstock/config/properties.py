@@ -47,19 +47,23 @@ def parse_properties(text: str) -> dict[str, str]:
     Raises `ConfigError` for a malformed ``\\u`` escape, as Java does.
     """
     found: dict[str, str] = {}
-    for line in _logical_lines(text.removeprefix("\ufeff")):
+    for number, line in _logical_lines(text.removeprefix("\ufeff")):
         key, value = _split(line)
-        found[_unescape(key)] = _unescape(value)
+        try:
+            found[_unescape(key)] = _unescape(value)
+        except ConfigError as error:
+            raise ConfigError(f"line {number}: {error.message}") from None
     return found
 
 
-def _logical_lines(text: str) -> Iterator[str]:
-    """Lines with continuations joined; comments and blank lines left out.
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with continuations joined, each with the number of its last part; comments and blank lines left out.
 
     A comment is never continued, and a continuation that looks like a comment is not one.
     """
     pending: str | None = None
-    for natural in _LINE.split(text):
+    number = 0
+    for number, natural in enumerate(_LINE.split(text), 1):
         stripped = natural.lstrip(_WHITESPACE)
         if pending is None and (not stripped or stripped[0] in "#!"):
             continue
@@ -69,9 +73,9 @@ def _logical_lines(text: str) -> Iterator[str]:
             pending = line[:-1]
             continue
         pending = None
-        yield line
+        yield number, line
     if pending:
-        yield pending
+        yield number, pending
 
 
 def _split(line: str) -> tuple[str, str]:

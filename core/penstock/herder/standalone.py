@@ -22,7 +22,7 @@ from penstock.herder.recorder import StatusRecorder
 from penstock.herder.restart import RestartRequest
 from penstock.herder.task_configs import TaskConfigs
 from penstock.herder.thread import HerderThread
-from penstock.herder.validation import ConnectorValidator, checked
+from penstock.herder.validation import ConnectorValidator
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
 __all__ = ["StandaloneHerder", "StatusRecorder"]
@@ -89,7 +89,7 @@ class StandaloneHerder(AbstractHerder):
         target_state: TargetState | None = None,
         allow_replace: bool = True,
     ) -> tuple[bool, ConnectorInfo]:
-        valid = checked(self._validator.validate(config), config)
+        valid = self._validator.check(config)
         started: Future[tuple[bool, ConnectorInfo]] = Future()
         self._thread.submit(
             lambda: guard(started, lambda: self._put_config(name, valid, target_state, allow_replace, started))

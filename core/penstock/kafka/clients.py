@@ -41,6 +41,15 @@ _FIXED: Final[dict[ClientKind, dict[str, Any]]] = {
     ClientKind.CONSUMER: {"enable.auto.offset.store": False, "enable.partition.eof": False},
     ClientKind.ADMIN: {},
 }
+#: librdkafka complains about a setting under the first of its names.
+_USERS_NAMES: Final = {
+    "request.required.acks": "acks",
+    "compression.codec": "compression.type",
+    "metadata.broker.list": "bootstrap.servers",
+    "max.in.flight": "max.in.flight.requests.per.connection",
+    "message.send.max.retries": "retries",
+    "queue.buffering.max.ms": "linger.ms",
+}
 _warned: set[tuple[str, str]] = set()
 _warned_lock = threading.Lock()
 
@@ -112,7 +121,10 @@ class KafkaClients:
 
     def settings(self, kind: ClientKind, overrides: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Everything laid over each other, in librdkafka's names."""
-        return client_settings(kind, {**self._by_kind[kind], **overrides}, owner)
+        try:
+            return client_settings(kind, {**self._by_kind[kind], **overrides}, owner)
+        except ConfigError as error:
+            raise ConfigError(f"{owner}: {kind.value} setting: {error.message}") from error
 
     def java_settings(self, kind: ClientKind, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The same before translation, for settings the loops themselves use (``max.poll.records``)."""
@@ -139,4 +151,6 @@ def _make(
     except KafkaException as error:
         cause = error.args[0] if error.args else error
         text = cause.str() if isinstance(cause, KafkaError) else str(cause)
+        for theirs, users in _USERS_NAMES.items():
+            text = text.replace(f'"{theirs}"', f'"{users}"')
         raise ConfigError(f"{owner}: the Kafka client refuses a setting: {text}") from error

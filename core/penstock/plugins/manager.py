@@ -198,8 +198,9 @@ class Plugins:
             best += nearest(name, (info.plugin.name, *info.plugin.aliases, *short_names(info.plugin)), 1)
         return nearest(name, best)
 
-    def _unknown(self, kind: PluginKind, name: str) -> str:
-        parts = [f"No {kind.word} is known by the name {name!r}."]
+    def advice(self, kind: PluginKind, name: str) -> str:
+        """What to do about a name that nobody answers to: the nearest known ones, and what would install it."""
+        parts = []
         if near := self.suggestions(name, kind):
             parts.append(f"The nearest known: {', '.join(near)}.")
         if name in self._settings.disabled:
@@ -210,6 +211,9 @@ class Plugins:
             parts.append(f"Plugins of {broken.distribution} could not be taken in ({broken.error}).")
         parts.append("`penstock plugins` lists what there is.")
         return " ".join(parts)
+
+    def _unknown(self, kind: PluginKind, name: str) -> str:
+        return f"No {kind.word} is known by the name {name!r}. {self.advice(kind, name)}"
 
     def _missing(self, info: PluginInfo, who: str, module: str) -> PluginError:
         package = module.partition(".")[0]

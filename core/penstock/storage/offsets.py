@@ -127,9 +127,14 @@ class FileOffsetStore(MemoryOffsetStore):
             for entry in json.loads(data)["offsets"]:
                 connector, partition, offset = entry["connector"], entry["partition"], entry["offset"]
                 self._offsets.setdefault(connector, {})[partition_key(partition)] = (partition, offset)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = (
+                f"it is not JSON ({error})"
+                if isinstance(error, ValueError)
+                else "it has no list of offsets as written here"
+            )
             raise WorkerError(
-                f"The offsets file {self._path} is not penstock's: {error!r}; move it away or name another in offset.storage.file.filename"
+                f"The offsets file {self._path} is not penstock's: {problem}; it is left alone. Move it away, or name another in offset.storage.file.filename"
             ) from error
 
     def _check_writable(self) -> None:

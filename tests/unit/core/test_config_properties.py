@@ -60,7 +60,7 @@ def test_properties_are_read_as_java_reads_them(text: str, expected: dict[str, s
 @pytest.mark.parametrize("text", ["a=\\u12", "a=\\u12G4", "a=\\u"])
 def test_a_malformed_unicode_escape_is_refused_naming_the_file(text: str, tmp_path: Path) -> None:
     (tmp_path / "w.properties").write_text(text)
-    with pytest.raises(ConfigError, match=r"w\.properties: Malformed \\u escape"):
+    with pytest.raises(ConfigError, match=r"w\.properties: line 1: Malformed \\u escape"):
         load_properties(tmp_path / "w.properties")
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "ADMIN_LISTENERS",
     "ALGORITHM",
     "ALGORITHMS",
+    "BROKERS",
     "LISTENERS",
     "POSITIVE_OR_BROKERS",
     "PROTOCOLS",
@@ -45,6 +46,19 @@ def _listeners(name: str, value: list[str] | None) -> None:
             parts, port = urlsplit(""), None
         if parts.scheme.lower() not in ("http", "https") or port is None:
             raise ConfigError(name, url, "expected http://HOST:PORT or https://HOST:PORT, where HOST may be empty")
+
+
+def _brokers(name: str, value: list[str] | None) -> None:
+    """``ClientUtils.parseAndValidateAddresses``; a scheme before the host is allowed there, too."""
+    if not value:
+        raise ConfigError(name, "", "expected at least one broker as HOST:PORT, several separated by commas")
+    for address in value:
+        host, colon, port = address.rpartition("://")[2].rpartition(":")
+        bare_ipv6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
+        if not host or bare_ipv6 or not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigError(
+                name, address, "expected HOST:PORT, several separated by commas, for example broker-1:9092"
+            )
 
 
 def _some_listeners(name: str, value: list[str] | None) -> None:
@@ -97,6 +111,7 @@ def _response_headers(name: str, value: str | None) -> None:
             raise ConfigError(name, rule.strip(), f"expected {expected}")
 
 
+BROKERS: Final = LambdaValidator(_brokers, "HOST:PORT, several separated by commas")
 LISTENERS: Final = LambdaValidator(_some_listeners, "URLs separated by commas, for example http://:8083,https://:8443")
 ADMIN_LISTENERS: Final = LambdaValidator(_listeners, "URLs separated by commas; empty switches the endpoints off")
 POSITIVE_OR_BROKERS: Final = LambdaValidator(_positive_or_brokers, "a positive number, or -1 for the broker's default")

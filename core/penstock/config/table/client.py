@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.config.definition import NO_DEFAULT, ConfigType
-from penstock.config.table.checks import one_of
+from penstock.config.table.checks import BROKERS, one_of
 from penstock.config.table.row import HIGH, LOW, MEDIUM, Row, ignored, used
 from penstock.config.validators import Range, ValidString
 
@@ -15,7 +15,8 @@ _T = ConfigType
 _NOT_NEGATIVE: Final = Range.at_least(0)
 
 CLIENT_ROWS: Final[tuple[Row, ...]] = (
-    used("bootstrap.servers", _T.LIST, NO_DEFAULT, HIGH, "Brokers to start from, HOST:PORT, separated by commas."),
+    used("bootstrap.servers", _T.LIST, NO_DEFAULT, HIGH, "Brokers to start from, HOST:PORT, separated by commas.",
+         BROKERS),
     used("client.id", _T.STRING, "", LOW, "The worker's name towards the brokers, for quotas and logs."),
     used("client.dns.lookup", _T.STRING, "use_all_dns_ips", MEDIUM, "What is done with several addresses of one name.",
          ValidString("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only")),
