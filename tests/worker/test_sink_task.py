@@ -390,6 +390,9 @@ class Held:
     def __init__(self) -> None:
         self.futures: list[Future[None]] = []
 
+    def prepare(self) -> None:
+        pass
+
     def report(self, failure: RecordFailure) -> Future[None]:
         self.futures.append(Future())
         return self.futures[-1]

@@ -22,7 +22,7 @@ def _connect_error(error: KafkaException, what: str) -> ConnectError:
     return RetriableError(text) if cause.retriable() or cause.code() in _RETRIABLE else ConnectError(text)
 
 
-def existing_topics(admin: AdminClient, timeout: float = 30.0) -> set[str]:
+def existing_topics(admin: AdminClient, timeout: float = 4.0) -> set[str]:
     """Every topic of the cluster. Raises `RetriableError` if no broker answers in time."""
     try:
         return set(admin.list_topics(timeout=timeout).topics)

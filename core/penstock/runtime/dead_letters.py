@@ -25,11 +25,21 @@ class DeadLetterQueue:
     numbers in them are UTF-8 text.
     """
 
-    def __init__(self, topic: str, with_context: bool, producer: Callable[[], Producer]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        with_context: bool,
+        producer: Callable[[], Producer],
+        make_topic: Callable[[], None] = lambda: None,
+    ) -> None:
         self._topic = topic
+        self._make_topic = make_topic
         self._with_context = with_context
         self._make_producer = producer
         self._producer: Producer | None = None
+
+    def prepare(self) -> None:
+        self._make_topic()
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """The future ends when the broker has the dead letter; None if the record is no consumed one."""

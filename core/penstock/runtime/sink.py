@@ -86,6 +86,8 @@ class WorkerSinkTask(WorkerTask):
         self._next_commit = 0.0
         self._retry_at: float | None = None
         self._seen_topics: set[str] = set()
+        #: What the client says only to its error callback; the loop looks at it.
+        self._client_error: KafkaError | None = None
         self.read = 0
         self.sent = 0
 
@@ -101,6 +103,7 @@ class WorkerSinkTask(WorkerTask):
     # ---- life
 
     def initialize(self) -> None:
+        self._parts.policy.prepare()
         self._consumer = self._parts.consumer({}, error_cb=self._on_error, on_commit=self._on_commit)
         self._started = True
         self._task.initialize(self._context)
@@ -166,6 +169,7 @@ class WorkerSinkTask(WorkerTask):
         """One message with patience, then what else is there: consume(n) alone would wait until it has n."""
         consumer = self.consumer
         first = consumer.poll(timeout)
+        self._check(self._client_error)
         if first is None:
             return []
         return [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
@@ -447,11 +451,14 @@ class WorkerSinkTask(WorkerTask):
             KafkaError._AUTO_OFFSET_RESET,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
             KafkaError.GROUP_AUTHORIZATION_FAILED,
+            KafkaError._AUTHENTICATION,
         ):
             raise ConnectError(f"[{self.id.connector}|task-{self.id.task}] cannot consume: {error.str()}")
         _log.warning("%s: consumer: %s", self.id, error.str())
 
     def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTHENTICATION and self._client_error is None:
+            self._client_error = error  # it would try again for ever, twenty times a second
         _log.warning("%s: consumer: %s", self.id, error.str())
 
 

@@ -21,7 +21,7 @@ from penstock.runtime.conversion import Outgoing, SourceConversion, locate
 from penstock.runtime.ledger import Entry, Ledger, Snapshot
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
-from penstock.runtime.tolerance import ErrorPolicy, ErrorStage, RecordFailure
+from penstock.runtime.tolerance import ErrorPolicy, ErrorStage, RecordFailure, retry_until_stopped
 from penstock.runtime.topics import TopicCreation
 from penstock.storage.offsets import OffsetStore
 
@@ -309,7 +309,7 @@ class WorkerSourceTask(WorkerTask):
             return fail
 
     def _new_topic(self, topic: str) -> None:
-        self._policy.attempt(lambda: self._parts.topics.ensure(topic))
+        retry_until_stopped(lambda: self._parts.topics.ensure(topic), self.stopping, str(self.id))
         self._parts.on_topic(topic)
 
     def _recover(self, record: SourceRecord, error: BaseException) -> Outgoing | None:
@@ -336,6 +336,9 @@ class WorkerSourceTask(WorkerTask):
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._set_delivery_error(f"the producer failed for good: {error.str()}")
+        elif error.code() == KafkaError._AUTHENTICATION:
+            # As the Java client has it; the client would try again for ever, twenty times a second.
+            self._set_delivery_error(f"the broker refuses the producer's credentials: {error.str()}")
         else:
             _log.warning("%s: producer: %s", self.id, error.str())
 

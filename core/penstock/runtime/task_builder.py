@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 from penstock.api import SinkConnector, SinkTask, SourceConnector, SourceTask, Task
 from penstock.config.connector import sink_connector_config_def, source_connector_config_def
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConfigError, ConnectError, PluginError
+from penstock.errors import ConfigError, ConnectError, PluginError, RetriableError
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.admin import create_topic, existing_topics
 from penstock.plugins import PluginKind, Plugins
@@ -33,6 +34,7 @@ __all__ = ["TaskBuilder"]
 
 _log: Final = logging.getLogger(__name__)
 _DEFAULT_MAX_POLL_RECORDS: Final = 500
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 Resolve = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 
@@ -210,15 +212,28 @@ class TaskBuilder:
         if not topic:
             return []
         owner = f"dead letter queue of {task_id}"
-        admin = self._clients.admin(strip_prefix(connector, "admin.override."), owner)
-        if topic not in existing_topics(admin):
-            create_topic(admin, topic, 1, common["errors.deadletterqueue.topic.replication.factor"], {})
+        replication = common["errors.deadletterqueue.topic.replication.factor"]
+
+        def make_topic() -> None:
+            admin = self._clients.admin(strip_prefix(connector, "admin.override."), owner)
+            if topic in existing_topics(admin):
+                return
+            try:
+                create_topic(admin, topic, 1, replication, {})
+            except RetriableError:
+                raise
+            except ConnectError as error:
+                raise ConnectError(
+                    f"{error.message} Create the dead letter queue's topic yourself, or change errors.deadletterqueue.topic.replication.factor ({replication})."
+                ) from error
+
         settings = {"client.id": f"connector-dlq-producer-{task_id}", **strip_prefix(connector, "producer.override.")}
 
         def make_producer() -> Producer:
             return self._clients.producer(settings, owner)
 
-        return [DeadLetterQueue(topic, common["errors.deadletterqueue.context.headers.enable"], make_producer)]
+        with_context = common["errors.deadletterqueue.context.headers.enable"]
+        return [DeadLetterQueue(topic, with_context, make_producer, make_topic)]
 
     def _topic_listener(self, task_id: ConnectorTaskId) -> Callable[[str], None]:
         on_topic = self._on_topic
@@ -228,6 +243,13 @@ class TaskBuilder:
 def subscription(common: Mapping[str, Any]) -> list[str]:
     """``topics``, or ``topics.regex`` as one expression that must match a whole name."""
     if common["topics"]:
+        for topic in common["topics"]:
+            if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+                raise ConfigError(
+                    "topics",
+                    topic,
+                    "expected names of at most 249 letters, digits, '.', '_' and '-', separated by commas",
+                )
         return list(common["topics"])
     return [f"^(?:{common['topics.regex']})$"]
 

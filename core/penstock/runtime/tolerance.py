@@ -19,13 +19,22 @@ from typing import Any, Final, Protocol, TypeVar
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.runtime.status import ConnectorTaskId
 
-__all__ = ["ErrorPolicy", "ErrorStage", "LogReporter", "RecordFailure", "Reporter", "ToleranceExceeded"]
+__all__ = [
+    "ErrorPolicy",
+    "ErrorStage",
+    "LogReporter",
+    "RecordFailure",
+    "Reporter",
+    "ToleranceExceeded",
+    "retry_until_stopped",
+]
 
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 #: First pause before an operation is tried again, doubled each time (``RetryWithToleranceOperator``).
 RETRIES_DELAY_MIN_MS: Final = 300
+_KAFKA_RETRY_S: Final = 1.0
 
 
 class ErrorStage(enum.Enum):
@@ -68,6 +77,9 @@ class RecordFailure:
 
 class Reporter(Protocol):
     """Takes failures that are tolerated. Called from the task's thread."""
+
+    def prepare(self) -> None:
+        """Called once, before the first record. `RetriableError` while Kafka does not answer: it is called again."""
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """A future if the report is still on its way; offsets wait for it."""
@@ -156,9 +168,25 @@ class ErrorPolicy:
         for reporter in self.reporters:
             reporter.flush(timeout)
 
+    def prepare(self) -> None:
+        """Get the reporters ready, with all the patience it takes. `TaskStopped` if the task is stopped meanwhile."""
+        for reporter in self.reporters:
+            retry_until_stopped(reporter.prepare, self.stopping, str(self.task))
+
     def close(self) -> None:
         for reporter in self.reporters:
             reporter.close()
+
+
+def retry_until_stopped(operation: Callable[[], None], stopping: threading.Event, who: str) -> None:
+    """For what only waits for Kafka, and is no record's fault: `RetriableError` means once more, without an end."""
+    while True:
+        try:
+            return operation()
+        except RetriableError as error:
+            _log.warning("%s: %s; trying again", who, error)
+            if stopping.wait(_KAFKA_RETRY_S):
+                raise TaskStopped(f"{who} was stopped while Kafka did not answer") from error
 
 
 def _retriable(error: BaseException) -> bool:
@@ -171,6 +199,9 @@ class LogReporter:
 
     def __init__(self, include_messages: bool) -> None:
         self._include_messages = include_messages
+
+    def prepare(self) -> None:
+        """Nothing to do."""
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         text = failure.describe()

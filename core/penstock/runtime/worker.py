@@ -13,8 +13,8 @@ from confluent_kafka import KafkaException
 from penstock.api import Connector, TopicPartition
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConnectError
-from penstock.kafka import KafkaClients
+from penstock.errors import ConfigError, ConnectError, PluginError
+from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
@@ -32,7 +32,12 @@ __all__ = ["Worker"]
 _log: Final = logging.getLogger(__name__)
 #: How long stopping a connector instance may take (``Worker.CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS``).
 _CONNECTOR_STOP_S: Final = 5.0
-_CLUSTER_ID_S: Final = 10.0
+_CLUSTER_ID_S: Final = 5.0
+_CONVERTERS: Final = {
+    "key.converter": PluginKind.CONVERTER,
+    "value.converter": PluginKind.CONVERTER,
+    "header.converter": PluginKind.HEADER_CONVERTER,
+}
 
 
 class Worker:
@@ -76,7 +81,10 @@ class Worker:
     # ---- life
 
     def start(self) -> None:
+        self._check_defaults()
         self._offset_store.start()
+        # In a thread of its own: the worker starts without a broker, too, and says so.
+        threading.Thread(target=self.kafka_cluster_id, name="kafka-cluster-id", daemon=True).start()
         _log.info("worker %s started", self.worker_id)
 
     def stop(self) -> None:
@@ -88,6 +96,17 @@ class Worker:
         self._offset_store.stop()
         _log.info("worker %s stopped", self.worker_id)
 
+    def _check_defaults(self) -> None:
+        """What every task would fail with fails the start: converters that are not there, client settings refused."""
+        for key, kind in _CONVERTERS.items():
+            if name := self.config[key]:
+                try:
+                    self.plugins.load(kind, name)
+                except PluginError as error:
+                    raise ConfigError(key, name, error.message) from error
+        for client in ClientKind:
+            self.clients.settings(client, {}, "the worker's properties")
+
     def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
         """A configuration with its config providers' values put in, and the registry's address where it names none."""
         return with_registry_url(self.plugins, self._transformer.transform(config)[0], self._registry_url)
@@ -98,8 +117,13 @@ class Worker:
             try:
                 admin = self.clients.admin({}, "worker")
                 self._cluster_id = admin.list_topics(timeout=_CLUSTER_ID_S).cluster_id
+                _log.info("Kafka cluster ID: %s", self._cluster_id)
             except KafkaException as error:
-                _log.warning("no broker at %s answers: %s", self.clients.bootstrap_servers, error.args[0].str())
+                _log.warning(
+                    "no broker at %s answers, work goes on once one does: %s",
+                    self.clients.bootstrap_servers,
+                    error.args[0].str(),
+                )
         return self._cluster_id
 
     # ---- connectors
