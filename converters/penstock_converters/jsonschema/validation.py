@@ -49,9 +49,14 @@ def make_validator(parsed: JsonParsedSchema, ignore_modern: bool) -> Callable[[A
     is_valid, shown = validator.is_valid, parsed.canonical
 
     def validate(document: Any) -> None:
-        if is_valid(document):
-            return
-        reason = next((f"#{_pointer(e.instance_path)}: {e.message}" for e in validator.iter_errors(document)), "")
+        try:
+            if is_valid(document):
+                return
+            first = next(iter(validator.iter_errors(document)))
+            reason = f"#{_pointer(first.instance_path)}: {first.message}"
+        except (ValueError, OverflowError, RecursionError) as error:
+            # An empty payload, text with lone surrogates, more than 255 levels.
+            raise SerializationError(f"The document cannot be validated with the schema {shown}: {error}") from error
         raise SerializationError(f"The JSON document does not match the schema {shown}: {reason}")
 
     return validate

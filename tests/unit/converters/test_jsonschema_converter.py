@@ -336,6 +336,15 @@ def test_a_document_that_does_not_fit_is_refused_with_its_place(registry: Memory
     assert converter().to_connect("t", frame(number, {"a": [1, 10]})).value == {"a": [1, 10]}
 
 
+@pytest.mark.parametrize(
+    "payload", [b"", b'{"a":"\\ud800"}', b'{"\\udfff":1}', b"[" * 300 + b"]" * 300, b'{"a":' + b"9" * 500 + b"}"]
+)
+def test_what_a_validator_cannot_take_is_a_data_error(registry: MemoryClient, payload: bytes):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    with pytest.raises(DataError):
+        converter(json_fail_invalid_schema="true").to_connect("t", frame(register(registry, schema), payload))
+
+
 def test_a_decimal_in_base64_is_no_number_to_a_validator():
     with pytest.raises(DataError, match="Converting Kafka Connect data to byte"):
         converter(json_fail_invalid_schema="true").from_connect("t", decimal_schema(2), Decimal("1.00"))
