@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api import BoundTransform, Predicate, Shape, Transform
+from penstock.api import BoundTransform, InPlace, Predicate, Shape, Transform
 from penstock.data import INT64, OPTIONAL_STRING, STRING, Headers, Schema, SchemaBuilder, SourceRecord
 from penstock.runtime.chain import Chain, Stage, StageError
 
@@ -226,3 +226,63 @@ def test_what_was_bound_is_kept_per_shape() -> None:
         run(c, record())
         run(c, record("other"))
     assert transform.bound == 2
+
+
+class Refuses(Transform):
+    """Cannot be bound to the shape at all."""
+
+    def bind(self, shape: Shape) -> BoundTransform:
+        raise ValueError("not this shape")
+
+
+@pytest.mark.parametrize("negate", [False, True])
+def test_a_shape_that_a_guarded_transform_cannot_handle_fails_only_records_that_come_to_it(negate: bool) -> None:
+    c = chain((Refuses(), IdIs(1), negate))
+    reached, spared = ({"id": 2, "name": "a"}, {"id": 1, "name": "a"}) if negate else ({"id": 1}, {"id": 2})
+    assert run(c, record(value=spared)).value == spared
+    for _ in range(2):
+        with pytest.raises(StageError) as caught:
+            run(c, record(value=reached))
+        assert str(caught.value.__cause__) == "not this shape"
+
+
+def test_a_record_that_is_dropped_early_never_meets_a_later_stage_that_cannot_be_bound() -> None:
+    c = chain((Drop(), IdIs(1)), Refuses())
+    assert run(c, record(value={"id": 1})) is None
+    with pytest.raises(StageError) as caught:
+        run(c, record(value={"id": 2}))
+    assert caught.value.stage.class_name == "Refuses"
+    with pytest.raises(StageError):
+        chain(Refuses()).bind(shape_of(record()))
+
+
+def test_transforms_that_edit_one_dict_in_a_row_share_a_copy_and_are_blamed_each_for_its_own() -> None:
+    class Sets(Transform):
+        def __init__(self, name: str, fails: bool = False) -> None:
+            self.name, self.fails = name, fails
+
+        def bind(self, shape: Shape) -> BoundTransform:
+            def edit(value: dict[str, Any]) -> None:
+                if self.fails:
+                    raise ValueError(self.name)
+                value[self.name] = id(value)
+
+            def apply(r: SourceRecord) -> SourceRecord:
+                if isinstance(r.value, dict):
+                    edit(r.value)
+                return r
+
+            way = InPlace("value", edit, lambda error: KeyError(str(error)))
+            return BoundTransform(apply, shape, writes=frozenset({"record", "value"}), in_place=way)
+
+    before = record()
+    after = run(chain(Sets("a"), Sets("b"), Sets("c")), before)
+    assert after.value["a"] == after.value["b"] == after.value["c"] != id(before.value)
+    assert before.value == {"id": 1, "name": "a"}
+    text = record(value="text")
+    assert run(chain(Sets("a"), Sets("b")), text).value == "text"
+    with pytest.raises(StageError) as caught:
+        run(chain(Sets("a"), Sets("b", fails=True), Sets("c")), before)
+    assert caught.value.stage.alias == "s1"
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert before.value == {"id": 1, "name": "a"}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform
+from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform, apply_bound
 
 __all__ = ["BoundChain", "Chain", "Stage", "StageError"]
 
@@ -93,7 +93,14 @@ class Chain:
         after: Shape | None = shape
         for at in range(index, len(self._stages)):
             stage = self._stages[at]
-            test, bound = _bind_stage(stage, shape)
+            try:
+                test, bound = _bind_stage(stage, shape)
+            except StageError:
+                if not steps:
+                    raise
+                # Of the records of this shape only those fail that come as far as here.
+                steps.append(_Step(self._by_record(at, owned), stage))
+                return BoundChain(_runner(steps), None)
             if bound is None:
                 continue
             copies = _copies(bound.writes, owned)
@@ -174,10 +181,19 @@ def _bind_stage(stage: Stage, shape: Shape) -> tuple[Callable[[Any], bool] | Non
             return None, stage.transform.bind(shape) if test is not stage.negate else None
         if stage.negate:
             holds = test
-            return (lambda record: not holds(record)), stage.transform.bind(shape)
-        return test, stage.transform.bind(shape)
+            return (lambda record: not holds(record)), _bind_guarded(stage.transform, shape)
+        return test, _bind_guarded(stage.transform, shape)
     except Exception as error:
         raise StageError(stage) from error
+
+
+def _bind_guarded(transform: Transform, shape: Shape) -> BoundTransform:
+    """A transform that cannot handle the shape fails the records that its predicate lets through, and no others."""
+    try:
+        return transform.bind(shape)
+    except Exception:
+        # Bound anew, so that each record has an error of its own.
+        return BoundTransform(lambda record: apply_bound(transform.bind(shape), record), shape)
 
 
 def _owned_after(bound: BoundTransform, owned: frozenset[str]) -> frozenset[str]:
@@ -313,13 +329,19 @@ def _edited_value(
     blame: Callable[[Exception, int], tuple[Stage, Exception]],
 ) -> Apply:
     schema = after.value_schema
+    copies_both = copy is _copy_record_and_value  # the usual case of a source: written out, to save the call
 
     def run(record: Any) -> Any:
-        if not isinstance(record.value, dict):
+        value = record.value
+        if not isinstance(value, dict):
             return otherwise(record)
-        if copy is not None:
+        if copies_both:
+            record = record.__copy__()
+            record.value = value = value.copy()
+        elif copy is not None:
             record = copy(record)
-        value, at = record.value, 0
+            value = record.value
+        at = 0
         try:
             for edit in edits:
                 edit(value)
