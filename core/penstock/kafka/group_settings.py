@@ -48,10 +48,15 @@ def connection_settings(props: Mapping[str, Any], owner: str) -> dict[str, Any]:
     if given.get("client.dns.lookup") == "resolve_canonical_bootstrap_servers_only":
         settings["client_dns_lookup"] = given["client.dns.lookup"]
     if settings["security_protocol"] in ("SSL", "SASL_SSL"):
-        settings["ssl_context"] = client_context("", {k: v for k, v in given.items() if k.startswith("ssl.") and v})
+        settings["ssl_context"] = client_context("", {k: v for k, v in given.items() if _says_something(k, v)})
     if settings["security_protocol"].startswith("SASL"):
         settings.update(_sasl(given))
     return settings
+
+
+def _says_something(name: str, value: str) -> bool:
+    # An empty text is no file and no password; for this one setting it is a value.
+    return name.startswith("ssl.") and bool(value or name == "ssl.endpoint.identification.algorithm")
 
 
 def _one_of(given: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
