@@ -336,9 +336,7 @@ def test_a_document_that_does_not_fit_is_refused_with_its_place(registry: Memory
     assert converter().to_connect("t", frame(number, {"a": [1, 10]})).value == {"a": [1, 10]}
 
 
-@pytest.mark.parametrize(
-    "payload", [b"", b'{"a":"\\ud800"}', b'{"\\udfff":1}', b"[" * 300 + b"]" * 300, b'{"a":' + b"9" * 500 + b"}"]
-)
+@pytest.mark.parametrize("payload", [b"", b'{"\\udfff":1}', b"[" * 300 + b"]" * 300, b'{"a":' + b"9" * 500 + b"}"])
 def test_what_a_validator_cannot_take_is_a_data_error(registry: MemoryClient, payload: bytes):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
     with pytest.raises(DataError):
