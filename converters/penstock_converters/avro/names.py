@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote_plus
 
 NAMESPACE: Final = "io.confluent.connect.avro"
 DEFAULT_NAME: Final = "ConnectDefault"
@@ -69,19 +67,3 @@ class AvroDataOptions:
             values["generalized.sum.type.support"],
             values["ignore.default.for.nullables"],
         )
-
-
-_INVALID: Final = re.compile(r"[^A-Za-z0-9_]")
-_START: Final = re.compile(r"[A-Za-z_]")
-
-
-def scrub(name: str) -> str:
-    """A name Avro takes: percent-encoded as ``URLEncoder`` does, then every other character a ``_``."""
-    scrubbed = _INVALID.sub("_", quote_plus(name, safe="*"))
-    return scrubbed if _START.match(scrubbed) else "x" + scrubbed
-
-
-def scrub_full(name: str) -> str:
-    """The last part of a full name scrubbed; a namespace stays as it is (release 7.6)."""
-    namespace, dot, simple = name.rpartition(".")
-    return namespace + dot + scrub(simple)

@@ -15,9 +15,10 @@ from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.logical import DATE_NAME, LOGICAL_NAMES, TIME_NAME, TIMESTAMP_NAME
 from penstock.errors import DataError
 from penstock_converters.avro import names
-from penstock_converters.avro.names import AvroDataOptions, scrub
+from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ToAvro, has_string_keys, is_union_schema
 from penstock_converters.avro.to_connect import is_anything, is_map_entry
+from penstock_converters.scrub import scrub
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
 
 __all__ = [

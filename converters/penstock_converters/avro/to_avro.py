@@ -19,7 +19,8 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock_converters.avro import names
-from penstock_converters.avro.names import AvroDataOptions, scrub, scrub_full
+from penstock_converters.avro.names import AvroDataOptions
+from penstock_converters.scrub import scrub, scrub_full
 from penstock_registry.formats.avro.model import NO_DEFAULT, AvroField, AvroSchema, check_name, split_name
 from penstock_registry.formats.avro.parser import valid_default
 

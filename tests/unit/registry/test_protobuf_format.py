@@ -186,6 +186,13 @@ def test_references_are_resolved_by_import() -> None:
         FORMAT.parse(text, references, {**resolved, "inner.proto": "message"})
 
 
+def test_types_of_a_reference_are_found_under_whatever_name_it_has() -> None:
+    resolved = {"other.proto": 'syntax = "proto3"; package q; message Ad { string s = 1; }'}
+    text = 'syntax = "proto3"; package q; import "ad.proto"; message Pe { q.Ad a = 1; }'
+    parsed = FORMAT.parse(text, [SchemaReference("other.proto", "s", 1)], resolved)
+    assert parsed.compiled().message("Pe").fields[0].message_type.full_name == "q.Ad"
+
+
 def test_the_normal_form_has_one_order_and_full_names() -> None:
     parsed = FORMAT.parse(
         'syntax = "proto3"; package x;'

@@ -35,12 +35,16 @@ def walk_types(file: ProtoFile) -> Iterator[Scoped]:
 
 
 class Linked:
-    """`file` with the files of its references (by import name). Immutable; raises nothing on its own."""
+    """`file` with the files of its references (by import name). Immutable; raises nothing on its own.
+
+    As in Confluent's registry the types of a reference can be named whether or not it is imported under its name.
+    """
 
     def __init__(self, file: ProtoFile, references: Mapping[str, ProtoFile] | None = None) -> None:
         self.file = file
         self._references = dict(references or {})
         self._visible: dict[int, dict[str, Scoped]] = {}
+        self._origins = {s.full_name: name for name, other in self._references.items() for s in walk_types(other)}
 
     def with_file(self, file: ProtoFile) -> Linked:
         """The same references around another file."""
@@ -51,10 +55,18 @@ class Linked:
         return self._references.get(name) or known_file(name)
 
     def dependencies(self) -> dict[str, ProtoFile]:
-        """All files that are imported, by whatever way, each after those it imports; missing ones left out."""
+        """All references, and the known files that are imported by whatever way, each after those it imports."""
         found: dict[str, ProtoFile] = {}
         self._gather(self.file, found, set())
+        for name, file in self._references.items():
+            if name not in found:
+                self._gather(file, found, {name})
+                found[name] = file
         return found
+
+    def origin(self, full_name: str) -> str | None:
+        """The reference that declares a type; None if none does."""
+        return self._origins.get(full_name)
 
     def _gather(self, file: ProtoFile, found: dict[str, ProtoFile], open_: set[str]) -> None:
         for name in file.all_imports:
@@ -69,6 +81,9 @@ class Linked:
         if known is None:
             known = {}
             self._add_types(file, known, frozenset(), own=True)
+            for other in self._references.values():
+                for scoped in walk_types(other):
+                    known.setdefault(scoped.full_name, scoped)
             self._visible[id(file)] = known
         return known
 

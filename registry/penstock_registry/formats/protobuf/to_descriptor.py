@@ -58,6 +58,7 @@ class _Builder:
     def __init__(self, linked: Linked, file: ProtoFile) -> None:
         self._linked = linked
         self._file = file
+        self._needed: dict[str, None] = {}
 
     def build(self, name: str) -> FileDescriptorProto:
         file = self._file
@@ -72,6 +73,8 @@ class _Builder:
                 self._enum(declared, result.enum_type.add())
             else:
                 self._message(declared, result.message_type.add(), file.full_name(declared.name))
+        # References that are used without being imported under their names.
+        result.dependency.extend(n for n in self._needed if n not in names)
         _set_options(result.options, file.options)
         return result
 
@@ -132,6 +135,9 @@ class _Builder:
             made.type = _T.Type.Value(f"TYPE_{type_name.upper()}")
             return
         found = self._linked.require(self._file, scope, type_name)
+        origin = self._linked.origin(found.full_name)
+        if origin is not None and self._linked.imported(origin) is not self._file:
+            self._needed[origin] = None
         made.type = _T.TYPE_ENUM if isinstance(found.declared, Enum) else _T.TYPE_MESSAGE
         made.type_name = f".{self._safe(found.full_name)}"
 
