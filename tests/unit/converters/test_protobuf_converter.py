@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.data import BOOLEAN, DATE, INT32, INT64, STRING, Schema, SchemaAndValue, SchemaBuilder, Type
 from penstock.errors import ConfigError, DataError
@@ -209,3 +213,20 @@ def test_one_converter_reads_many_schemas(registry: MemoryClient) -> None:
     deserialize = converter(schemas_cache_config="2").deserializer("t")
     for _ in range(2):
         assert [deserialize(payload(n, "00", "0801")).value for n in numbers] == [{f"f{i}": 1} for i in range(5)]
+
+
+@given(st.binary(max_size=12), st.integers(0, 40), st.sampled_from(["cut", "flip", "insert"]))
+def test_a_damaged_payload_raises_nothing_but_data_errors(noise: bytes, where: int, damage: str) -> None:
+    drop_mock("protobuf-unit")
+    made = converter()
+    schema = SchemaBuilder.struct().name("M").field("p", POINT).field("s", STRING).field("d", DATE).build()
+    data = made.from_connect("t", schema, {"p": {"x": 1, "y": -1}, "s": "é", "d": dt.date(2020, 1, 2)})
+    assert data is not None
+    if damage == "cut":
+        data = data[:where]
+    elif damage == "insert":
+        data = data[:where] + noise + data[where:]
+    else:
+        data = bytes(b ^ n for b, n in zip(data, bytes(where) + noise + bytes(len(data)), strict=False))
+    with contextlib.suppress(DataError):
+        made.to_connect("t", data)
