@@ -229,7 +229,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=300_000, help="records a run (default: 300000)")
     parser.add_argument("--runs", type=int, default=3, help="runs per case, of which the median is shown (default: 3)")
     parser.add_argument(
-        "--only", default="", metavar="REGEX", help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'codecs'])}"
+        "--only",
+        default="",
+        metavar="REGEX",
+        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'codecs', 'transforms'])}",
     )
     parser.add_argument("--bootstrap", help="a running broker; without it one is started")
     return parser.parse_args()
@@ -246,7 +249,7 @@ def main() -> int:
     )
     if wanted("codecs"):
         codecs()
-    if not any(wanted(part) for part in [*ENCODINGS, "footprint"]):
+    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "transforms"]):
         return 0
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
@@ -270,7 +273,11 @@ def main() -> int:
             )
         if wanted("footprint"):
             bench.footprint()
-        return 0 if bench.verdict() else 1
+        fine = bench.verdict() if bench.bars else True
+        if wanted("transforms"):
+            ran = subprocess.run([sys.executable, HERE / "transforms.py", "--bootstrap", bootstrap], check=False)
+            fine = fine and ran.returncode == 0
+        return 0 if fine else 1
 
 
 if __name__ == "__main__":

@@ -274,7 +274,9 @@ def _runner(steps: Sequence[_Step]) -> Apply:
     fused: list[_Step] = []
     for part, group in groupby(steps, key=lambda step: step.edits):
         neighbours = list(group)
-        if part is None or (len(neighbours) == 1 and len(steps) > 1):
+        edits = {id(step.bound.in_place.edit) for step in neighbours if step.bound and step.bound.in_place}
+        # An edit that occurs twice would not tell which of its stages failed.
+        if part is None or (len(neighbours) == 1 and len(steps) > 1) or len(edits) < len(neighbours):
             fused += neighbours
         else:
             fused.append(_Step(_edited_at_once(part, neighbours), neighbours[0].stage))
@@ -328,7 +330,7 @@ def _edited_value(
     otherwise: Apply,
     blame: Callable[[Exception, int], tuple[Stage, Exception]],
 ) -> Apply:
-    schema = after.value_schema
+    schema, first = after.value_schema, edits[0]
     copies_both = copy is _copy_record_and_value  # the usual case of a source: written out, to save the call
 
     def run(record: Any) -> Any:
@@ -341,13 +343,12 @@ def _edited_value(
         elif copy is not None:
             record = copy(record)
             value = record.value
-        at = 0
+        edit = first
         try:
             for edit in edits:
                 edit(value)
-                at += 1
         except Exception as error:
-            stage, cause = blame(error, at)
+            stage, cause = blame(error, edits.index(edit))
             raise StageError(stage) from cause
         record.value_schema = schema
         return record
@@ -362,20 +363,19 @@ def _edited_key(
     otherwise: Apply,
     blame: Callable[[Exception, int], tuple[Stage, Exception]],
 ) -> Apply:
-    schema = after.key_schema
+    schema, first = after.key_schema, edits[0]
 
     def run(record: Any) -> Any:
         if not isinstance(record.key, dict):
             return otherwise(record)
         if copy is not None:
             record = copy(record)
-        key, at = record.key, 0
+        key, edit = record.key, first
         try:
             for edit in edits:
                 edit(key)
-                at += 1
         except Exception as error:
-            stage, cause = blame(error, at)
+            stage, cause = blame(error, edits.index(edit))
             raise StageError(stage) from cause
         record.key_schema = schema
         return record
