@@ -38,7 +38,6 @@ class AssignorState:
     and did not in between."""
 
     assignment: Work = NO_WORK
-    revocation: Work = NO_WORK
     generation: int = -1
     members: frozenset[str] = frozenset()
     #: When lost work is given away, in milliseconds; 0: nothing is scheduled.
@@ -80,7 +79,8 @@ class Round:
 def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Round]:
     """One round. `given.members` must not be empty."""
     active = _union(given.members.values())
-    previous = _trusted_previous(state, given, active)
+    previous = _trusted_previous(state, given)
+    # Of what runs too: a member may not have heard that it should stop (KAFKA-10763), or this leader is new.
     deleted = (previous | active) - given.configured
     duplicated = _duplicated(given.members.values())
     lost = previous - active - deleted
@@ -99,7 +99,6 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
     state = replace(
         state,
         assignment=(_union(following.values()) - taken) | lost,
-        revocation=taken,
         generation=given.generation,
         members=frozenset(given.members),
     )
@@ -107,7 +106,7 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
     return state, Round(assigned, revoked, state.delay)
 
 
-def _trusted_previous(state: AssignorState, given: RoundInput, active: Work) -> Work:
+def _trusted_previous(state: AssignorState, given: RoundInput) -> Work:
     """What was assigned as far as the leader knows, from the last round that it and the members completed."""
     if state.generation != given.last_generation:
         # The round was computed and never arrived (KAFKA-9848), or another worker led in between.
@@ -115,9 +114,6 @@ def _trusted_previous(state: AssignorState, given: RoundInput, active: Work) -> 
             "Forgetting the assignment of generation %d: %d was completed", state.generation, given.last_generation
         )
         return NO_WORK
-    if state.revocation & active:
-        # Some member did not hear that it should stop (KAFKA-10763): what runs is what counts.
-        return active
     return state.assignment
 
 
