@@ -17,6 +17,8 @@ examples:
   penstock dev source.json sink.json          everything in one process, nothing else needed
   penstock standalone worker.properties orders.json
                                               one worker against a Kafka cluster
+  penstock worker worker.properties --workers 4
+                                              four workers of a group that shares its connectors
   penstock registry registry.properties       the schema registry alone
   penstock schema check orders-value order.avsc
                                               would this schema be taken?
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported when a command line is read: `penstock --version` needs none of the rooms below.
-    from penstock.cli import dev, plugins, registry, schema, standalone, transform
+    from penstock.cli import dev, plugins, registry, schema, standalone, transform, worker
 
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for add_parser in (
         standalone.add_parser,
+        worker.add_parser,
         dev.add_parser,
         registry.add_parser,
         schema.add_parser,

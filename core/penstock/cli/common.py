@@ -34,7 +34,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def set_up_logging(level: str) -> None:
     """To standard error, one line a record; the thread says whose it is (``[connector|task-0]``, KIP-449)."""
     logging.basicConfig(level=level, format=_FORMAT, stream=sys.stderr, force=True)
+    for library in ("httpx", "httpx2", "httpcore"):  # a line for every request
+        logging.getLogger(library).setLevel(max(logging.getLevelName(level), logging.WARNING))
     logging.getLogger("penstock.kafka.librdkafka").setLevel(max(logging.getLevelName(level), logging.WARNING))
+    # What the group client does is told by ours.
+    logging.getLogger("kafka").setLevel(max(logging.getLevelName(level), logging.WARNING))
 
 
 def discover_plugins(arguments: argparse.Namespace) -> Plugins:

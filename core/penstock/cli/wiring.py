@@ -12,17 +12,28 @@ from penstock.config.provider import ConfigProvider
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
+from penstock.herder.distributed.herder import DistributedHerder
+from penstock.herder.distributed.leading import Leader
+from penstock.herder.distributed.membership import Membership
+from penstock.herder.distributed.news import ConfigNews
+from penstock.herder.distributed.views import ConfigView, StatusView
+from penstock.herder.interface import Herder
 from penstock.herder.overrides import OverridePolicy
+from penstock.herder.recorder import Recorder
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
+from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.plugins import PluginKind, Plugins
 from penstock.rest.server import RestServer
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.worker import Worker
 from penstock.storage import OffsetStore
+from penstock.storage.config_store import ConfigStore
+from penstock.storage.kafka_offsets import KafkaOffsetStore
+from penstock.storage.status_store import StatusStore
 
-__all__ = ["StandaloneProcess", "config_transformer", "resolved_properties", "start_registry"]
+__all__ = ["DistributedProcess", "StandaloneProcess", "config_transformer", "resolved_properties", "start_registry"]
 
 _log: Final = logging.getLogger(__name__)
 _REGISTRY_SERVICE: Final = "schema-registry"
@@ -62,53 +73,57 @@ def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
     return cast("Service", service)
 
 
-class StandaloneProcess:
-    """A standalone worker with its REST API and, if the configuration asks for it, a schema registry.
+class _Process:
+    """A worker with its REST API and, if the configuration asks for it, a schema registry.
 
     Ports are taken when it is made, so that a second process on the same ports fails before it does anything.
     """
 
-    def __init__(
-        self,
-        config: WorkerConfig,
-        plugins: Plugins,
-        transformer: ConfigTransformer,
-        offsets: OffsetStore,
-        admission: UnreadLimit | None = None,
-    ) -> None:
+    herder: Herder
+
+    def __init__(self, config: WorkerConfig, plugins: Plugins, registry_url: str | None = None) -> None:
+        """`registry_url` is for converters that name no registry, where none is embedded."""
         for warning in config.warnings:
             _log.warning("%s", warning)
         self._config = config
         self._plugins = plugins
+        self._registry_url = f"local://{_LOCAL_NAME}" if config["schema.registry.embedded"] else registry_url
         self.registry: Service | None = None
         self.rest = RestServer(config)
+
+    def _worker(
+        self,
+        transformer: ConfigTransformer,
+        offsets: OffsetStore,
+        recorder: Recorder,
+        admission: UnreadLimit | None = None,
+    ) -> Worker:
+        config = self._config
         clients = KafkaClients(
             config.client_settings(),
             producer=config.with_prefix("producer."),
             consumer=config.with_prefix("consumer."),
             admin=config.with_prefix("admin."),
         )
-        embedded = config["schema.registry.embedded"]
-        recorder = StatusRecorder()
-        self.worker = Worker(
+        return Worker(
             config,
-            plugins,
+            self._plugins,
             offsets,
             recorder,
             worker_id=self.rest.advertised.worker_id,
             clients=clients,
             transformer=transformer,
-            registry_url=f"local://{_LOCAL_NAME}" if embedded else None,
+            registry_url=self._registry_url,
             admission=admission,
             on_topic=recorder.on_topic,
         )
+
+    def _validator(self, worker: Worker) -> ConnectorValidator:
         policy = OverridePolicy.named(
-            config["connector.client.config.override.policy"], config["connector.client.config.override.allowlist"]
+            self._config["connector.client.config.override.policy"],
+            self._config["connector.client.config.override.allowlist"],
         )
-        validator = ConnectorValidator(
-            plugins, self.worker.converter_defaults, resolve=self.worker.resolve, policy=policy
-        )
-        self.herder = StandaloneHerder(self.worker, recorder, validator, self.worker)
+        return ConnectorValidator(self._plugins, worker.converter_defaults, resolve=worker.resolve, policy=policy)
 
     def start(self) -> None:
         """Registry first, since converters need it; REST last, since it answers for everything else."""
@@ -132,3 +147,92 @@ class StandaloneProcess:
         self.herder.stop()
         if self.registry is not None:
             self.registry.stop()
+
+
+class StandaloneProcess(_Process):
+    """A worker by itself."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        plugins: Plugins,
+        transformer: ConfigTransformer,
+        offsets: OffsetStore,
+        admission: UnreadLimit | None = None,
+    ) -> None:
+        super().__init__(config, plugins)
+        recorder = StatusRecorder()
+        self.worker = self._worker(transformer, offsets, recorder, admission)
+        self.herder: StandaloneHerder = StandaloneHerder(
+            self.worker, recorder, self._validator(self.worker), self.worker, restart_defaults=config.values
+        )
+
+
+class DistributedProcess(_Process):
+    """One worker of a group."""
+
+    def __init__(
+        self, config: WorkerConfig, plugins: Plugins, transformer: ConfigTransformer, registry_url: str | None = None
+    ) -> None:
+        if config["exactly.once.source.support"] != "disabled":
+            raise ConfigError(
+                "exactly.once.source.support",
+                config["exactly.once.source.support"],
+                "source records are delivered at least once here; expected disabled",
+            )
+        super().__init__(config, plugins, registry_url)
+        clients = internal_clients(config.client_settings())
+        # Two workers of one machine must not be one to a broker's quotas and logs.
+        owner = f"{config['group.id']}-{self.rest.advertised.port}"
+        news = ConfigNews()
+        store = ConfigStore(clients, _topic(config, "config"), news, owner=owner)
+        status_store = StatusStore(clients, _topic(config, "status"), owner=owner)
+        offsets = KafkaOffsetStore(clients, _topic(config, "offset"), owner=owner)
+        leader = Leader(config["scheduled.rebalance.max.delay.ms"])
+        membership = Membership(
+            config.client_settings(),
+            config["group.id"],
+            self.rest.advertised.url,
+            store.snapshot,
+            store.refresh,
+            leader.deal_out,
+            connect_protocol=config["connect.protocol"],
+            session_timeout_ms=config["session.timeout.ms"],
+            heartbeat_interval_ms=config["heartbeat.interval.ms"],
+            rebalance_timeout_ms=config["rebalance.timeout.ms"],
+            sync_timeout=config["worker.sync.timeout.ms"] / 1000,
+            client_id=owner,
+        )
+        configs = ConfigView(store.snapshot)
+        statuses = StatusView(status_store, self.rest.advertised.worker_id, lambda: membership.view().generation)
+        recorder = Recorder(configs, statuses)
+        self.worker = self._worker(transformer, offsets, recorder)
+        self.herder: DistributedHerder = DistributedHerder(
+            config,
+            self.worker,
+            store,
+            status_store,
+            configs,
+            statuses,
+            membership,
+            leader,
+            recorder,
+            news,
+            self._validator(self.worker),
+            self.worker,
+            self.rest.worker_client,
+        )
+
+
+def _topic(config: WorkerConfig, which: str) -> TopicSpec:
+    holds = {"config": "configurations", "status": "states", "offset": "source offsets"}[which]
+    prefix = f"{which}.storage."
+    return TopicSpec(
+        config[prefix + "topic"],
+        1 if which == "config" else config[prefix + "partitions"],
+        config[prefix + "replication.factor"],
+        config.topic_settings(prefix),
+        exact_partitions=which == "config",
+        setting=prefix + "topic",
+        holds=holds,
+    )

@@ -12,7 +12,7 @@ from typing import Final
 
 from penstock.errors import ConfigError
 
-__all__ = ["server_context", "tls_settings"]
+__all__ = ["client_context", "server_context", "tls_settings"]
 
 _CLIENT_AUTH: Final = {"none": ssl.CERT_NONE, "requested": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -42,6 +42,19 @@ def server_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
     if client_auth not in _CLIENT_AUTH:
         raise ConfigError(f"{prefix}ssl.client.auth", client_auth, f"Expected one of {', '.join(_CLIENT_AUTH)}")
     context.verify_mode = _CLIENT_AUTH[client_auth]
+    return context
+
+
+def client_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
+    """For a client that trusts what `props` trusts, or what the system does, and shows the key it names, if any."""
+    context = ssl.create_default_context()
+    _set_versions(context, prefix, props)
+    if "ssl.keystore.key" in props or "ssl.keystore.location" in props:
+        _load_key(context, prefix, props)
+    _load_trust(context, prefix, props)
+    # An empty algorithm says that names in certificates do not matter (Kafka's own word for it).
+    if props.get("ssl.endpoint.identification.algorithm", "https").strip() == "":
+        context.check_hostname = False
     return context
 
 

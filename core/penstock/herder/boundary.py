@@ -45,6 +45,8 @@ class HerderWorker(Protocol):
 
     def connector_running(self, name: str) -> bool: ...
 
+    def connector_names(self) -> set[str]: ...
+
     def connector_task_configs(self, name: str) -> list[dict[str, str]]:
         """Asks the connector for its tasks' configurations. May take its time; raises what the connector raises."""
 
@@ -58,6 +60,8 @@ class HerderWorker(Protocol):
 
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
         """Asks all, then waits for all, for a bounded time."""
+
+    def task_ids(self) -> set[ConnectorTaskId]: ...
 
     def set_target_state(self, connector: str, state: TargetState) -> None:
         """Of the connector and all its tasks; asynchronous."""

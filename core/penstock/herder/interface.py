@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.errors import ConflictError, ConnectError
 from penstock.herder.restart import RestartRequest
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
@@ -22,9 +23,13 @@ __all__ = [
     "Health",
     "HealthStatus",
     "Herder",
+    "InternalHerder",
+    "InternalRequestError",
     "LoggerLevel",
     "OffsetEntry",
     "PluginDescription",
+    "RequestSignature",
+    "RequestTargetError",
     "TaskInfo",
     "TaskState",
 ]
@@ -104,6 +109,34 @@ class Health:
 
     status: HealthStatus
     message: str
+
+
+class RequestTargetError(ConflictError):
+    """Another worker has to do this: the leader, or whoever runs the connector. `forward_url` is where its REST
+    listens, None while nobody knows."""
+
+    def __init__(self, message: str, forward_url: str | None) -> None:
+        super().__init__(message, retry_after=1)
+        self.forward_url = forward_url
+
+
+class InternalRequestError(ConnectError):
+    """A request between workers that is refused, with the HTTP status to refuse it with."""
+
+    java_class = "org.apache.kafka.connect.runtime.rest.errors.ConnectRestException"
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSignature:
+    """What a request between workers was signed with (KIP-507). `algorithm` is Java's name; `body` what was signed."""
+
+    signature: bytes
+    algorithm: str
+    body: bytes
 
 
 class Herder(ABC):
@@ -249,3 +282,17 @@ class Herder(ABC):
     @abstractmethod
     def set_cluster_logger_level(self, name: str, level: str) -> None:
         """Set it on every worker (KIP-976)."""
+
+
+class InternalHerder(ABC):
+    """What workers of a group ask of their leader. Both raise `InternalRequestError` for a wrong signature."""
+
+    @abstractmethod
+    def put_task_configs(
+        self, name: str, configs: Sequence[Mapping[str, str]], signature: RequestSignature | None
+    ) -> None:
+        """Replace the connector's task configurations, as the worker that runs it found them."""
+
+    @abstractmethod
+    def fence_zombies(self, name: str, signature: RequestSignature | None) -> None:
+        """Fence older tasks of a source connector that delivers exactly once (KIP-618)."""

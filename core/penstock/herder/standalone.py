@@ -17,6 +17,7 @@ from penstock.errors import AlreadyExistsError
 from penstock.herder.base import REQUEST_TIMEOUT, AbstractHerder, finish, guard, restarting
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConnectorEntry
+from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.interface import ConnectorInfo, ConnectorStateInfo, OffsetEntry
 from penstock.herder.recorder import StatusRecorder
 from penstock.herder.restart import RestartRequest
@@ -41,13 +42,18 @@ class StandaloneHerder(AbstractHerder):
         offsets: ConnectorOffsets,
         *,
         request_timeout: float = REQUEST_TIMEOUT,
+        restart_defaults: Mapping[str, Any] | None = None,
     ) -> None:
+        """`restart_defaults`: the worker's ``errors.restart.*``."""
         thread = HerderThread("herder-standalone")
         super().__init__(worker, recorder.configs, recorder.statuses, validator, offsets, thread, request_timeout)
         self._configs, self._statuses = recorder.configs, recorder.statuses
         self._tasks = TaskConfigs(worker, self._configs, self._statuses, thread, self._publish)
         recorder.worker = worker
         recorder.on_running = self._tasks.request
+        self._restart_defaults = restart_defaults
+        self._failed = FailedTasks(thread, self._restart_policy, self._restart_failed)
+        recorder.on_failed = self._failed.failed
 
     # Life and this worker
 
@@ -110,6 +116,7 @@ class StandaloneHerder(AbstractHerder):
                 raise AlreadyExistsError(f"Connector {name} already exists")
             self._worker.stop_connector(name)
         entry = self._configs.put_config(name, config, target)
+        self._failed.forget(name)
         # Taken now: a new connector has no tasks yet in the answer, as on a distributed worker.
         answer = (created, self._info(name, entry))
         self._start_connector(name, entry, lambda error: finish(started, answer, error))
@@ -122,6 +129,7 @@ class StandaloneHerder(AbstractHerder):
         self._worker.stop_tasks(entry.task_ids(name))
         self._worker.stop_connector(name)
         self._configs.remove(name)
+        self._failed.forget(name)
         self._statuses.forget_connector(name)
 
     def _publish(
@@ -212,8 +220,19 @@ class StandaloneHerder(AbstractHerder):
 
     def _restart_task(self, task: ConnectorTaskId) -> None:
         entry = self._known_task(task)
+        self._failed.forget(task.connector)
         self._worker.stop_tasks([task])
         self._tasks.start(task, entry)
+
+    def _restart_policy(self, name: str) -> RestartPolicy | None:
+        entry = self._configs.get(name)
+        return None if entry is None else RestartPolicy.of(entry.config, self._restart_defaults)
+
+    def _restart_failed(self, task: ConnectorTaskId) -> None:
+        status, entry = self._statuses.task(task), self._configs.get(task.connector)
+        if entry is not None and task.task < len(entry.tasks) and status is not None and status.state is State.FAILED:
+            self._worker.stop_tasks([task])
+            self._tasks.start(task, entry)
 
     # Topics and offsets
 

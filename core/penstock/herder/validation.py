@@ -89,10 +89,9 @@ class ConnectorValidator:
         known it says more than the validate endpoint, whose words are Kafka's."""
         infos = self.validate(config)
         for value in filter(None, (config_info["value"] for config_info in infos["configs"])):
-            kind = _kind_of(value["name"])
-            if kind is not None and value["value"]:
-                unknown = f"Class {value['value']} could not be found."
-                advice = self._plugins.advice(kind, value["value"])
+            kind, name = _kind_of(value["name"]), config.get(value["name"])
+            if kind is not None and name:
+                unknown, advice = f"Class {name} could not be found.", self._plugins.advice(kind, name)
                 value["errors"] = [e + " " + advice if e.endswith(unknown) else e for e in value["errors"]]
         return checked(infos, config)
 

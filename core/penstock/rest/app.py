@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from penstock.rest import connectors, loggers, offsets, plugins, root, tasks
+from penstock.rest import connectors, internal, loggers, offsets, plugins, root, tasks
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
@@ -20,7 +20,7 @@ from penstock.rest.paths import RawPaths
 
 __all__ = ["AppSettings", "admin_app", "connect_app"]
 
-_RESOURCES = (root.router, connectors.router, tasks.router, offsets.router, plugins.router)
+_RESOURCES = (root.router, connectors.router, tasks.router, offsets.router, plugins.router, internal.router)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from fastapi import Depends
 from starlette.requests import Request
 
+from penstock.herder.forwarding import WorkerClient
 from penstock.herder.interface import Herder
 from penstock.rest.errors import RestError
 from penstock.rest.paths import HEAD, decoded
@@ -32,6 +33,8 @@ class Context:
     get_actions: bool = True
     #: Seconds ``GET /health`` waits for the herder (``health.check.timeout.ms`` of KIP-1017).
     health_timeout: float = 10.0
+    #: For requests that another worker of the group has to answer.
+    client: WorkerClient = field(default_factory=WorkerClient)
 
 
 # Dependencies are coroutines because FastAPI would send plain functions through its thread pool.

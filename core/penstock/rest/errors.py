@@ -20,6 +20,8 @@ from penstock.errors import (
     ConnectError,
     NotFoundError,
 )
+from penstock.herder.interface import RequestTargetError
+from penstock.rest.forwarding import forward
 
 __all__ = ["REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
 
@@ -88,9 +90,18 @@ class Route(APIRoute):
             except HTTPException:
                 raise
             except Exception as error:
-                return _answer(request, error)
+                return await _answered(request, error)
 
         return guarded
+
+
+async def _answered(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestTargetError):
+        try:
+            return await forward(request, error, request.app.state.context.client)
+        except Exception as failure:
+            error = failure
+    return _answer(request, error)
 
 
 def _answer(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -12,13 +13,14 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
+from penstock.config.tls import client_context, server_context, tls_settings
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError, WorkerError
+from penstock.herder.forwarding import WorkerClient
 from penstock.herder.interface import Herder
 from penstock.rest.app import AppSettings, admin_app, connect_app
 from penstock.rest.context import Context
 from penstock.rest.headers import parse_header_rules
-from penstock.config.tls import server_context, tls_settings
 
 __all__ = ["Advertised", "Listener", "RestServer", "parse_listener"]
 
@@ -73,6 +75,8 @@ class RestServer:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
+        #: For requests to other workers of the group, with the certificates of the listeners.
+        self.worker_client = WorkerClient(lambda: _client_tls(config))
         self._sockets: list[tuple[Listener, socket.socket]] = []
         self._admin_sockets: list[tuple[Listener, socket.socket]] = []
         try:
@@ -117,6 +121,7 @@ class RestServer:
             topic_tracking=config["topic.tracking.enable"],
             topic_tracking_reset=config["topic.tracking.allow.reset"],
             get_actions=config["rest.get.actions"],
+            client=self.worker_client,
         )
         settings = AppSettings(
             allow_origins=_listed(config["access.control.allow.origin"]),
@@ -185,6 +190,12 @@ class RestServer:
 
 async def _serve_all(servers: list[tuple[uvicorn.Server, socket.socket]]) -> None:
     await asyncio.gather(*(server.serve(sockets=[bound]) for server, bound in servers))
+
+
+def _client_tls(config: WorkerConfig) -> ssl.SSLContext | None:
+    """None, Python's own, where nothing is said."""
+    prefix, props = tls_settings(config.raw, "listeners.https.")
+    return client_context(prefix, props) if props else None
 
 
 def _bind(listener: Listener, key: str) -> tuple[Listener, socket.socket]:

@@ -76,6 +76,10 @@ class FakeWorker:
             connector = self._connectors.get(name)
         return connector is not None and connector.running
 
+    def connector_names(self) -> set[str]:
+        with self._lock:
+            return set(self._connectors)
+
     def connector(self, name: str) -> Any:
         """The plugin's own instance, so that a test can talk to it."""
         with self._lock:

@@ -6,6 +6,7 @@ from typing import Final
 
 from penstock.config.definition import ConfigType
 from penstock.config.table.row import LOW, MEDIUM, Row, used
+from penstock.config.validators import Range
 
 __all__ = ["OWN_ROWS"]
 
@@ -14,4 +15,11 @@ OWN_ROWS: Final[tuple[Row, ...]] = (
          "Run a schema registry inside the worker; its settings follow under `registry.`, and converters use it by default."),
     used("rest.get.actions", ConfigType.BOOLEAN, True, LOW,
          "Let GET pause, resume and restart too, where no browser asks for it."),
+    used("errors.restart.max", ConfigType.INT, 0, MEDIUM,
+         "How often a failed task is restarted by itself; 0 never, -1 always. A connector may say otherwise.",
+         Range.at_least(-1)),
+    used("errors.restart.backoff.ms", ConfigType.LONG, 1000, LOW,
+         "Pause before the first such restart; each further one is twice as long.", Range.at_least(1)),
+    used("errors.restart.backoff.max.ms", ConfigType.LONG, 300000, LOW,
+         "The longest such pause. A task that ran for longer begins to count anew.", Range.at_least(1)),
 )  # fmt: skip

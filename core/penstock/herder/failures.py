@@ -1,0 +1,122 @@
+"""Failed tasks are started again, where the connector or the worker asks for it (``errors.restart.max``).
+
+Connect leaves a failed task until somebody restarts it. With ``errors.restart.max`` above 0 it is restarted here, after a
+pause that doubles from ``errors.restart.backoff.ms`` up to ``errors.restart.backoff.max.ms``; a task that has run well for
+longer than the latter begins to count anew. -1 is without limit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.config.validators import Range
+from penstock.errors import ConfigError
+from penstock.herder.thread import HerderThread
+from penstock.runtime.status import ConnectorTaskId
+
+__all__ = ["RESTART_KEYS", "FailedTasks", "RestartPolicy", "restart_config_def"]
+
+_log = logging.getLogger(__name__)
+_MAX: Final = "errors.restart.max"
+_BACKOFF: Final = "errors.restart.backoff.ms"
+_BACKOFF_MAX: Final = "errors.restart.backoff.max.ms"
+RESTART_KEYS: Final = (_MAX, _BACKOFF, _BACKOFF_MAX)
+
+
+def restart_config_def(defaults: Mapping[str, Any] | None = None) -> ConfigDef:
+    """`defaults` are the worker's, for connectors that do not say it themselves."""
+    given = defaults or {}
+    at_least, low = Range.at_least, Importance.LOW
+    return (
+        ConfigDef()
+        .define(_MAX, ConfigType.INT, given.get(_MAX, 0), importance=low, validator=at_least(-1), group="Error Handling",
+                doc="How often a failed task is restarted by itself; 0 never, -1 always.")
+        .define(_BACKOFF, ConfigType.LONG, given.get(_BACKOFF, 1000), importance=low, validator=at_least(1),
+                group="Error Handling", doc="Pause before the first restart; each further one is twice as long.")
+        .define(_BACKOFF_MAX, ConfigType.LONG, given.get(_BACKOFF_MAX, 300_000), importance=low, validator=at_least(1),
+                group="Error Handling", doc="The longest pause. A task that ran for longer begins to count anew.")
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """Times in seconds."""
+
+    limit: int = 0
+    backoff: float = 1.0
+    longest: float = 300.0
+
+    @classmethod
+    def of(cls, config: Mapping[str, str], defaults: Mapping[str, Any] | None = None) -> RestartPolicy:
+        values = {
+            v.name: v
+            for v in restart_config_def(defaults).validate({k: config[k] for k in RESTART_KEYS if k in config})
+        }
+        if errors := [error for value in values.values() for error in value.errors]:
+            raise ConfigError("\n".join(errors))
+        return cls(values[_MAX].value, values[_BACKOFF].value / 1000, values[_BACKOFF_MAX].value / 1000)
+
+    def pause(self, before: int) -> float | None:
+        """Before the next restart, after `before` of them; None: no more."""
+        if self.limit >= 0 and before >= self.limit:
+            return None
+        return min(self.backoff * 2.0 ** min(before, 60), self.longest)
+
+
+@dataclass(slots=True)
+class _History:
+    restarts: int = 0
+    last: float = float("-inf")
+
+
+class FailedTasks:
+    """Herder's thread, but for `failed`. `restart` must do nothing for a task that is not here or has not failed any more."""
+
+    def __init__(
+        self,
+        thread: HerderThread,
+        policy: Callable[[str], RestartPolicy | None],
+        restart: Callable[[ConnectorTaskId], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._thread, self._policy, self._restart, self._clock = thread, policy, restart, clock
+        self._histories: dict[ConnectorTaskId, _History] = {}
+
+    def failed(self, task: ConnectorTaskId) -> None:
+        """From any thread."""
+        self._thread.submit(lambda: self._failed(task))
+
+    def forget(self, connector: str) -> None:
+        """It is gone, or somebody changed it: count anew."""
+        self._histories = {t: h for t, h in self._histories.items() if t.connector != connector}
+
+    def restarts(self, connector: str) -> dict[int, int]:
+        """By number of the task."""
+        return {t.task: h.restarts for t, h in self._histories.items() if t.connector == connector}
+
+    def _failed(self, task: ConnectorTaskId) -> None:
+        policy = self._policy(task.connector)
+        if policy is None or policy.limit == 0:
+            return
+        history = self._histories.setdefault(task, _History())
+        if self._clock() - history.last > policy.longest:
+            history.restarts = 0
+        pause = policy.pause(history.restarts)
+        if pause is None:
+            _log.error(
+                "[%s|task-%d] failed after %d restarts; it stays down", task.connector, task.task, history.restarts
+            )
+            return
+        history.restarts += 1
+        _log.warning("[%s|task-%d] failed; restart %d in %g s", task.connector, task.task, history.restarts, pause)
+        self._thread.submit(lambda: self._again(task, history), pause)
+
+    def _again(self, task: ConnectorTaskId, history: _History) -> None:
+        if self._histories.get(task) is history:
+            history.last = self._clock()
+            self._restart(task)

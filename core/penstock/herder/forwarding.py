@@ -1,0 +1,76 @@
+"""`WorkerClient`: one worker's requests to another's REST API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from penstock.errors import ConflictError, RetriableError
+
+__all__ = ["WorkerAnswer", "WorkerClient"]
+
+#: Seconds. The other worker may use the whole of its own request timeout.
+_TIMEOUT: Final = 100.0
+
+
+class WorkerAnswer(NamedTuple):
+    status: int
+    #: Names in lower case.
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def message(self) -> str:
+        """What an error says."""
+        try:
+            return str(json.loads(self.body)["message"])
+        except (ValueError, KeyError, TypeError):
+            return self.body.decode("utf-8", "replace")[:500] or f"HTTP {self.status}"
+
+
+class WorkerClient:
+    """Safe from any thread: a connection a request, since they are few. `tls` is asked when a worker advertises https."""
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext | None] = lambda: None, timeout: float = _TIMEOUT) -> None:
+        self._tls, self._timeout = tls, timeout
+
+    def request(
+        self,
+        method: str,
+        base: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float | None = None,
+    ) -> WorkerAnswer:
+        """Send one request; `target` is path and query, encoded. Any status is an answer.
+
+        Raises `ConflictError` where nobody answers at `base`: a worker that went, and the group does not know yet.
+        """
+        seconds = self._timeout if timeout is None else timeout
+        parts = urlsplit(base)
+        host, port = parts.hostname or "", parts.port
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls())
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=seconds)
+        try:
+            connection.request(method, parts.path.rstrip("/") + target, body, dict(headers))
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return WorkerAnswer(response.status, found, response.read())
+        except TimeoutError as error:
+            raise RetriableError(f"The worker at {base} did not answer within {seconds:g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise ConflictError(
+                f"Cannot complete request because the worker at {base}, which it is for, cannot be reached ({error}). "
+                "It may be down; others take its part once the group has noticed",
+                retry_after=5,
+            ) from error
+        finally:
+            connection.close()
