@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -21,11 +22,17 @@ FILES = sorted((HERE / "transcripts/registry").glob("*.json"))
 SCENARIOS = {scenario.name: scenario for file in FILES for scenario in RegistryScenario.load(file)}
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.broker)])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryService]:
     service = RegistryService()
     store = {
         "memory": lambda: {"store": "memory"},
+        "kafka": lambda: {
+            "kafkastore.bootstrap.servers": request.getfixturevalue("kafka"),
+            "kafkastore.topic": f"_schemas-{uuid.uuid4().hex[:8]}",
+            "schema.registry.group.id": f"sr-{uuid.uuid4().hex[:8]}",
+            "host.name": "127.0.0.1",
+        },
         "sqlite": lambda: {"store": f"sqlite:{tmp_path_factory.mktemp('registry') / 'registry.db'}"},
     }[request.param]()
     service.start({"listeners": "http://127.0.0.1:0", **store})

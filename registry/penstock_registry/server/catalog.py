@@ -17,10 +17,11 @@ from penstock_registry.store import (
     DeleteSubjectKey,
     Key,
     ModeKey,
+    NoopKey,
     SchemaKey,
     StoreRecord,
 )
-from penstock_registry.store.records import Value
+from penstock_registry.store.records import MAX_IDS, Value
 
 __all__ = ["Catalog", "IdEntry"]
 
@@ -101,6 +102,10 @@ class Catalog:
                     self._known_contexts.discard(context)
                 else:
                     self._known_contexts.add(context)
+            case NoopKey() if value is not None:
+                for context, number in (value.get(MAX_IDS) or {}).items():
+                    known = self._contexts.setdefault(context, _Context())
+                    known.max_id = max(known.max_id, int(number))
             case _:
                 pass  # a record for the log itself, or of a kind this version does not know
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from penstock.config.stores import java_store_problems
 from penstock.errors import ConfigError
 from penstock_registry.server.access.config import ACCESS_KEYS, AccessConfig
+from penstock_registry.server.kafka_config import BOOTSTRAP, KAFKA_KEYS, KafkaConfig, is_connection_key
 from penstock_registry.server.limits import Limit, Limits
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -35,17 +36,17 @@ USED_KEYS = frozenset(
     {
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
         "schema.registry.group.id", "registry.name", "registry.max.request.size", "registry.max.schema.size",
-        "registry.max.schema.nesting", *ACCESS_KEYS, *TLS_KEYS,
+        "registry.max.schema.nesting", *ACCESS_KEYS, *TLS_KEYS, *KAFKA_KEYS,
     }
 )  # fmt: skip
 LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
 
-_STORE_HINT = "expected memory or sqlite:PATH"
+_STORE_HINT = "expected kafka, sqlite:PATH or memory"
 _OPEN_HINT = "without it the registry would stand open where you meant it not to; roles by subject do its work here"
 #: Keys that would be dangerous to pass over, and what to do instead.
 _REFUSED = {
-    "kafkastore.bootstrap.servers": _STORE_HINT,
-    "kafkastore.connection.url": _STORE_HINT,
+    "kafkastore.connection.url": "registries elect their leader through Kafka; set kafkastore.bootstrap.servers",
+    "kafkastore.group.id": "the group's name is schema.registry.group.id",
     "authentication.roles": "roles stand in the users file and in tokens, see authentication.basic.users.file",
     "confluent.schema.registry.authorizer.class": _OPEN_HINT,
     "resource.extension.class": "Java extensions cannot be loaded",
@@ -64,6 +65,7 @@ _WITHOUT_EFFECT = (
 class StoreKind(enum.Enum):
     MEMORY = "memory"
     SQLITE = "sqlite"
+    KAFKA = "kafka"
 
 
 class Listener(NamedTuple):
@@ -86,6 +88,8 @@ class ServerConfig:
     store: StoreKind
     #: The file of a SQLite store, else nothing.
     store_path: str
+    #: Of a Kafka store, else None.
+    kafka: KafkaConfig | None
     compatibility: CompatibilityLevel
     mode_mutability: bool
     group_id: str
@@ -111,6 +115,7 @@ class ServerConfig:
         return cls(
             _listeners(props),
             *_store(props),
+            _kafka(props),
             _level(level_key, props.get(level_key, "backward")),
             _boolean("mode.mutability", props.get("mode.mutability", "true")),
             props.get("schema.registry.group.id", "schema-registry"),
@@ -126,12 +131,24 @@ class ServerConfig:
 
 
 def _store(props: Mapping[str, str]) -> tuple[StoreKind, str]:
-    text = props.get("store", "memory").strip()
+    standard = "kafka" if props.get(BOOTSTRAP) else "memory"
+    text = props.get("store", standard).strip()
     name, _, path = text.partition(":")
     kind = StoreKind.__members__.get(name.upper())
     if kind is None or (kind is StoreKind.SQLITE) != bool(path):
         raise ConfigError("store", text, _STORE_HINT)
     return kind, path
+
+
+def _kafka(props: Mapping[str, str]) -> KafkaConfig | None:
+    kind, _ = _store(props)
+    if kind is not StoreKind.KAFKA:
+        if props.get(BOOTSTRAP):
+            raise ConfigError(
+                "store", props["store"], f"{BOOTSTRAP} is set: take one of the two out, or set store=kafka"
+            )
+        return None
+    return KafkaConfig.parse(props)
 
 
 def _listeners(props: Mapping[str, str]) -> tuple[Listener, ...]:
@@ -204,7 +221,7 @@ def _warnings(props: Mapping[str, str]) -> list[str]:
     limit_keys = {f"{name}.search.{end}.limit" for name in LIMIT_KEYS.values() for end in ("default", "max")}
     warnings = []
     for key in sorted(props):
-        if key in USED_KEYS or key in limit_keys or key in _REFUSED:
+        if key in USED_KEYS or key in limit_keys or key in _REFUSED or is_connection_key(key):
             continue
         if key.startswith(_WITHOUT_EFFECT):
             warnings.append(f"{key} has no effect in this registry")

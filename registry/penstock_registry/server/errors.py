@@ -188,5 +188,13 @@ def context_not_empty(context: str) -> RegistryError:
 # --- 500xx: the registry's own trouble -------------------------------------------------------------------------------
 
 
+def forwarding_failed(leader: str, problem: str) -> RegistryError:
+    return RegistryError(50003, 500, f"Error while forwarding the request to the leader {leader}: {problem}")
+
+
+def unknown_leader(reason: str = "no registry leads now") -> RegistryError:
+    return RegistryError(50004, 500, f"The request needs the leader, and the leader is unknown: {reason}")
+
+
 def store_failed(message: str) -> RegistryError:
     return RegistryError(50001, 500, f"Error in the backend data store: {message}")

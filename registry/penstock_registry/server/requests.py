@@ -24,6 +24,9 @@ class ReferenceRequest:
     subject: str | None
     version: int | None
 
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "subject": self.subject, "version": self.version}
+
     def __str__(self) -> str:
         name, subject = ("null" if part is None else part for part in (self.name, self.subject))
         version = "null" if self.version is None else self.version

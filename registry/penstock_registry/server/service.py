@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.api.registry import SchemaFormat
 from penstock.config.tls import server_context
-from penstock.errors import WorkerError
+from penstock.errors import ConfigError, WorkerError
 from penstock_registry.client.local import register_local, unregister_local
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.config import ServerConfig
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from penstock_registry.server.config import Listener
     from penstock_registry.server.http.serving import HttpServer
+    from penstock_registry.server.kafka_config import KafkaConfig
+    from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["RegistryService"]
 
@@ -46,6 +48,7 @@ class RegistryService:
         self._lock = threading.Lock()
         self._registry: Registry | None = None
         self._server: HttpServer | None = None
+        self._forwarder: Forwarder | None = None
         self._urls: tuple[str, ...] = ()
         self._name: str | None = None
 
@@ -78,18 +81,19 @@ class RegistryService:
                 settings.max_schema_size,
                 settings.max_schema_nesting,
             )
-            registry = Registry(self._given_store or make_store(settings), Formats(self.formats), options)
+            store = self._given_store or make_store(settings)
+            registry = Registry(store, Formats(self.formats), options)
             try:
-                self._serve(registry, settings, bound)
+                self._serve(registry, store, settings, bound)
             except BaseException:
-                registry.close()
+                self._end(registry)
                 for _, sock in bound:
                     sock.close()
                 raise
             self._registry = registry
             self._urls = tuple(listener.url for listener, _ in bound)
             self._name = settings.name
-            register_local(settings.name, DirectClient(registry))
+            register_local(settings.name, DirectClient(registry, self._forwarder))
         _log.info("Schema registry serves at %s and local://%s", ", ".join(self._urls), settings.name)
 
     def stop(self) -> None:
@@ -99,14 +103,27 @@ class RegistryService:
                 return
             if self._name is not None:
                 unregister_local(self._name)
-            if self._server is not None:
-                self._server.stop()
-            self._registry.close()
-            self._registry = self._server = None
+            self._end(self._registry)
+            self._registry = None
             self._urls = ()
 
+    def _end(self, registry: Registry) -> None:
+        """The lead first, so that another one has it while the last requests are answered."""
+        if self._forwarder is not None:
+            self._forwarder.election.stop()
+        if self._server is not None:
+            self._server.stop()
+        if self._forwarder is not None:
+            self._forwarder.close()
+        registry.close()
+        self._server = self._forwarder = None
+
     def _serve(
-        self, registry: Registry, settings: ServerConfig, bound: Sequence[tuple[Listener, socket.socket]]
+        self,
+        registry: Registry,
+        store: RegistryStore,
+        settings: ServerConfig,
+        bound: Sequence[tuple[Listener, socket.socket]],
     ) -> None:
         from penstock_registry.server.http.app import make_app
         from penstock_registry.server.http.serving import HttpServer
@@ -115,7 +132,9 @@ class RegistryService:
         encrypted = any(listener.scheme == "https" for listener in settings.listeners)
         tls = server_context("", settings.tls) if encrypted else None
         registry.start()
-        clusters = {"kafka-cluster": "", "schema-registry-cluster": settings.group_id}
+        if settings.kafka is not None:
+            self._forwarder = _forwarder(settings.kafka, store, [listener for listener, _ in bound], settings.tls)
+        clusters = {"kafka-cluster": getattr(store, "cluster_id", ""), "schema-registry-cluster": settings.group_id}
         app = make_app(
             registry,
             version=distribution_version("penstock"),
@@ -123,7 +142,27 @@ class RegistryService:
             limits=settings.limits,
             max_request_size=settings.max_request_size,
             guard=guard,
+            forwarder=self._forwarder,
         )
         server = HttpServer(app, bound, tls)
-        server.start()
         self._server = server
+        server.start()
+        if self._forwarder is not None:
+            # Last: whoever is asked to lead must be able to answer.
+            self._forwarder.election.start()
+
+
+def _forwarder(
+    kafka: KafkaConfig, store: RegistryStore, listeners: Sequence[Listener], tls: Mapping[str, str]
+) -> Forwarder:
+    from penstock.config.tls import client_context
+    from penstock_registry.server.leader.election import Election
+    from penstock_registry.server.leader.forwarding import Forwarder
+    from penstock_registry.store.kafka import KafkaStore
+
+    assert isinstance(store, KafkaStore)
+    port = next((listener.port for listener in listeners if listener.scheme == kafka.scheme), None)
+    if port is None:
+        raise ConfigError("inter.instance.protocol", kafka.scheme, "no listener has this protocol")
+    context = client_context("", tls) if kafka.scheme == "https" else None
+    return Forwarder(Election(kafka, port, store), store, context)

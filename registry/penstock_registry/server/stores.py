@@ -16,4 +16,8 @@ def make_store(config: ServerConfig) -> RegistryStore:
         from penstock_registry.store.sqlite import SqliteStore
 
         return SqliteStore(Path(config.store_path))
+    if config.kafka is not None:
+        from penstock_registry.store.kafka import KafkaStore
+
+        return KafkaStore(config.kafka.store)
     return MemoryStore()

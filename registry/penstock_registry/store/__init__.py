@@ -1,6 +1,6 @@
 """Where a registry keeps what it was told: an ordered log of typed records, as Confluent's ``_schemas`` topic is one."""
 
-from penstock_registry.store.interface import RegistryStore, StoreRecord
+from penstock_registry.store.interface import NotLeaderError, RegistryStore, StoreRecord
 from penstock_registry.store.memory import MemoryStore
 from penstock_registry.store.records import (
     ClearSubjectKey,
@@ -23,6 +23,7 @@ __all__ = [
     "MemoryStore",
     "ModeKey",
     "NoopKey",
+    "NotLeaderError",
     "RegistryStore",
     "SchemaKey",
     "StoreRecord",

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from penstock.errors import RetriableError
 from penstock_registry.store.records import Key, Value
 
-__all__ = ["Apply", "RegistryStore", "StoreRecord"]
+__all__ = ["Apply", "NotLeaderError", "RegistryStore", "StoreRecord"]
 
 
 class StoreRecord(NamedTuple):
@@ -21,6 +22,10 @@ class StoreRecord(NamedTuple):
 
 #: Told of records in the order of the log, each batch once. It must not call the store.
 Apply = Callable[[Sequence[StoreRecord]], None]
+
+
+class NotLeaderError(RetriableError):
+    """This registry does not write now: another one leads, or nobody does yet."""
 
 
 class RegistryStore(ABC):
@@ -38,7 +43,7 @@ class RegistryStore(ABC):
     def append(self, records: Sequence[tuple[Key, Value | None]]) -> None:
         """Write `records` in this order and return once `apply` has seen them. Called by one thread at a time.
 
-        Raises `penstock.errors.ConnectError` when the log did not take them; how many of them it took is then not
+        Raises `NotLeaderError` where another process writes, `penstock.errors.ConnectError` when the log did not take them; how many of them it took is then not
         known before `apply` tells.
         """
 

@@ -15,6 +15,7 @@ from penstock.errors import SerializationError
 
 __all__ = [
     "DEFAULT_TENANT",
+    "MAX_IDS",
     "ClearSubjectKey",
     "ConfigKey",
     "ContextKey",
@@ -33,6 +34,10 @@ __all__ = [
 
 #: The only tenant there is outside Confluent's cloud.
 DEFAULT_TENANT = "default"
+
+#: A member of a no-op's value: the highest id of each context, for a log whose older records were compacted away.
+#: Other registries do not look at the value of a no-op.
+MAX_IDS = "maxIds"
 
 Value = Mapping[str, Any]
 

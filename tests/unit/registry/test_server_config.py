@@ -51,6 +51,25 @@ def test_a_sqlite_store_is_named_with_its_file() -> None:
     assert ServerConfig.parse({}).store is StoreKind.MEMORY
 
 
+def test_a_kafka_store_is_what_bootstrap_servers_mean() -> None:
+    config = ServerConfig.parse(
+        {
+            "kafkastore.bootstrap.servers": "SASL_SSL://a:9092,b:9093",
+            "kafkastore.security.protocol": "SASL_SSL",
+            "kafkastore.topic.replication.factor": "1",
+            "host.name": "me",
+        }
+    )
+    assert config.store is StoreKind.KAFKA
+    assert config.warnings == ()
+    kafka = config.kafka
+    assert kafka is not None
+    assert dict(kafka.store.connection) == {"bootstrap.servers": "a:9092,b:9093", "security.protocol": "SASL_SSL"}
+    assert (kafka.store.topic, kafka.store.replication, kafka.host, kafka.eligible) == ("_schemas", 1, "me", True)
+    with pytest.raises(ConfigError, match="take one of the two out"):
+        ServerConfig.parse({"store": "memory", "kafkastore.bootstrap.servers": "a:1"})
+
+
 def test_old_keys_still_count() -> None:
     config = ServerConfig.parse({"port": "9", "avro.compatibility.level": "none"})
     assert config.listeners == (Listener("0.0.0.0", 9),)
@@ -62,7 +81,7 @@ def test_old_keys_still_count() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("store", "kafka"), ("store", "sqlite"), ("store", "memory:x"), ("kafkastore.bootstrap.servers", "PLAINTEXT://k:9092"),
+        ("store", "kafka"), ("store", "sqlite"), ("store", "memory:x"), ("kafkastore.group.id", "g"),
         ("kafkastore.connection.url", "zk:2181"), ("authentication.method", "BASIC"), ("authentication.method", "KERBEROS"), ("authentication.roles", "a"),
         ("authentication.basic.users.file", "/users"), ("oauthbearer.jwks.endpoint.url", "/keys"),
         ("ssl.keystore.location", "/etc/keys.jks"), ("ssl.client.authentication", "SOMETIMES"),
@@ -92,10 +111,10 @@ def test_no_authentication_is_what_there_is() -> None:
 
 
 def test_keys_without_effect_and_unknown_ones_are_warned_of() -> None:
-    warnings = ServerConfig.parse({"kafkastore.topic": "_schemas", "host.name": "h", "lisseners": "x"}).warnings
+    warnings = ServerConfig.parse({"kafkastore.zk.session.timeout.ms": "1", "jmx.x": "h", "lisseners": "x"}).warnings
     assert warnings == (
-        "host.name has no effect in this registry",
-        "kafkastore.topic has no effect in this registry",
+        "jmx.x has no effect in this registry",
+        "kafkastore.zk.session.timeout.ms has no effect in this registry",
         "lisseners is not a setting the registry knows; is it misspelt?",
     )
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from penstock_registry.server.access.principal import Role
 from penstock_registry.server.subjects import Subject, normalize_context
 
-__all__ = ["Need", "need_of"]
+__all__ = ["Need", "is_change", "need_of"]
 
 
 class Need(NamedTuple):
@@ -24,6 +24,8 @@ class Need(NamedTuple):
         return "this server" if self.subject is None else f"Subject: {self.subject}"
 
 
+#: Where changes are made.
+_CHANGED = ("subjects", "config", "mode", "contexts")
 _ANY_READER = Need(Role.READ, None, anywhere=True)
 
 
@@ -45,6 +47,11 @@ def need_of(method: str, segments: Sequence[str], query: Mapping[str, str]) -> N
             return Need(Role.ADMIN, _stored(f":{normalize_context(segments[1])}:"))
         case _:
             return Need(Role.ADMIN, None) if changes and segments != [""] else _ANY_READER
+
+
+def is_change(method: str, segments: Sequence[str]) -> bool:
+    """Whether a request changes what the registry holds; on several registries that is the leader's to do."""
+    return segments[0] in _CHANGED and need_of(method, segments, {}).role > Role.READ
 
 
 def _subject_need(method: str, segments: Sequence[str], changes: bool, permanent: bool) -> Need:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
-from penstock_registry.server.errors import RegistryError, http_error, store_failed
+from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
 from penstock_registry.server.http.parameters import Reply, check_accept
@@ -21,6 +21,10 @@ from penstock_registry.server.http.settings_routes import SettingsRoutes
 from penstock_registry.server.http.subject_routes import SubjectRoutes
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
+from penstock_registry.store import NotLeaderError
+
+if TYPE_CHECKING:
+    from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["make_app"]
 
@@ -35,8 +39,10 @@ def make_app(
     limits: Limits | None = None,
     max_request_size: int,
     guard: Guard | None = None,
+    forwarder: Forwarder | None = None,
 ) -> Front:
-    """An ASGI application over `registry`, which must be started. Without a `guard` it is open to everybody."""
+    """An ASGI application over `registry`, which must be started. Without a `guard` it is open to everybody; `forwarder`
+    passes changes on while another registry leads."""
     limits = limits or Limits()
     app = FastAPI(
         title="penstock schema registry", version=version, redirect_slashes=False, docs_url="/docs", redoc_url=None
@@ -49,12 +55,13 @@ def make_app(
     ContextRoutes(registry, limits, identity, version).add_to(router)
     app.include_router(router)
     app.add_exception_handler(RegistryError, _registry_error)
+    app.add_exception_handler(NotLeaderError, _not_leader)
     for failure in (RetriableError, WorkerError):
         app.add_exception_handler(failure, _store_failure)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     app.add_exception_handler(Exception, _unexpected)
-    return Front(app, registry, guard)
+    return Front(app, registry, guard, forwarder, max_request_size)
 
 
 def _answer(error: RegistryError) -> Response:
@@ -68,6 +75,10 @@ def _answer(error: RegistryError) -> Response:
 async def _registry_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RegistryError)
     return _answer(error)
+
+
+async def _not_leader(request: Request, error: Exception) -> Response:
+    return _answer(unknown_leader(str(error)))
 
 
 async def _store_failure(request: Request, error: Exception) -> Response:

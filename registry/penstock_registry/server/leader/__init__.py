@@ -1,0 +1,1 @@
+"""Which of several registries writes, and how the others pass writes on to it."""

@@ -1,0 +1,236 @@
+"""Several registries on one topic: one leads, all answer, and killing the leader loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from penstock.testing.worker_process import WorkerProcess, free_port
+from penstock_registry.client import local_client
+from penstock_registry.server.service import RegistryService
+
+FAST = {
+    "kafkagroup.session.timeout.ms": "3000",
+    "kafkagroup.heartbeat.interval.ms": "500",
+    "kafkastore.init.timeout.ms": "60000",
+}
+
+
+@pytest.fixture
+def settings(kafka: str) -> dict[str, str]:
+    mark = uuid.uuid4().hex[:8]
+    return {
+        "kafkastore.bootstrap.servers": f"PLAINTEXT://{kafka}",
+        "kafkastore.topic": f"_schemas-{mark}",
+        "schema.registry.group.id": f"sr-{mark}",
+        "host.name": "127.0.0.1",
+        "kafkastore.topic.replication.factor": "1",
+        **FAST,
+    }
+
+
+@pytest.fixture
+def start(settings: dict[str, str]) -> Iterator[Callable[..., RegistryService]]:
+    services: list[RegistryService] = []
+
+    def start_one(**more: str) -> RegistryService:
+        service = RegistryService()
+        own = {"listeners": "http://127.0.0.1:0", "registry.name": uuid.uuid4().hex[:8]}
+        service.start({**settings, **own, **more})
+        services.append(service)
+        return service
+
+    yield start_one
+    for service in services:
+        service.stop()
+
+
+def schema(number: int) -> dict[str, Any]:
+    return {"schema": json.dumps({"type": "fixed", "name": "F", "size": number + 1})}
+
+
+def wait_for(check: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def leads(service: RegistryService) -> bool:
+    assert service._forwarder is not None
+    return service._forwarder.election.leads
+
+
+def test_every_registry_takes_changes_and_all_see_them(start: Callable[..., RegistryService]) -> None:
+    services = [start() for _ in range(3)]
+    wait_for(lambda: sum(map(leads, services)) == 1)
+    for number in range(9):
+        service = services[number % 3]
+        made = httpx.post(f"{service.urls[0]}/subjects/s{number}/versions", json=schema(number), timeout=30)
+        assert (made.status_code, made.json()["id"]) == (200, number + 1)
+        assert made.headers["content-type"] == "application/vnd.schemaregistry.v1+json"
+        # Whoever was asked knows it at once.
+        assert httpx.get(f"{service.urls[0]}/subjects/s{number}/versions/1").json()["id"] == number + 1
+    follower = next(service for service in services if not leads(service))
+    refused = httpx.post(f"{follower.urls[0]}/subjects/s0/versions", json={"schema": "nope"})
+    assert refused.json()["error_code"] == 42201
+    context = httpx.post(f"{follower.urls[0]}/contexts/c/subjects/a%2Fb/versions?normalize=true", json=schema(1))
+    assert context.status_code == 200
+    assert httpx.get(f"{follower.urls[0]}/subjects/:.c:a%2Fb/versions").json() == [1]
+    assert httpx.put(f"{follower.urls[0]}/config", json={"compatibility": "FULL"}).status_code == 200
+    assert httpx.delete(f"{follower.urls[0]}/subjects/s1").json() == [1]
+    for service in services:
+        wait_for(lambda service=service: "s1" not in httpx.get(f"{service.urls[0]}/subjects").json())
+        assert httpx.get(f"{service.urls[0]}/config").json()["compatibilityLevel"] == "FULL"
+        assert httpx.get(f"{service.urls[0]}/master_available").json() == {"master_available": True}
+
+
+def test_the_client_beside_a_follower_registers_through_the_leader(start: Callable[..., RegistryService]) -> None:
+    services = [start(**{"registry.name": f"beside-{number}"}) for number in range(2)]
+    wait_for(lambda: sum(map(leads, services)) == 1)
+    for number in range(2):
+        client = local_client(f"beside-{number}")
+        made = client.register(f"s{number}", schema(number)["schema"])
+        assert (made.id, made.version, made.subject) == (number + 1, 1, f"s{number}")
+        assert client.schema_by_id(made.id).schema == made.schema
+
+
+def test_the_smallest_url_leads_and_one_that_stops_hands_over(start: Callable[..., RegistryService]) -> None:
+    ports = sorted(free_port() for _ in range(2))
+    large = start(listeners=f"http://127.0.0.1:{ports[1]}")
+    small = start(listeners=f"http://127.0.0.1:{ports[0]}")
+    expected, other = sorted((small, large), key=lambda service: service.urls[0])
+    wait_for(lambda: leads(expected) and not leads(other))
+    assert httpx.post(f"{other.urls[0]}/subjects/a/versions", json=schema(1), timeout=30).json()["id"] == 1
+    expected.stop()
+    made = httpx.post(f"{other.urls[0]}/subjects/b/versions", json=schema(2), timeout=30)
+    assert (made.status_code, made.json().get("id")) == (200, 2), made.text
+
+
+def test_where_nobody_may_lead_reads_are_answered_and_changes_are_not(start: Callable[..., RegistryService]) -> None:
+    service = start(**{"leader.eligibility": "false"})
+    url = service.urls[0]
+    assert httpx.get(f"{url}/subjects").json() == []
+    refused = httpx.post(f"{url}/subjects/s/versions", json=schema(1), timeout=30)
+    assert (refused.status_code, refused.json()["error_code"]) == (500, 50004)
+    assert httpx.get(f"{url}/health/ready").status_code == 503
+    # A change that was passed on is not passed on again.
+    leader = start()
+    wait_for(lambda: leads(leader))
+    wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+    circled = httpx.post(f"{url}/subjects/s/versions", json=schema(1), headers={"X-Forward": "true"}, timeout=30)
+    assert circled.json()["error_code"] == 50004
+    assert httpx.post(f"{url}/subjects/s/versions", json=schema(1), timeout=30).status_code == 200
+
+
+# --- kill -9 ---------------------------------------------------------------------------------------------------------
+
+
+class Load:
+    """Registers schemas at one registry after the other, as fast as they answer, and notes what was acknowledged."""
+
+    def __init__(self, urls: list[str], start: int) -> None:
+        self.acknowledged: dict[int, int] = {}
+        self.failures = 0
+        self._urls, self._start = urls, start
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = self._start
+        with httpx.Client(timeout=60) as client:
+            while not self._stop.is_set():
+                url = self._urls[number % len(self._urls)]
+                try:
+                    answer = client.post(f"{url}/subjects/s{number}/versions", json=schema(number))
+                except httpx.HTTPError:
+                    answer = None
+                if answer is not None and answer.status_code == 200:
+                    self.acknowledged[number] = answer.json()["id"]
+                else:
+                    self.failures += 1
+                    self._stop.wait(0.05)
+                number += 3
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(90)
+        assert not self._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(2, 1), pytest.param(12, 2, marks=pytest.mark.soak)], ids=["short", "long"]
+)
+def test_killing_the_leader_under_load_loses_nothing_and_gives_no_id_twice(
+    settings: dict[str, str], tmp_path: Path, kills: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    ports = [free_port() for _ in range(3)]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    running: dict[str, WorkerProcess] = {}
+
+    def launch(url: str) -> None:
+        properties = tmp_path / f"{url.rpartition(':')[2]}.properties"
+        properties.write_text("".join(f"{k}={v}\n" for k, v in {**settings, "listeners": url}.items()))
+        process = WorkerProcess(["registry", properties], tmp_path / f"{properties.stem}.log")
+        process.__enter__()
+        running[url] = process
+
+    def ready(url: str) -> bool:
+        running[url].check()
+        try:
+            return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    loads: list[Load] = []
+    try:
+        for url in urls:
+            launch(url)
+        wait_for(lambda: all(map(ready, urls)), 120)
+        loads = [Load(urls, worker) for worker in range(3)]
+        for _ in range(kills):
+            before = sum(len(load.acknowledged) for load in loads)
+            wait_for(lambda before=before: sum(len(load.acknowledged) for load in loads) > before + 20, 120)
+            leader = min(urls)  # the smallest URL leads
+            time.sleep(chance.uniform(0, 0.3))
+            running.pop(leader).__exit__(None, None, None)
+            wait_for(lambda leader=leader: any(ready(url) for url in urls if url != leader), 60)
+            before = sum(len(load.acknowledged) for load in loads)
+            wait_for(lambda before=before: sum(len(load.acknowledged) for load in loads) > before + 5, 120)
+            launch(leader)
+            wait_for(lambda: all(map(ready, urls)), 120)
+        for load in loads:
+            load.stop()
+        acknowledged = {number: found for load in loads for number, found in load.acknowledged.items()}
+        assert len(set(acknowledged.values())) == len(acknowledged)
+        for url in urls:
+            wait_for(lambda url=url: set(acknowledged) <= set(registered(url)), 30)
+            known = registered(url)
+            assert {number: known[number] for number in acknowledged} == acknowledged
+            assert len(set(known.values())) == len(known)
+    finally:
+        for load in loads:
+            load._stop.set()
+        for process in running.values():
+            process.__exit__(None, None, None)
+
+
+def registered(url: str) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for offset in range(0, 100_000, 1000):
+        page = httpx.get(f"{url}/schemas", params={"offset": offset, "limit": 1000}, timeout=60).json()
+        found |= {int(one["subject"][1:]): one["id"] for one in page}
+        if not page:
+            break
+    return found
