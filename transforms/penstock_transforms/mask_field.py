@@ -62,6 +62,8 @@ _FROM_TEXT: Final[dict[type, Callable[[str], Any]]] = {
     str: str,
     Decimal: java_decimal,
 }
+#: What has to be empty and new for each record.
+_CONTAINERS: Final = frozenset({list, dict})
 #: Beside a schema the value's width is the schema's.
 _BOX_OF: Final[dict[Type, type]] = {
     Type.INT8: Int8, Type.INT16: Int16, Type.INT32: Int32, Type.INT64: int, Type.FLOAT32: Float32,
@@ -139,10 +141,10 @@ class MaskField(OperatingTransform):
 
         def mask(value: Any) -> Any:
             kind = box or type(value)
-            if kind not in known:
-                known[kind] = _unbox(_masked(value, schema, kind, replacement), box)
-            found = known[kind]
-            return found.copy() if isinstance(found, list | dict) else found
+            found = known.get(kind)
+            if found is None:
+                found = known[kind] = _unbox(_masked(value, schema, kind, replacement), box)
+            return found.copy() if type(found) in _CONTAINERS else found
 
         return mask
 
