@@ -1,6 +1,7 @@
 """Group membership on a real broker: joining, the leader's part, members that leave, die or are cut off."""
 
 import contextlib
+import random
 import subprocess
 import sys
 import threading
@@ -44,6 +45,9 @@ class Listener:
         self.led = 0
         self.fail_next_assignment = False
         self.fail_next_round = False
+        self.busy = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
 
     def on_join_prepare(self, generation: int, member_id: str) -> None:
         with self.lock:
@@ -63,6 +67,8 @@ class Listener:
         with self.lock:
             self.assignments.append((generation, protocol, assignment.decode().split(",")))
             fail, self.fail_next_assignment = self.fail_next_assignment, False
+        self.busy.set()
+        self.free.wait(30)
         if fail:
             raise ValueError("a bug in the herder")
 
@@ -195,6 +201,54 @@ def test_a_listener_that_fails_is_called_again(kafka: str, group: str) -> None:
         listener.fail_next_assignment = True
         one.request_rejoin("test")
         eventually(lambda: len(listener.assignments) >= count + 2, "an assignment after the failed one")
+
+
+def test_a_listener_that_takes_its_time_keeps_its_place_in_the_group(kafka: str, group: str) -> None:
+    with members(kafka, group, "a", "b") as ((one, first), (_, second)):
+        eventually(lambda: agree([first, second], ["a", "b"]), "both in")
+        first.free.clear()
+        first.busy.clear()
+        one.request_rejoin("test")
+        assert first.busy.wait(20)
+        generation = second.last()[0]
+        time.sleep(2.5)  # longer than the session timeout: only heartbeats keep it in
+        first.free.set()
+        eventually(lambda: one.stable, "stable")
+        assert one.generation == generation == second.last()[0]
+        assert not first.lost
+
+
+def test_a_member_that_leaves_while_others_are_awaited_is_out(kafka: str, group: str) -> None:
+    with members(kafka, group, "a", "b") as ((one, first), (_, second)):
+        eventually(lambda: agree([first, second], ["a", "b"]), "both in")
+        second.free.clear()
+        second.busy.clear()
+        first.name = "a2"  # without news the broker would leave the other in peace
+        one.request_rejoin("test")
+        assert second.busy.wait(20)
+        first.name = "a3"
+        one.request_rejoin("again")  # it waits for the other, which is busy
+        time.sleep(0.3)
+        one.leave("enough")
+        second.free.set()
+        eventually(lambda: second.last()[2] == ["b"], "the other alone")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+def test_members_that_come_and_go_at_random_agree_in_the_end(kafka: str, group: str, seed: int) -> None:
+    chance = random.Random(seed)
+    names = ["a", "b", "c", "d"]
+    with members(kafka, group, *names) as joined:
+        for _ in range(25):
+            one, _ = chance.choice(joined)
+            chance.choice([one.leave, one.request_rejoin])("chance")
+            time.sleep(chance.choice([0, 0.05, 0.3, 1]))
+        for one, _ in joined:
+            one.request_rejoin("the end")
+        listeners = [listener for _, listener in joined]
+        eventually(lambda: agree(listeners, names) and all(one.stable for one, _ in joined), "all in", 60)
+        assert not any(listener.lost for listener in listeners)
 
 
 def test_a_member_whose_broker_is_away_says_that_it_is_lost_once_and_comes_back(

@@ -103,7 +103,11 @@ class GroupMember:
         self._thread.start()
 
     def request_rejoin(self, reason: str) -> None:
-        """Join again: metadata has changed, or the leader shall assign anew. Also comes back after `leave`."""
+        """Join again: metadata has changed, or the leader shall assign anew. Also comes back after `leave`.
+
+        The others take part if this member leads or its metadata is new; otherwise the broker only repeats to it what it
+        was told last.
+        """
         _log.info("Group %s: joining again: %s", self.group_id, reason)
 
         def rejoin() -> None:
