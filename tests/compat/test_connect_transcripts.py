@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli.wiring import StandaloneProcess, config_transformer
+from penstock.cli.wiring import DistributedProcess, StandaloneProcess, config_transformer
 from penstock.config.worker import WorkerConfig
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
@@ -22,7 +22,7 @@ from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.storage import FileOffsetStore
 from penstock.testing.fake_worker import FakeWorker
-from penstock.testing.transcripts import Replay, Scenario
+from penstock.testing.transcripts import Replay, Scenario, request
 
 HERE = Path(__file__).parent
 SCENARIOS = {
@@ -149,8 +149,46 @@ def test_a_standalone_worker_answers_as_recorded(
     assert not failures, "\n".join(failures)
 
 
-def _wait(seconds: float) -> None:
+@pytest.fixture(scope="module")
+def distributed(kafka: str) -> Iterator[str]:
+    """A whole distributed worker, a group of one, on a real broker."""
+    group = f"transcripts-{secrets.token_hex(3)}"
+    settings = {
+        "bootstrap.servers": kafka, "key.converter": JSON, "value.converter": JSON,
+        "listeners": "http://127.0.0.1:0", "group.id": group, "offset.flush.interval.ms": "500",
+        "offset.storage.partitions": "3",
+        **{f"{which}.storage.topic": f"{group}-{which}" for which in ("config", "offset", "status")},
+        **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")},
+    }  # fmt: skip
+    plugins = Plugins.discover()
+    config = WorkerConfig.parse(settings, "distributed")
+    process = DistributedProcess(config, plugins, config_transformer(settings, plugins))
+    process.start()
+    base = f"http://127.0.0.1:{process.rest.listeners[0].port}"
+    _until_healthy(base)
+    yield base
+    process.stop()
 
+
+def _until_healthy(base: str) -> None:
+    for _ in range(600):
+        if request(base, {"method": "GET", "path": "/health"}).status == 200:
+            return
+        _wait(0.1)
+    raise AssertionError("the worker did not come up")
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.usefixtures("root_level_warn")
+def test_a_distributed_worker_answers_as_recorded(
+    name: str, distributed: str, tmp_path: Path, excluded: Excluded, tally: Counter[str]
+) -> None:
+    replay = Replay(distributed, f"r{secrets.token_hex(3)}", tmp_path, sleep=lambda seconds: _wait(min(seconds, 1.0)))
+    failures = replayed(replay, SCENARIOS[name], excluded, "distributed", tally)
+    assert not failures, "\n".join(failures)
+
+
+def _wait(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 

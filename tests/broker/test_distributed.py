@@ -1,0 +1,219 @@
+"""Several workers of one group on a real broker: any worker answers, and any worker may die."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.testing.worker_process import WorkerProcess, free_port
+
+CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
+SESSION_S, DELAY_S = 6, 1
+
+
+class Group:
+    """Workers of one group, each a process."""
+
+    def __init__(self, bootstrap: str, folder: Path, group: str, **settings: str) -> None:
+        self.folder, self.workers = folder, dict[int, WorkerProcess]()
+        self._settings = {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "key.converter": CONVERTER,
+            "value.converter": CONVERTER,
+            "offset.storage.partitions": "3",
+            "offset.flush.interval.ms": "1000",
+            "session.timeout.ms": str(SESSION_S * 1000),
+            "heartbeat.interval.ms": "1000",
+            # The group of a sink must notice a dead worker in time, too.
+            "consumer.session.timeout.ms": str(SESSION_S * 1000),
+            "scheduled.rebalance.max.delay.ms": str(DELAY_S * 1000),
+            **{f"{which}.storage.topic": f"{group}-{which}" for which in ("config", "offset", "status")},
+            **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")},
+            **settings,
+        }
+
+    def start(self, number: int) -> WorkerProcess:
+        port = free_port()
+        file = self.folder / f"worker{number}.properties"
+        settings = {**self._settings, "listeners": f"http://127.0.0.1:{port}"}
+        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        worker = WorkerProcess(["worker", file], self.folder / f"worker{number}.log", f"http://127.0.0.1:{port}")
+        self.workers[number] = worker
+        return worker
+
+    def any(self) -> WorkerProcess:
+        return next(iter(self.workers.values()))
+
+    def kill(self, number: int) -> None:
+        self.workers.pop(number).kill()
+
+    def leader(self) -> int:
+        for number, worker in self.workers.items():
+            if worker.call("GET", "/cluster")[1]["leader"]:
+                return number
+        raise AssertionError("nobody leads")
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in self.folder.glob("*.log"))
+
+    def until(self, what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            for worker in self.workers.values():
+                worker.check()
+            if check():
+                return
+            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.logs()}"
+            time.sleep(0.1)
+
+    def settled(self, workers: int) -> bool:
+        """All agree that the group is whole and at rest."""
+        answers = [worker.call("GET", "/cluster")[1] for worker in self.workers.values()]
+        groups = [answer["group"] for answer in answers]
+        return all(
+            group["state"] == "stable" and len(group.get("workers", ())) == workers and group["pending"] is None
+            for group in groups
+        )
+
+    def assignment(self) -> Counter[str]:
+        """How often each connector and task is assigned, as the leader says."""
+        group = self.any().call("GET", "/cluster")[1]["group"]
+        return Counter(item for worker in group["workers"] for item in (*worker["connectors"], *worker["tasks"]))
+
+    def all_running(self, connectors: dict[str, int]) -> bool:
+        """Every connector with so many tasks is RUNNING, on workers that live."""
+        living = {worker.rest.removeprefix("http://") for worker in self.workers.values()}
+        for name, tasks in connectors.items():
+            code, status = self.any().call("GET", f"/connectors/{name}/status")
+            if code != 200 or len(status["tasks"]) != tasks:
+                return False
+            parts = [status["connector"], *status["tasks"]]
+            if any(part["state"] != "RUNNING" or part["worker_id"] not in living for part in parts):
+                return False
+        return True
+
+    def create(self, number: int, name: str, config: dict[str, Any]) -> None:
+        code, answer = self.workers[number].call("POST", "/connectors", {"name": name, "config": config})
+        assert code == 201, (answer, self.logs())
+
+
+@pytest.fixture
+def group(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Callable[..., Group]]:
+    groups: list[Group] = []
+
+    def make(workers: int, **settings: str) -> Group:
+        made = Group(kafka, tmp_path, topic("group", create=False), **settings)
+        groups.append(made)
+        for number in range(workers):
+            made.start(number)
+        for worker in made.workers.values():
+            worker.wait_ready()
+        made.until("the group is whole", lambda: made.settled(workers))
+        return made
+
+    yield make
+    for made in groups:
+        for worker in made.workers.values():
+            worker.kill()
+
+
+def sources(group: Group, topic: str, count: int) -> dict[str, dict[str, Any]]:
+    configs = {}
+    for number in range(count):
+        file = group.folder / f"in{number}.txt"
+        file.write_text("".join(f"line {number} {i}\n" for i in range(50)))
+        configs[f"source{number}"] = {
+            "connector.class": "FileStreamSource", "file": str(file), "topic": topic, "tasks.max": "1",
+        }  # fmt: skip
+    return configs
+
+
+def sink(group: Group, topic: str, tasks: int) -> dict[str, Any]:
+    return {
+        "connector.class": "FileStreamSink", "file": str(group.folder / "out.txt"), "topics": topic,
+        "tasks.max": str(tasks),
+    }  # fmt: skip
+
+
+def test_any_worker_takes_writes_and_the_dead_ones_work_moves(
+    group: Callable[..., Group], topic: Callable[..., str], soak: bool
+) -> None:
+    """Short: two workers and the leader killed. Long: three, killed and started again in random order."""
+    count = 3 if soak else 2
+    cluster = group(count)
+    records = topic("records", partitions=4)
+    connectors = {"sink": 4}
+    for number, (name, config) in enumerate(sources(cluster, records, 5 if soak else 2).items()):
+        cluster.create(number % count, name, config)
+        connectors[name] = 1
+    cluster.create(count - 1, "sink", sink(cluster, records, 4))
+    cluster.until("all run", lambda: cluster.settled(count) and cluster.all_running(connectors))
+    once = Counter([*connectors, *(f"{name}-{i}" for name, tasks in connectors.items() for i in range(tasks))])
+    assert cluster.assignment() == once
+
+    for turn in range(12 if soak else 1):
+        victim = cluster.leader() if turn % 2 == 0 else random.choice(list(cluster.workers))
+        cluster.kill(victim)
+        killed = time.monotonic()
+        limit = SESSION_S + DELAY_S + 10  # what a rebalance and starting take on a busy machine
+        cluster.until("all run elsewhere", lambda: cluster.all_running(connectors), limit)
+        print(f"turn {turn}: all tasks run elsewhere {time.monotonic() - killed:.1f} s after a kill")
+        cluster.until("the group is at rest", lambda: cluster.settled(count - 1))
+        assert cluster.assignment() == once
+        if soak:
+            cluster.start(victim).wait_ready()
+            cluster.until("the group is whole", lambda: cluster.settled(count) and cluster.all_running(connectors))
+            assert cluster.assignment() == once
+
+    expected = {f"line {n} {i}" for n in range(5 if soak else 2) for i in range(50)}
+    out = cluster.folder / "out.txt"
+    cluster.until("every line arrived", lambda: expected <= set(out.read_text().split("\n")))
+
+
+def test_followers_answer_for_the_leader(group: Callable[..., Group], topic: Callable[..., str]) -> None:
+    cluster = group(2)
+    leader = cluster.leader()
+    follower = cluster.workers[1 - leader]
+    records = topic("records")
+    configs = sources(cluster, records, 2)
+    for name, config in configs.items():
+        code, made = follower.call("PUT", f"/connectors/{name}/config", config)
+        assert (code, made["name"]) == (201, name)
+    running = {"source0": 1, "source1": 1}
+    cluster.until("both run, on a worker each", lambda: cluster.all_running(running) and cluster.settled(2))
+    owners = {follower.call("GET", f"/connectors/{name}/status")[1]["tasks"][0]["worker_id"] for name in configs}
+    assert len(owners) == 2
+
+    for name in configs:  # whoever runs it is asked, through the leader if need be
+        for worker in cluster.workers.values():
+            assert worker.call("POST", f"/connectors/{name}/tasks/0/restart")[0] == 204
+            assert worker.call("POST", f"/connectors/{name}/restart")[0] == 204
+    assert follower.call("POST", "/connectors/source0/restart?includeTasks=true")[0] == 202
+    cluster.until("they run again", lambda: cluster.all_running(running))
+
+    assert follower.call("PATCH", "/connectors/source0/config", {"batch.size": "17"})[0] == 200
+    cluster.until(
+        "both workers know", lambda: all(
+            w.call("GET", "/connectors/source0/config")[1].get("batch.size") == "17" for w in cluster.workers.values()
+        )
+    )  # fmt: skip
+    cluster.until("it runs with it", lambda: cluster.all_running(running) and cluster.settled(2))
+    for worker in cluster.workers.values():
+        code, error = worker.call("POST", "/connectors/source0/tasks", [])
+        assert (code, error["message"]) == (400, "Internal request missing required signature")
+
+    assert follower.call("PUT", "/connectors/source1/stop")[0] == 204
+    code, answer = follower.call("DELETE", "/connectors/source1/offsets")
+    assert (code, answer["message"]) == (200, "The offsets for this connector have been reset successfully")
+    assert follower.call("DELETE", "/connectors/source0")[0] == 204
+    cluster.until("it is gone everywhere", lambda: all(
+        w.call("GET", "/connectors")[1] == ["source1"] for w in cluster.workers.values()
+    ))  # fmt: skip
+    cluster.until("nothing of it is left", lambda: cluster.settled(2) and cluster.assignment() == Counter(["source1"]))
