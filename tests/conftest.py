@@ -103,15 +103,16 @@ def topic(kafka: str, request: pytest.FixtureRequest) -> Callable[..., str]:
 
 @pytest.fixture
 def private_broker(request: pytest.FixtureRequest) -> Iterator[Callable[..., KafkaBroker]]:
-    """``private_broker()`` starts a broker of this test's own, which it may stop, kill, freeze and start again."""
+    """``private_broker()`` starts a broker of this test's own, which it may stop, kill, freeze and start again;
+    ``private_broker(start=False)`` leaves the first start to the test, too."""
     brokers: list[KafkaBroker] = []
 
-    def make(**properties: str) -> KafkaBroker:
+    def make(*, start: bool = True, **properties: str) -> KafkaBroker:
         broker = KafkaBroker(
             request.getfixturevalue("kafka_jars"), {key.replace("_", "."): value for key, value in properties.items()}
         )
         brokers.append(broker)
-        return broker.start()
+        return broker.start() if start else broker
 
     yield make
     for broker in brokers:

@@ -21,6 +21,7 @@ from penstock.config.connector import (
 from penstock.config.enrich import enrich, enrich_topic_creation
 from penstock.config.info import config_infos, merged
 from penstock.errors import BadRequestError, ConnectError, PluginError
+from penstock.herder.failures import restart_config_def
 from penstock.herder.overrides import OverridePolicy
 from penstock.plugins import PluginKind, Plugins
 from penstock.plugins.lookup import Lookup
@@ -76,6 +77,7 @@ class ConnectorValidator:
         resolve: Resolve = dict,
         policy: OverridePolicy | None = None,
         exactly_once: bool = False,
+        worker_group: str | None = None,
     ) -> None:
         self._plugins = plugins
         self._lookup = Lookup(plugins)
@@ -83,6 +85,7 @@ class ConnectorValidator:
         self.resolve = resolve
         self._policy = policy or OverridePolicy.named("All")
         self._exactly_once = exactly_once
+        self._worker_group = worker_group
 
     def check(self, config: Mapping[str, str | None]) -> dict[str, str]:
         """`config` if nothing is wrong with it, else a `BadRequestError` that lists everything; for classes that are not
@@ -144,6 +147,7 @@ class ConnectorValidator:
         groups = list(dict.fromkeys([*common.groups, *own.groups]))
         parts = [
             config_infos(connector_type, keys.values(), values.values(), groups),
+            _restart_infos(connector_type, props),
             *self._policy.infos(connector_type, source, props),
             *self._converters(connector_type, props, values),
         ]
@@ -152,6 +156,7 @@ class ConnectorValidator:
     def _check_kind(self, connector: _Connector, props: Mapping[str, str], values: Mapping[str, ConfigValue]) -> None:
         if isinstance(connector, SinkConnector):
             validate_sink(props, error_adder(values))
+            _check_group(props, values, self._worker_group)
         else:
             _check_exactly_once(connector, props, values, self._exactly_once)
 
@@ -174,6 +179,27 @@ class ConnectorValidator:
             own.setdefault("converter.type", key.partition(".")[0])
             parts.append(_prefixed(connector_type, definition, definition.validate(own), prefix))
         return parts
+
+
+def _restart_infos(connector_type: str, props: Mapping[str, str]) -> dict[str, Any]:
+    """Of ``errors.restart.*``, where they are given: Connect does not know them."""
+    given = [key for key in restart_config_def().keys if key.name in props]
+    values = [value for value in restart_config_def().validate(props) if value.name in props]
+    return config_infos(connector_type, given, values, ["Error Handling"] if given else [])
+
+
+def _check_group(props: Mapping[str, str], values: Mapping[str, ConfigValue], worker_group: str | None) -> None:
+    """``DistributedHerder.validateSinkConnectorGroupId``: a sink's consumers must not join the workers' own group."""
+    key = "consumer.override.group.id"
+    group = props.get(key)
+    if worker_group is None:
+        return
+    if group == worker_group:
+        values["name"].add_error(f"Consumer group {group} conflicts with Connect worker group {worker_group}")
+    elif group is None and f"connect-{props.get('name')}" == worker_group:
+        values["name"].add_error(
+            f"Consumer group for sink connector named {props.get('name')} conflicts with Connect worker group {worker_group}"
+        )
 
 
 def _own_validation(connector: _Connector, props: Mapping[str, str]) -> tuple[ConfigDef, Config]:

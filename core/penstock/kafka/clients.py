@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from penstock.config import Password
 from penstock.errors import ConfigError
 from penstock.kafka.jaas import parse_jaas
+from penstock.kafka.repeats import RepeatFilter
 from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
 
 __all__ = ["ClientKind", "KafkaClients", "client_settings"]
@@ -20,6 +21,8 @@ __all__ = ["ClientKind", "KafkaClients", "client_settings"]
 _Client = TypeVar("_Client", Producer, Consumer, AdminClient)
 _log: Final = logging.getLogger(__name__)
 
+#: Java's pauses before a lost broker is tried again; librdkafka's go up to ten seconds.
+_RECONNECT: Final = {"reconnect.backoff.ms": "50", "reconnect.backoff.max.ms": "1000"}
 #: Connect's settings for the producers of tasks (``Worker.baseProducerConfigs``), in Java's names.
 _PRODUCER_DEFAULTS: Final = {
     "acks": "all",
@@ -27,12 +30,14 @@ _PRODUCER_DEFAULTS: Final = {
     "max.in.flight.requests.per.connection": "1",
     "delivery.timeout.ms": str(2**31 - 1),
     "batch.size": "16384",
+    **_RECONNECT,
 }
 _CONSUMER_DEFAULTS: Final = {
     "auto.offset.reset": "earliest",
     "isolation.level": "read_uncommitted",
     "partition.assignment.strategy": "range,roundrobin",
     "enable.auto.commit": "false",
+    **_RECONNECT,
 }
 #: What no setting of a user's may change: the loops rely on it. In librdkafka's names.
 _FIXED: Final[dict[ClientKind, dict[str, Any]]] = {
@@ -50,6 +55,8 @@ _USERS_NAMES: Final = {
     "message.send.max.retries": "retries",
     "queue.buffering.max.ms": "linger.ms",
 }
+_client_log: Final = logging.getLogger("penstock.kafka.librdkafka")
+_client_log.addFilter(RepeatFilter())
 _warned: set[tuple[str, str]] = set()
 _warned_lock = threading.Lock()
 
@@ -112,7 +119,7 @@ class KafkaClients:
         self._by_kind = {
             ClientKind.PRODUCER: {**servers, **_PRODUCER_DEFAULTS, **(producer or {})},
             ClientKind.CONSUMER: {**servers, **_CONSUMER_DEFAULTS, **(consumer or {})},
-            ClientKind.ADMIN: {**self._common, **(admin or {})},
+            ClientKind.ADMIN: {**_RECONNECT, **self._common, **(admin or {})},
         }
 
     @property
@@ -144,10 +151,9 @@ def _make(
     client: type[_Client], settings: dict[str, Any], owner: str, callbacks: Mapping[str, Callable[..., Any]]
 ) -> _Client:
     """librdkafka's complaint about a setting becomes a `ConfigError` with the setting's name; values stay out of it."""
-    logger = logging.getLogger("penstock.kafka.librdkafka")
     try:
         settings.update(callbacks)
-        return client(settings, logger=logger)
+        return client(settings, logger=_client_log)
     except KafkaException as error:
         cause = error.args[0] if error.args else error
         text = cause.str() if isinstance(cause, KafkaError) else str(cause)

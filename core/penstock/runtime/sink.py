@@ -20,6 +20,7 @@ from confluent_kafka import TopicPartition as _TopicPartition
 from penstock.api import SinkTask, TopicPartition
 from penstock.data import SinkRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.kafka.repeats import Repeats
 from penstock.runtime.conversion import SinkConversion, locate
 from penstock.runtime.sink_context import WorkerSinkTaskContext
 from penstock.runtime.sink_offsets import SinkOffsets
@@ -88,6 +89,7 @@ class WorkerSinkTask(WorkerTask):
         self._seen_topics: set[str] = set()
         #: What the client says only to its error callback; the loop looks at it.
         self._client_error: KafkaError | None = None
+        self._complaints = Repeats()
         self.read = 0
         self.sent = 0
 
@@ -459,7 +461,8 @@ class WorkerSinkTask(WorkerTask):
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._AUTHENTICATION and self._client_error is None:
             self._client_error = error  # it would try again for ever, twenty times a second
-        _log.warning("%s: consumer: %s", self.id, error.str())
+        if self._complaints.admit(error.str()):
+            _log.warning("%s: consumer: %s", self.id, error.str())
 
 
 def _place(message: Message) -> tuple[str, int, int]:

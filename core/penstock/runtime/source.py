@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from penstock.api import Shape, SourceTask
 from penstock.data import SourceRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.kafka.repeats import Repeats
 from penstock.runtime.conversion import Outgoing, SourceConversion, locate
 from penstock.runtime.ledger import Entry, Ledger, Snapshot
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
@@ -84,6 +85,7 @@ class WorkerSourceTask(WorkerTask):
         #: Sticky: set by the client's callbacks, which never raise; the loop and the committer look at it.
         self._delivery_error: BaseException | None = None
         self._state_lock = threading.Lock()
+        self._complaints = Repeats()
         self._started = False
         self._stop_called = False
         self.polled = 0
@@ -339,7 +341,7 @@ class WorkerSourceTask(WorkerTask):
         elif error.code() == KafkaError._AUTHENTICATION:
             # As the Java client has it; the client would try again for ever, twenty times a second.
             self._set_delivery_error(f"the broker refuses the producer's credentials: {error.str()}")
-        else:
+        elif self._complaints.admit(error.str()):
             _log.warning("%s: producer: %s", self.id, error.str())
 
     def _set_delivery_error(self, text: str) -> None:
@@ -423,6 +425,9 @@ class WorkerSourceTask(WorkerTask):
         return True
 
     def _flushed(self, producer: Producer) -> bool:
+        with self._state_lock:
+            if self._delivery_error is not None:
+                return False  # nothing of the snapshot may be committed any more, however the rest fares
         remaining = producer.flush(self._parts.flush_timeout_s)
         if remaining:
             _log.error(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.runtime.appearance import looks_like
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = [
@@ -72,7 +73,13 @@ class RecordFailure:
         """Who, which stage, where, and why; converters put the field's path into the error's notes."""
         who = f"[{self.task.connector}|task-{self.task.task}] {self.stage.value} ({self.class_name})"
         notes = "".join(f" ({note})" for note in getattr(self.error, "__notes__", ()))
-        return f"{who} failed for the record at {self.position}: {self.error}{notes}"
+        return f"{who} failed for the record at {self.position}: {self.error}{notes}{self._appearance()}"
+
+    def _appearance(self) -> str:
+        """What a consumed key or value looks like that could not be read; a source's record has no bytes yet."""
+        part = {ErrorStage.KEY_CONVERTER: "key", ErrorStage.VALUE_CONVERTER: "value"}.get(self.stage)
+        bytes_of = getattr(self.record, part, None) if part else None
+        return f"; the {part} is {looks_like(bytes_of())}" if callable(bytes_of) else ""
 
 
 class Reporter(Protocol):
