@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry import SchemaReference as WireReference
@@ -37,9 +37,14 @@ class HttpClient(RegistryClient):
     """`config` has confluent-kafka's keys except ``url``, which `urls` stands for."""
 
     def __init__(self, urls: Sequence[str], config: Mapping[str, Any]) -> None:
-        self._shown = ", ".join(map(without_credentials, urls))
+        bare = [without_credentials(url) for url in urls]
+        self._shown = ", ".join(bare)
+        # The HTTP library logs the URL of every request: the client gets user and password apart from it.
+        user_info = next((info for info in map(_user_info, urls) if info), None)
+        if user_info and "basic.auth.user.info" not in config:
+            config = {**config, "basic.auth.user.info": user_info}
         try:
-            self._client = SchemaRegistryClient({**_DEFAULTS, **config, "url": ",".join(urls)})
+            self._client = SchemaRegistryClient({**_DEFAULTS, **config, "url": ",".join(bare)})
         except (ValueError, TypeError, OSError) as error:
             raise ConfigError(f"Schema registry client for {self._shown}: {error}") from error
 
@@ -161,6 +166,14 @@ def without_credentials(url: str) -> str:
     if "@" not in parts.netloc:
         return url
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _user_info(url: str) -> str | None:
+    """``user:password`` of the URL, decoded; None if it has none."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return f"{unquote(parts.username)}:{unquote(parts.password or '')}"
 
 
 def _to_wire(schema: str, schema_type: str, references: Sequence[SchemaReference]) -> Schema:
