@@ -90,7 +90,8 @@ def _copy_jars(wheel: zipfile.ZipFile, patterns: list[str], folder: Path) -> Non
 
 
 class JvmConnect(WorkerProcess):
-    """``ConnectStandalone`` on 127.0.0.1, started at once; `wait_ready` waits until its REST API answers.
+    """``ConnectStandalone`` on 127.0.0.1, started at once; `wait_ready` waits until its REST API answers. With a
+    ``group.id`` among its properties it is ``ConnectDistributed``.
 
     Connectors are made over REST. `folder` takes its files and log and must exist. The process ends with this one.
     """
@@ -103,11 +104,13 @@ class JvmConnect(WorkerProcess):
             "listeners": rest,
             "plugin.path": plugins,
             "plugin.discovery": "service_load",
-            "offset.storage.file.filename": str(folder / "jvm-offsets"),
             "key.converter": "org.apache.kafka.connect.storage.StringConverter",
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
             **(properties or {}),
         }
+        distributed = "group.id" in settings
+        if not distributed:  # there, all below offset.storage. is the topic's
+            settings.setdefault("offset.storage.file.filename", str(folder / "jvm-offsets"))
         (folder / "jvm-worker.properties").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         (folder / "log4j2.properties").write_text(_LOG4J)
         arguments: list[str | os.PathLike[str]] = [
@@ -115,7 +118,7 @@ class JvmConnect(WorkerProcess):
             f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
             "-cp",
             f"{home / 'lib'}/*",
-            "org.apache.kafka.connect.cli.ConnectStandalone",
+            f"org.apache.kafka.connect.cli.Connect{'Distributed' if distributed else 'Standalone'}",
             folder / "jvm-worker.properties",
         ]
         super().__init__(arguments, folder / "jvm-connect.log", rest, program=Path(find_java()))
