@@ -118,6 +118,7 @@ def _worker_properties(arguments: argparse.Namespace, servers: str, embedded: bo
         "offset.flush.interval.ms": "1000",
         "offset.storage.file.filename": "",
         "schema.registry.embedded": "true",
+        "registry.store": "memory",
         "registry.listeners": f"http://127.0.0.1:{arguments.registry_port}",
         "listeners": f"http://127.0.0.1:{arguments.rest_port}",
     }

@@ -73,6 +73,20 @@ def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
     return cast("Service", service)
 
 
+def embedded_registry(config: WorkerConfig) -> dict[str, str]:
+    """The settings of a worker's own registry. Where they name no store it is the worker's Kafka cluster: the ids stand
+    in its topics, and must mean the same for as long as these are kept."""
+    own = config.with_prefix("registry.")
+    settings = {"listeners": _EMBEDDED_LISTENERS, **own, "registry.name": _LOCAL_NAME}
+    if "store" not in own and "kafkastore.bootstrap.servers" not in own:
+        settings |= {
+            f"kafkastore.{name}": value
+            for name, value in config.client_settings().items()
+            if name == "bootstrap.servers" or name.startswith(("security.", "ssl.", "sasl."))
+        }
+    return settings
+
+
 class _Process:
     """A worker with its REST API and, if the configuration asks for it, a schema registry.
 
@@ -123,18 +137,18 @@ class _Process:
             self._config["connector.client.config.override.policy"],
             self._config["connector.client.config.override.allowlist"],
         )
-        return ConnectorValidator(self._plugins, worker.converter_defaults, resolve=worker.resolve, policy=policy)
+        return ConnectorValidator(
+            self._plugins,
+            worker.converter_defaults,
+            resolve=worker.resolve,
+            policy=policy,
+            worker_group=self._config["group.id"] if self._config.mode == "distributed" else None,
+        )
 
     def start(self) -> None:
         """Registry first, since converters need it; REST last, since it answers for everything else."""
         if self._config["schema.registry.embedded"]:
-            settings = {
-                "listeners": _EMBEDDED_LISTENERS,
-                "store": "memory",
-                **self._config.with_prefix("registry."),
-                "registry.name": _LOCAL_NAME,
-            }
-            self.registry = start_registry(self._plugins, settings)
+            self.registry = start_registry(self._plugins, embedded_registry(self._config))
         try:
             self.herder.start()
             self.rest.start(self.herder)
@@ -164,7 +178,7 @@ class StandaloneProcess(_Process):
         recorder = StatusRecorder()
         self.worker = self._worker(transformer, offsets, recorder, admission)
         self.herder: StandaloneHerder = StandaloneHerder(
-            self.worker, recorder, self._validator(self.worker), self.worker, restart_defaults=config.values
+            self.worker, recorder, self._validator(self.worker), self.worker, defaults=config.values
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +32,7 @@ def is_connection_key(key: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class KafkaConfig:
     store: KafkaStoreSettings
-    #: How others reach this registry.
+    #: Where others reach this registry; empty where that is left to the listener.
     host: str
     scheme: str
     eligible: bool
@@ -65,7 +64,7 @@ class KafkaConfig:
                 _whole(props, "kafkastore.timeout.ms", 10_000) / 1000,
                 _whole(props, "kafkastore.init.timeout.ms", 60_000) / 1000,
             ),
-            props.get("host.name", "").strip() or socket.getfqdn(),
+            props.get("host.name", "").strip(),
             scheme,
             eligible == "true",
             _whole(props, "kafkagroup.session.timeout.ms", 10_000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as distribution_version
@@ -21,8 +22,6 @@ from penstock_registry.server.stores import make_store
 from penstock_registry.store import RegistryStore
 
 if TYPE_CHECKING:
-    import socket
-
     from penstock_registry.server.config import Listener
     from penstock_registry.server.http.serving import HttpServer
     from penstock_registry.server.kafka_config import KafkaConfig
@@ -161,8 +160,10 @@ def _forwarder(
     from penstock_registry.store.kafka import KafkaStore
 
     assert isinstance(store, KafkaStore)
-    port = next((listener.port for listener in listeners if listener.scheme == kafka.scheme), None)
-    if port is None:
+    listener = next((one for one in listeners if one.scheme == kafka.scheme), None)
+    if listener is None:
         raise ConfigError("inter.instance.protocol", kafka.scheme, "no listener has this protocol")
     context = client_context("", tls) if kafka.scheme == "https" else None
-    return Forwarder(Election(kafka, port, store), store, context)
+    everywhere = listener.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    host = kafka.host or (socket.getfqdn() if everywhere else listener.host)
+    return Forwarder(Election(kafka, host, listener.port, store), store, context)

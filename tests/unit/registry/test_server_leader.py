@@ -111,8 +111,8 @@ def store() -> Store:
 
 
 def election(store: Store, clock: Clock | None = None, **props: str) -> Election:
-    config = KafkaConfig.parse({"kafkastore.bootstrap.servers": "127.0.0.1:1", "host.name": "me", **props})
-    return Election(config, 8081, store, clock or Clock())
+    config = KafkaConfig.parse({"kafkastore.bootstrap.servers": "127.0.0.1:1", **props})
+    return Election(config, "me", 8081, store, clock or Clock())
 
 
 def told(member: str | None, identity: Identity | None = None) -> bytes:

@@ -39,14 +39,19 @@ class Election:
     """
 
     def __init__(
-        self, config: KafkaConfig, port: int, store: LeaderStore, clock: Callable[[], float] = time.monotonic
+        self,
+        config: KafkaConfig,
+        host: str,
+        port: int,
+        store: LeaderStore,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`store` must be started: whoever joins has read the topic to its end, and can serve the lead."""
+        """`host` and `port` are where the others reach this registry. `store` must be started: whoever joins has read the topic to its end, and can serve the lead."""
         self._config = config
         self._store = store
         self._clock = clock
         self._changed = threading.Condition()
-        self._me = Identity(config.host, port, config.scheme, config.eligible)
+        self._me = Identity(host, port, config.scheme, config.eligible)
         self._leads = False
         self._leader: Identity | None = None
         self._reason = "the group was not joined yet"
@@ -62,7 +67,7 @@ class Election:
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=config.heartbeat_interval_ms,
             rebalance_timeout_ms=config.rebalance_timeout_ms,
-            client_id=f"sr-{config.host}-{port}",
+            client_id=f"sr-{host}-{port}",
         )
 
     def start(self) -> None:
