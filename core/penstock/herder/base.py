@@ -13,6 +13,7 @@ from penstock.errors import BadRequestError, NotFoundError, PluginError
 from penstock.herder import offsets as offset_rules
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConfigReader, ConnectorEntry
+from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.interface import (
     ConnectorInfo,
     ConnectorStateInfo,
@@ -54,7 +55,9 @@ class AbstractHerder(Herder):
         offsets: ConnectorOffsets,
         thread: HerderThread,
         request_timeout: float = REQUEST_TIMEOUT,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
+        """`defaults`: the worker's own settings, where a connector's fall back to them (``errors.restart.*``)."""
         self._worker = worker
         self._plugins = worker.plugins
         self._known, self._states = configs, statuses
@@ -64,6 +67,8 @@ class AbstractHerder(Herder):
         self._timeout = request_timeout
         self._loggers = Loggers()
         self._ready = False
+        self._defaults = defaults
+        self._failed = FailedTasks(thread, self._restart_policy, self._restart_failed)
 
     # This worker
 
@@ -131,6 +136,24 @@ class AbstractHerder(Herder):
             )
         except PluginError:
             return "unknown"
+
+    # Failed tasks
+
+    def task_restarts(self, name: str) -> Mapping[int, int]:
+        return self._failed.restarts(name)
+
+    def _restart_policy(self, name: str) -> RestartPolicy | None:
+        entry = self._known.get(name)
+        return None if entry is None else RestartPolicy.of(entry.config, self._defaults)
+
+    def _restart_failed(self, task: ConnectorTaskId) -> None:
+        status = self._states.task(task)
+        if status is not None and status.state is State.FAILED:
+            self._restart_own(task)
+
+    @abstractmethod
+    def _restart_own(self, task: ConnectorTaskId) -> None:
+        """Restart the task if it runs here. In the herder's thread."""
 
     # Changing
 

@@ -230,6 +230,10 @@ class Herder(ABC):
     def restart_task(self, task: ConnectorTaskId) -> None: ...
 
     @abstractmethod
+    def task_restarts(self, name: str) -> Mapping[int, int]:
+        """How often each task that runs here was restarted by itself (``errors.restart.max``), by its number."""
+
+    @abstractmethod
     def put_task_target_state(self, task: ConnectorTaskId, state: TargetState) -> None:
         """One task's own target state. The stricter of the connector's and the task's wins; resuming the connector
         leaves it, and it goes with the task."""

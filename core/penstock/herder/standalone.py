@@ -17,7 +17,6 @@ from penstock.errors import AlreadyExistsError
 from penstock.herder.base import REQUEST_TIMEOUT, AbstractHerder, finish, guard, restarting
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConnectorEntry
-from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.interface import ConnectorInfo, ConnectorStateInfo, OffsetEntry
 from penstock.herder.recorder import StatusRecorder
 from penstock.herder.restart import RestartRequest
@@ -42,17 +41,16 @@ class StandaloneHerder(AbstractHerder):
         offsets: ConnectorOffsets,
         *,
         request_timeout: float = REQUEST_TIMEOUT,
-        restart_defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        """`restart_defaults`: the worker's ``errors.restart.*``."""
         thread = HerderThread("herder-standalone")
-        super().__init__(worker, recorder.configs, recorder.statuses, validator, offsets, thread, request_timeout)
+        super().__init__(
+            worker, recorder.configs, recorder.statuses, validator, offsets, thread, request_timeout, defaults
+        )
         self._configs, self._statuses = recorder.configs, recorder.statuses
         self._tasks = TaskConfigs(worker, self._configs, self._statuses, thread, self._publish)
         recorder.worker = worker
         recorder.on_running = self._tasks.request
-        self._restart_defaults = restart_defaults
-        self._failed = FailedTasks(thread, self._restart_policy, self._restart_failed)
         recorder.on_failed = self._failed.failed
 
     # Life and this worker
@@ -224,13 +222,9 @@ class StandaloneHerder(AbstractHerder):
         self._worker.stop_tasks([task])
         self._tasks.start(task, entry)
 
-    def _restart_policy(self, name: str) -> RestartPolicy | None:
-        entry = self._configs.get(name)
-        return None if entry is None else RestartPolicy.of(entry.config, self._restart_defaults)
-
-    def _restart_failed(self, task: ConnectorTaskId) -> None:
-        status, entry = self._statuses.task(task), self._configs.get(task.connector)
-        if entry is not None and task.task < len(entry.tasks) and status is not None and status.state is State.FAILED:
+    def _restart_own(self, task: ConnectorTaskId) -> None:
+        entry = self._configs.get(task.connector)
+        if entry is not None and task.task < len(entry.tasks):
             self._worker.stop_tasks([task])
             self._tasks.start(task, entry)
 

@@ -17,6 +17,7 @@ from penstock.herder.restart import RestartRequest
 from penstock.rest import entities
 from penstock.rest.context import Body, GetAction, HerderDep, Name, flag
 from penstock.rest.errors import JsonResponse, Route
+from penstock.rest.health import connector_health
 
 __all__ = ["router"]
 
@@ -109,6 +110,13 @@ def patch_config(name: Name, body: Body, herder: HerderDep) -> Response:
 @router.get("/connectors/{name}/status")
 def get_status(name: Name, herder: HerderDep) -> Response:
     return JsonResponse(entities.connector_state_info(herder.connector_status(name)))
+
+
+@router.get("/connectors/{name}/health")
+def get_health(name: Name, herder: HerderDep) -> Response:
+    """penstock's own, for probes: 200 if all is as the user wants it, 503 otherwise, with what is wrong."""
+    found = connector_health(herder.connector_status(name), len(herder.task_configs(name)), herder.task_restarts(name))
+    return JsonResponse(found, 200 if found["healthy"] else 503)
 
 
 @router.put("/connectors/{name}/pause")

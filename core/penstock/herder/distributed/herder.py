@@ -31,7 +31,6 @@ from penstock.herder.distributed.news import ConfigNews
 from penstock.herder.distributed.rounds import Rounds
 from penstock.herder.distributed.running import RunningWork
 from penstock.herder.distributed.views import ConfigView, StatusView
-from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.forwarding import WorkerClient
 from penstock.herder.interface import (
     ConnectorInfo,
@@ -93,14 +92,13 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         patience: float = _PATIENCE,
     ) -> None:
         thread = HerderThread("herder-distributed")
-        super().__init__(worker, configs, statuses, validator, offsets, thread, request_timeout)
+        super().__init__(worker, configs, statuses, validator, offsets, thread, request_timeout, config.values)
         self._config, self._store, self._status_store, self._client = config, store, status_store, client
         self._view, self._statuses, self._membership, self._leader = configs, statuses, membership, leader
         self._patience = patience
         self._tasks = TaskConfigs(worker, configs, statuses, thread, self._publish)
         self._work = RunningWork(worker, configs, self._tasks)
         self._rounds = Rounds(config, store, configs, statuses, membership, leader, self._work, thread)
-        self._failed = FailedTasks(thread, self._restart_policy, self._restart_failed)
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="herder-forward")
         self._known_topics: dict[str, set[str]] = {}
         self._ended = threading.Event()
@@ -393,14 +391,8 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
         self._settled(f"restarting task {task}", restart)
 
-    def _restart_policy(self, name: str) -> RestartPolicy | None:
-        entry = self._known.get(name)
-        return None if entry is None else RestartPolicy.of(entry.config, self._config.values)
-
-    def _restart_failed(self, task: ConnectorTaskId) -> None:
-        status = self._states.task(task)
-        if task in self._work.tasks and status is not None and status.state is State.FAILED:
-            self._work.restart_tasks([task])
+    def _restart_own(self, task: ConnectorTaskId) -> None:
+        self._work.restart_tasks([task])
 
     # Topics, offsets, loggers
 
