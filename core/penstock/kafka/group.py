@@ -39,7 +39,8 @@ class GroupListener(Protocol):
 
     def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:
         """Called on the leader: metadata by member id in, assignment by member id out. From the network thread, between
-        join and sync: it may take a few seconds, well below the session timeout. What it raises fails the round."""
+        join and sync: it may take a few seconds, well below the session timeout. `GroupMember.generation` is the round's
+        by then. What it raises fails the round, and another follows."""
 
     def on_assignment(self, generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
         """This member's part of the new generation."""

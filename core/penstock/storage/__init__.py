@@ -1,4 +1,8 @@
-"""Where a worker keeps what must outlive it: source offsets now, in a file; the interface is the same for topics."""
+"""Where a worker keeps what must outlive it.
+
+Source offsets in a file or a topic, by one interface; configurations and states of a cluster in topics. The modules whose
+names end in ``_records`` know what records say and do no I/O; ``_store`` and `kafka_offsets` read and write topics.
+"""
 
 from penstock.storage.offsets import FileOffsetStore, MemoryOffsetStore, OffsetStore
 
