@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import threading
 import time
 import uuid
@@ -224,6 +226,62 @@ def test_killing_the_leader_under_load_loses_nothing_and_gives_no_id_twice(
             load._stop.set()
         for process in running.values():
             process.__exit__(None, None, None)
+
+
+def test_a_leader_that_sleeps_through_its_replacement_writes_nothing_when_it_wakes(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    urls = sorted(f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    processes = []
+    try:
+        for number, url in enumerate(urls):
+            properties = tmp_path / f"{number}.properties"
+            properties.write_text("".join(f"{k}={v}\n" for k, v in {**settings, "listeners": url}.items()))
+            processes.append(WorkerProcess(["registry", properties], tmp_path / f"{number}.log"))
+        wait_for(lambda: all(map(is_ready, urls)), 120)
+        assert httpx.post(f"{urls[1]}/subjects/s0/versions", json=schema(0), timeout=60).json()["id"] == 1
+        os.kill(processes[0].pid, signal.SIGSTOP)
+        # Asked of the sleeper: the request waits in its socket until it wakes, and believes that it leads.
+        late: list[Any] = []
+        asked = threading.Thread(
+            target=lambda: late.append(httpx.post(f"{urls[0]}/subjects/late/versions", json=schema(7), timeout=120))
+        )
+        asked.start()
+        made: dict[int, int] = {}
+        deadline = time.monotonic() + 120
+        while len(made) < 3:  # the follower's first tries still go to the sleeper
+            assert time.monotonic() < deadline
+            number = len(made) + 1
+            answer = post(f"{urls[1]}/subjects/s{number}/versions", schema(number))
+            if answer is not None and answer.status_code == 200:
+                made[number] = answer.json()["id"]
+        os.kill(processes[0].pid, signal.SIGCONT)
+        asked.join(120)
+        wait_for(lambda: all(map(is_ready, urls)), 120)
+        assert post(f"{urls[0]}/subjects/s9/versions", schema(9)).status_code == 200  # type: ignore[union-attr]  # it answers
+        known = [{one["subject"]: one["id"] for one in httpx.get(f"{url}/schemas").json()} for url in urls]
+        wait_for(lambda: "s9" in {one["subject"] for one in httpx.get(f"{urls[1]}/schemas").json()})
+        assert {number: known[0][f"s{number}"] for number in made} == made
+        assert len(set(known[0].values())) == len(known[0])
+        if late and late[0].status_code == 200:  # passed on to the new leader after it woke
+            assert known[0]["late"] == late[0].json()["id"]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def post(url: str, body: Any) -> httpx.Response | None:
+    try:
+        return httpx.post(url, json=body, timeout=10)
+    except httpx.HTTPError:
+        return None
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def registered(url: str) -> dict[int, int]:
