@@ -170,6 +170,15 @@ def test_a_class_that_a_pip_command_brings_is_refused_with_the_command(kafka: st
         ),
         (
             {
+                "topic": "compacted-without-keys",
+                "topic.creation.default.partitions": "1",
+                "topic.creation.default.replication.factor": "1",
+                "topic.creation.default.cleanup.policy": "compact",
+            },
+            ["a record for compacted-without-keys could not be written", "failed to validate record"],
+        ),
+        (
+            {
                 "connector.class": "FileStreamSink",
                 "topics": "bad-input",
                 "file": "FILE",
