@@ -164,6 +164,11 @@ def test_an_alias_opens_no_door(caller: Callable[..., Caller]) -> None:
     assert root("GET", "/subjects/orders-door/versions/1")[1]["subject"] == "secret"
     assert lead("GET", "/subjects/orders-door/versions/1")[0] == 403
     assert lead("DELETE", "/subjects/orders-door")[0] == 403
+    assert lead("POST", "/compatibility/subjects/orders-door/versions/latest", INT)[0] == 403
+    assert lead("GET", "/subjects/:.:orders-door/versions/1")[0] == 403
+    # What they set they may take away again.
+    assert lead("DELETE", "/config/orders-door")[0] == 200
+    assert lead("GET", "/subjects/orders-door/versions/1")[0] == 404
 
 
 def test_only_what_may_be_read_may_be_referenced(caller: Callable[..., Caller]) -> None:

@@ -46,7 +46,8 @@ class Guard:
         principal = await self._recognise(authorization)
         need = need_of(method, segments, query)
         subjects = {need.subject}
-        if need.subject is not None:
+        # Config and mode are a name's own; elsewhere an alias leads on to another subject.
+        if need.subject is not None and segments[0] in ("subjects", "compatibility"):
             subjects.add(self._alias_of(need.subject))
         allowed = (
             principal.may_somewhere(need.role)
