@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from penstock.testing.broker import KafkaBroker
 from penstock.testing.worker_process import WorkerProcess, free_port
 
 CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
@@ -39,11 +43,15 @@ class Group:
             **settings,
         }
 
-    def start(self, number: int) -> WorkerProcess:
-        port = free_port()
+    def write(self, number: int, port: int) -> Path:
         file = self.folder / f"worker{number}.properties"
         settings = {**self._settings, "listeners": f"http://127.0.0.1:{port}"}
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        return file
+
+    def start(self, number: int) -> WorkerProcess:
+        port = free_port()
+        file = self.write(number, port)
         worker = WorkerProcess(["worker", file], self.folder / f"worker{number}.log", f"http://127.0.0.1:{port}")
         self.workers[number] = worker
         return worker
@@ -215,3 +223,38 @@ def test_followers_answer_for_the_leader(group: Callable[..., Group], topic: Cal
         w.call("GET", "/connectors")[1] == ["source1"] for w in cluster.workers.values()
     ))  # fmt: skip
     cluster.until("nothing of it is left", lambda: cluster.settled(2) and cluster.assignment() == Counter(["source1"]))
+
+
+def test_a_worker_cut_off_from_the_group_stops_its_tasks_and_takes_them_up_again(
+    private_broker: Callable[..., KafkaBroker], tmp_path: Path
+) -> None:
+    broker = private_broker()
+    cluster = Group(broker.bootstrap, tmp_path, "cut-off")
+    with cluster.start(0).wait_ready() as worker:
+        cluster.until("the group is whole", lambda: cluster.settled(1))
+        (name, config), *_ = sources(cluster, "lines", 1).items()
+        cluster.create(0, name, config)
+        cluster.until("it runs", lambda: cluster.all_running({name: 1}) and cluster.settled(1))
+        broker.freeze()
+        cluster.until("it is stopped", lambda: worker.call("GET", "/cluster")[1]["task_count"] == 0)
+        broker.thaw()
+        cluster.until("it runs again", lambda: cluster.settled(1) and cluster.all_running({name: 1}))
+
+
+def test_several_workers_of_one_machine_are_kept_running(kafka: str, topic: Callable[..., str], tmp_path: Path) -> None:
+    name = topic("group", create=False)
+    cluster = Group(kafka, tmp_path, name)
+    first = free_port()
+    file = cluster.write(0, first)
+    log = tmp_path / "worker0.log"
+    with WorkerProcess(["worker", file, "--workers", "2"], log, f"http://127.0.0.1:{first}") as supervisor:
+        cluster.workers[0] = supervisor.wait_ready()
+        cluster.until("both are in the group", lambda: cluster.settled(2))
+        pids = [int(found) for found in re.findall(r"worker [12] of 2 is process (\d+)", log.read_text())]
+        assert len(pids) == 2
+        os.kill(pids[1], signal.SIGKILL)
+        cluster.until(
+            "another took its place", lambda: len(re.findall(r"worker 2 of 2 is process", log.read_text())) == 2
+        )
+        cluster.until("both are in the group again", lambda: cluster.settled(2))
+        assert supervisor.stop() == 0

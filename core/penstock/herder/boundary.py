@@ -61,6 +61,9 @@ class HerderWorker(Protocol):
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
         """Asks all, then waits for all, for a bounded time."""
 
+    def config_lifetime(self, config: Mapping[str, str]) -> float | None:
+        """For how many seconds the values that config providers put into `config` may be used; None: for good."""
+
     def task_ids(self) -> set[ConnectorTaskId]: ...
 
     def set_target_state(self, connector: str, state: TargetState) -> None:

@@ -19,6 +19,7 @@ from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConnectorEntry
 from penstock.herder.interface import ConnectorInfo, ConnectorStateInfo, OffsetEntry
 from penstock.herder.recorder import StatusRecorder
+from penstock.herder.reloads import Reloads
 from penstock.herder.restart import RestartRequest
 from penstock.herder.task_configs import TaskConfigs
 from penstock.herder.thread import HerderThread
@@ -49,6 +50,8 @@ class StandaloneHerder(AbstractHerder):
         )
         self._configs, self._statuses = recorder.configs, recorder.statuses
         self._tasks = TaskConfigs(worker, self._configs, self._statuses, thread, self._publish)
+        self._reloads = Reloads(worker, self._configs, thread, self._reload)
+        self._tasks.on_start = self._reloads.watch
         recorder.worker = worker
         recorder.on_running = self._tasks.request
         recorder.on_failed = self._failed.failed
@@ -153,6 +156,16 @@ class StandaloneHerder(AbstractHerder):
                 self._tasks.request(name)
 
         self._worker.start_connector(name, entry.config, entry.target, self._tasks.request, settled)
+        self._reloads.watch(name)
+
+    def _reload(self, name: str, entry: ConnectorEntry) -> None:
+        if entry.target is _STOPPED:
+            return
+        self._worker.stop_connector(name)
+        self._start_connector(name, entry)
+        self._worker.stop_tasks(entry.task_ids(name))
+        for task in entry.task_ids(name):
+            self._tasks.start(task, entry)
 
     # Target states
 

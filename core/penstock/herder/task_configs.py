@@ -45,6 +45,8 @@ class TaskConfigs:
     ) -> None:
         self._worker, self._configs, self._statuses, self._thread = worker, configs, statuses, thread
         self._publish = publish
+        #: Called with the connector of each task that starts.
+        self.on_start: Callable[[str], None] = lambda name: None
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="herder-task-configs")
         # Herder thread only, from here.
         self._asking: set[str] = set()
@@ -70,6 +72,7 @@ class TaskConfigs:
             self._statuses.put_task(TaskState(task, State.STOPPED, self._worker.worker_id, None, version))
         else:
             self._worker.start_task(task, entry.config, entry.tasks[task.task], target)
+            self.on_start(task.connector)
 
     def apply_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
         """The task's target state changed: bring it there, with a fresh instance. Herder thread."""

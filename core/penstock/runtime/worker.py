@@ -111,6 +111,13 @@ class Worker:
         """A configuration with its config providers' values put in, and the registry's address where it names none."""
         return with_registry_url(self.plugins, self._transformer.transform(config)[0], self._registry_url)
 
+    def config_lifetime(self, config: Mapping[str, str]) -> float | None:
+        """For how many seconds the values that config providers put into `config` may be used; None: for good."""
+        if not any("${" in (value or "") for value in config.values()):
+            return None
+        ttls = self._transformer.transform(config).ttls
+        return min(ttls.values()) / 1000 if ttls else None
+
     def kafka_cluster_id(self) -> str | None:
         """Of the cluster the worker talks to, asked once; None while no broker answers."""
         if self._cluster_id is None:

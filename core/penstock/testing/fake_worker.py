@@ -30,6 +30,8 @@ class FakeWorker:
         self.worker_id = "fake:8083"
         #: What the herder asked for, in order: ``("start_task", "c-0")``.
         self.calls: list[tuple[str, str]] = []
+        #: What `config_lifetime` answers for configurations with a variable.
+        self.lifetime: float | None = None
         self.stored_sink_offsets: dict[str, dict[TopicPartition, int]] = {}
         self.source_store = MemoryOffsetStore()
         self._listener = listener
@@ -75,6 +77,9 @@ class FakeWorker:
         with self._lock:
             connector = self._connectors.get(name)
         return connector is not None and connector.running
+
+    def config_lifetime(self, config: Mapping[str, str]) -> float | None:
+        return self.lifetime if any("${" in value for value in config.values()) else None
 
     def connector_names(self) -> set[str]:
         with self._lock:

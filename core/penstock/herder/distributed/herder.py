@@ -42,10 +42,11 @@ from penstock.herder.interface import (
 )
 from penstock.herder.loggers import LEVELS
 from penstock.herder.recorder import Recorder
+from penstock.herder.reloads import Reloads
 from penstock.herder.restart import RestartRequest
 from penstock.herder.task_configs import TaskConfigs
 from penstock.herder.thread import HerderThread
-from penstock.herder.validation import ConnectorValidator, checked
+from penstock.herder.validation import ConnectorValidator
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_store import StatusStore
@@ -98,6 +99,8 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._patience = patience
         self._tasks = TaskConfigs(worker, configs, statuses, thread, self._publish)
         self._work = RunningWork(worker, configs, self._tasks)
+        self._reloads = Reloads(worker, configs, thread, self._work.restart_all)
+        self._tasks.on_start = self._work.on_start = self._reloads.watch
         self._rounds = Rounds(config, store, configs, statuses, membership, leader, self._work, thread)
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="herder-forward")
         self._known_topics: dict[str, set[str]] = {}
@@ -247,7 +250,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         target_state: TargetState | None = None,
         allow_replace: bool = True,
     ) -> tuple[bool, ConnectorInfo]:
-        valid = checked(self._validator.validate(config), config)
+        valid = self._validator.check(config)
 
         def put() -> tuple[bool, ConnectorInfo]:
             created = self._known.get(name) is None

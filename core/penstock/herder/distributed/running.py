@@ -34,6 +34,8 @@ class RunningWork:
         self._pool = ThreadPoolExecutor(max_workers=_STARTERS, thread_name_prefix="herder-start")
         self._lock = threading.Lock()
         self._cut_off = False
+        #: Called with each connector that starts here.
+        self.on_start: Callable[[str], None] = lambda name: None
         self.connectors: set[str] = set()
         #: With the target state that each has.
         self.tasks: dict[ConnectorTaskId, TargetState] = {}
@@ -66,6 +68,7 @@ class RunningWork:
                 self._task_configs.request(name)
 
         self._worker.start_connector(name, entry.config, entry.target, self._task_configs.request, settled)
+        self.on_start(name)
 
     def _start_tasks(self, wanted: list[tuple[ConnectorTaskId, ConnectorEntry]]) -> None:
         for task, entry in wanted:
@@ -128,6 +131,14 @@ class RunningWork:
     def restart_connector(self, name: str, entry: ConnectorEntry, done: Done = _ignore) -> None:
         self._worker.stop_connector(name)
         self.start_connector(name, entry, done)
+
+    def restart_all(self, name: str, entry: ConnectorEntry) -> None:
+        """What runs here of the connector."""
+        if entry.target is TargetState.STOPPED:
+            return
+        if name in self.connectors:
+            self.restart_connector(name, entry)
+        self.restart_tasks(self.tasks_of(name))
 
     def restart_tasks(self, tasks: Iterable[ConnectorTaskId]) -> None:
         wanted = [task for task in tasks if task in self.tasks]
