@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from penstock.plugins import PluginKind, Plugins
 from penstock.testing.jvm_connect import JvmConnect, fetch_connect
 from penstock.testing.worker_process import WorkerProcess, free_port
 
@@ -78,9 +77,8 @@ FORMATS: dict[str, tuple[str, Config]] = {
         "io.confluent.connect.avro.AvroConverter",
         {"connect_meta_data": "true", "enhanced_avro_schema_support": "true"},
     ),
+    "protobuf": ("io.confluent.connect.protobuf.ProtobufConverter", {}),
 }
-if any(info.plugin.name == "protobuf" for info in Plugins.discover().infos(PluginKind.CONVERTER)):
-    FORMATS["protobuf"] = ("io.confluent.connect.protobuf.ProtobufConverter", {})
 
 #: A transform that both have, so that the source's plain fields become what it has no example of.
 MOMENTS = {

@@ -7,15 +7,13 @@ them on. While the group is rebalancing such a request waits, for a bounded time
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 import penstock
 from penstock.config.worker import WorkerConfig
@@ -23,11 +21,11 @@ from penstock.errors import AlreadyExistsError, BadRequestError, ConflictError, 
 from penstock.herder.base import REQUEST_TIMEOUT, AbstractHerder, finish, guard, patched, restarting
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConnectorEntry
-from penstock.herder.distributed import signatures
 from penstock.herder.distributed.cluster import describe_group
 from penstock.herder.distributed.leading import Leader
 from penstock.herder.distributed.membership import Membership
 from penstock.herder.distributed.news import ConfigNews
+from penstock.herder.distributed.requests import WorkerRequests
 from penstock.herder.distributed.rounds import Rounds
 from penstock.herder.distributed.running import RunningWork
 from penstock.herder.distributed.views import ConfigView, StatusView
@@ -62,7 +60,6 @@ _LOOK: Final = 0.05
 #: Seconds between looks at what time changes: the age of the session key, topics that were reset elsewhere.
 _TICK: Final = 1.0
 _REFRESH: Final = 30.0
-_CLUSTER_TIMEOUT: Final = 5.0
 
 
 class _Rebalancing(Exception):
@@ -94,7 +91,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
     ) -> None:
         thread = HerderThread("herder-distributed")
         super().__init__(worker, configs, statuses, validator, offsets, thread, request_timeout, config.values)
-        self._config, self._store, self._status_store, self._client = config, store, status_store, client
+        self._config, self._store, self._status_store = config, store, status_store
         self._view, self._statuses, self._membership, self._leader = configs, statuses, membership, leader
         self._patience = patience
         self._tasks = TaskConfigs(worker, configs, statuses, thread, self._publish)
@@ -102,7 +99,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._reloads = Reloads(worker, configs, thread, self._work.restart_all)
         self._tasks.on_start = self._work.on_start = self._reloads.watch
         self._rounds = Rounds(config, store, configs, statuses, membership, leader, self._work, thread)
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="herder-forward")
+        self._requests = WorkerRequests(config, store, membership, client)
         self._known_topics: dict[str, set[str]] = {}
         self._ended = threading.Event()
         #: Why the worker could not start.
@@ -137,10 +134,11 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
     def stop(self) -> None:
         self._ended.set()
-        self._thread.stop(timeout=self._timeout)
+        # Before it is ready, the thread may be waiting for a broker, for minutes.
+        self._thread.stop(timeout=self._timeout if self._ready else 1.0)
         self._tasks.stop()
         self._work.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._requests.close()
         # Work first, then the group: whoever gets it must not find it running.
         self._work.stop_all()
         self._membership.stop()
@@ -156,7 +154,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         view = self._membership.view()
         group: Mapping[str, Any] = describe_group(view, self._leader, self._rounds.settled)
         if not view.is_leader and view.leader_url:
-            group = self._leaders_description(view.leader_url) or group
+            group = self._requests.leaders_description(view.leader_url) or group
         return {
             "mode": "distributed",
             "penstock_version": penstock.__version__,
@@ -171,34 +169,14 @@ class DistributedHerder(AbstractHerder, InternalHerder):
             "group": group,
         }
 
-    def _leaders_description(self, url: str) -> Mapping[str, Any] | None:
-        try:
-            answer = self._client.request("GET", url, "/cluster", None, {}, timeout=_CLUSTER_TIMEOUT)
-            described = json.loads(answer.body)
-            group: Mapping[str, Any] | None = described["group"] if described.get("leader") else None
-        except (ConnectError, ValueError, KeyError, TypeError) as error:
-            _log.info("The leader at %s does not say how the group is: %s", url, error)
-            return None
-        return group
-
     def _tick(self) -> None:
         try:
-            self._rotate_key()
+            if self._rounds.settled:
+                self._requests.rotate_key()
             self._notice_topic_resets()
         except ConnectError as error:
             _log.warning("%s; trying again", error)
         self._thread.submit(self._tick, _TICK)
-
-    def _rotate_key(self) -> None:
-        view, ttl = self._membership.view(), self._config["inter.worker.key.ttl.ms"]
-        if not (self._rounds.settled and view.is_leader and view.signed):
-            return
-        key, now = self._store.snapshot().session_key, int(time.time() * 1000)
-        if key is None or (ttl > 0 and key.created + ttl <= now):
-            _log.info("Making a new key for requests between workers")
-            algorithm, size = (self._config[f"inter.worker.key.{k}"] for k in ("generation.algorithm", "size"))
-            self._store.put_session_key(signatures.new_key(algorithm, size, now))
-            self._store.refresh(_REFRESH)
 
     def _notice_topic_resets(self) -> None:
         """Tasks tell of a topic once: they must again where any worker was asked to forget it."""
@@ -275,7 +253,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
     def put_task_configs(
         self, name: str, configs: Sequence[Mapping[str, str]], signature: RequestSignature | None
     ) -> None:
-        self._check(signature)
+        self._requests.check(signature)
 
         def put() -> None:
             entry = self._entry(name)
@@ -285,16 +263,11 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._as_leader(f"writing the task configurations of connector {name}", put)
 
     def fence_zombies(self, name: str, signature: RequestSignature | None) -> None:
-        self._check(signature)
+        self._requests.check(signature)
         raise BadRequestError(
             "This worker does not deliver source records exactly once (exactly.once.source.support=disabled), so there "
             f"is nothing to fence for connector {name}"
         )
-
-    def _check(self, signature: RequestSignature | None) -> None:
-        if self._membership.view().signed:
-            allowed = self._config["inter.worker.verification.algorithms"]
-            signatures.check(signature, self._store.snapshot().session_key, allowed)
 
     def _publish(
         self,
@@ -309,35 +282,11 @@ class DistributedHerder(AbstractHerder, InternalHerder):
                 self._store.put_task_configs(name, tasks)
                 done(None)
             elif view.leader_url:
-                self._pool.submit(self._hand_over, view.leader_url, name, tasks, done)
+                self._requests.hand_over(view.leader_url, name, tasks, done)
             else:
                 done(ConflictError("no leader is known"))
         except ConnectError as error:
             done(error)
-
-    def _hand_over(
-        self,
-        url: str,
-        name: str,
-        tasks: Sequence[Mapping[str, str]],
-        done: Callable[[Exception | None], None],
-    ) -> None:
-        """To the leader, signed where the group signs."""
-        body = json.dumps([dict(task) for task in tasks]).encode()
-        headers = {"Content-Type": "application/json"}
-        try:
-            if self._membership.view().signed:
-                key = self._store.snapshot().session_key
-                if key is None:
-                    raise ConflictError("the leader has not made a key yet")
-                headers |= signatures.sign(key.key, self._config["inter.worker.signature.algorithm"], body)
-            answer = self._client.request("POST", url, f"/connectors/{quote(name, safe='')}/tasks", body, headers)
-            if answer.status >= 400:
-                raise ConnectError(f"the leader at {url} refuses them with {answer.status}: {answer.message}")
-        except ConnectError as error:
-            done(error)
-            return
-        done(None)
 
     # Target states
 
