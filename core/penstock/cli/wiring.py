@@ -129,7 +129,7 @@ class _Process:
             transformer=transformer,
             registry_url=self._registry_url,
             admission=admission,
-            on_topic=recorder.on_topic,
+            on_topic=recorder.on_topic if config["topic.tracking.enable"] else None,
         )
 
     def _validator(self, worker: Worker) -> ConnectorValidator:

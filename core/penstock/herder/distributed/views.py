@@ -26,6 +26,8 @@ class ConfigView:
     def __init__(self, snapshot: Callable[[], ClusterConfigState]) -> None:
         self._snapshot = snapshot
         self._lock = threading.Lock()
+        #: Entries of one snapshot, made when they are asked for: a round asks for the same ones again and again.
+        self._entries: tuple[ClusterConfigState | None, dict[str, ConnectorEntry]] = (None, {})
         self._seen: dict[str, tuple[Mapping[str, str], TargetState, int]] = {}
         self._revision = 0
 
@@ -35,7 +37,15 @@ class ConfigView:
     def get(self, name: str) -> ConnectorEntry | None:
         state = self._snapshot()
         config = state.connectors.get(name)
-        return None if config is None else self._entry(name, config, state)
+        if config is None:
+            return None
+        with self._lock:
+            if self._entries[0] is not state:
+                self._entries = (state, {})
+            entries = self._entries[1]
+            if name not in entries:
+                entries[name] = self._entry(name, config, state)
+            return entries[name]
 
     def _entry(self, name: str, config: Mapping[str, str], state: ClusterConfigState) -> ConnectorEntry:
         target = state.target_state(name) or TargetState.STARTED
@@ -51,12 +61,11 @@ class ConfigView:
         )
 
     def _revision_of(self, name: str, config: Mapping[str, str], target: TargetState) -> int:
-        with self._lock:
-            seen = self._seen.get(name)
-            if seen is None or seen[0] is not config or seen[1] is not target:
-                self._revision += 1
-                seen = self._seen[name] = (config, target, self._revision)
-            return seen[2]
+        seen = self._seen.get(name)
+        if seen is None or seen[0] is not config or seen[1] is not target:
+            self._revision += 1
+            seen = self._seen[name] = (config, target, self._revision)
+        return seen[2]
 
 
 class StatusView:

@@ -1,0 +1,93 @@
+"""What workers of a group ask of their leader, and how the leader knows that it is one of them who asks (KIP-507)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from urllib.parse import quote
+
+from penstock.config.worker import WorkerConfig
+from penstock.errors import ConflictError, ConnectError
+from penstock.herder.distributed import signatures
+from penstock.herder.distributed.membership import Membership
+from penstock.herder.forwarding import WorkerClient
+from penstock.herder.interface import RequestSignature
+from penstock.storage.config_store import ConfigStore
+
+__all__ = ["WorkerRequests"]
+
+_log: Final = logging.getLogger(__name__)
+_CLUSTER_TIMEOUT: Final = 5.0
+_REFRESH: Final = 30.0
+
+
+class WorkerRequests:
+    """Safe from any thread."""
+
+    def __init__(self, config: WorkerConfig, store: ConfigStore, membership: Membership, client: WorkerClient) -> None:
+        self._config, self._store, self._membership, self._client = config, store, membership, client
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="herder-forward")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def check(self, signature: RequestSignature | None) -> None:
+        """Raises `InternalRequestError` for a request that no worker of the group has signed, where the group signs."""
+        if self._membership.view().signed:
+            allowed = self._config["inter.worker.verification.algorithms"]
+            signatures.check(signature, self._store.snapshot().session_key, allowed)
+
+    def rotate_key(self) -> None:
+        """The leader makes a key where there is none, or the last is too old."""
+        view, ttl = self._membership.view(), self._config["inter.worker.key.ttl.ms"]
+        if not (view.is_leader and view.signed):
+            return
+        key, now = self._store.snapshot().session_key, int(time.time() * 1000)
+        if key is None or (ttl > 0 and key.created + ttl <= now):
+            _log.info("Making a new key for requests between workers")
+            algorithm, size = (self._config[f"inter.worker.key.{k}"] for k in ("generation.algorithm", "size"))
+            self._store.put_session_key(signatures.new_key(algorithm, size, now))
+            self._store.refresh(_REFRESH)
+
+    def hand_over(
+        self, url: str, name: str, tasks: Sequence[Mapping[str, str]], done: Callable[[Exception | None], None]
+    ) -> None:
+        """Give the leader at `url` a connector's task configurations; `done` hears how it went, from another thread."""
+        self._pool.submit(self._hand_over, url, name, tasks, done)
+
+    def _hand_over(
+        self, url: str, name: str, tasks: Sequence[Mapping[str, str]], done: Callable[[Exception | None], None]
+    ) -> None:
+        body = json.dumps([dict(task) for task in tasks]).encode()
+        try:
+            headers = {"Content-Type": "application/json", **self._signed(body)}
+            answer = self._client.request("POST", url, f"/connectors/{quote(name, safe='')}/tasks", body, headers)
+            if answer.status >= 400:
+                raise ConnectError(f"the leader at {url} refuses them with {answer.status}: {answer.message}")
+        except ConnectError as error:
+            done(error)
+            return
+        done(None)
+
+    def _signed(self, body: bytes) -> Mapping[str, str]:
+        if not self._membership.view().signed:
+            return {}
+        key = self._store.snapshot().session_key
+        if key is None:
+            raise ConflictError("the leader has not made a key yet")
+        return signatures.sign(key.key, self._config["inter.worker.signature.algorithm"], body)
+
+    def leaders_description(self, url: str) -> Mapping[str, Any] | None:
+        """The group as its leader at `url` describes it; None if it does not."""
+        try:
+            answer = self._client.request("GET", url, "/cluster", None, {}, timeout=_CLUSTER_TIMEOUT)
+            described = json.loads(answer.body)
+            group: Mapping[str, Any] | None = described["group"] if described.get("leader") else None
+        except (ConnectError, ValueError, KeyError, TypeError) as error:
+            _log.info("The leader at %s does not say how the group is: %s", url, error)
+            return None
+        return group
