@@ -158,7 +158,9 @@ class KafkaStore(RegistryStore):
         try:
             cluster = admin.list_topics(timeout=self._settings.init_timeout)
         except KafkaException as error:
-            raise WorkerError(connect_error(error, "The registry reaches no Kafka broker").message) from error
+            servers, seconds = self._clients.bootstrap_servers, self._settings.init_timeout
+            what = f"The registry reaches no Kafka broker at {servers} within {seconds:g} s (kafkastore.init.timeout.ms); start Kafka first, or keep schemas elsewhere with store=sqlite:PATH or store=memory"
+            raise WorkerError(connect_error(error, what).message) from error
         self.cluster_id, brokers = cluster.cluster_id or "", len(cluster.brokers)
         if brokers < self._settings.replication:
             _log.warning(
