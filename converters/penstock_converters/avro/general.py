@@ -11,7 +11,6 @@ from penstock.data import (
 )
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro.anything import write_anything
-from penstock_converters.avro.javahash import in_java_order
 from penstock_converters.avro.plan import (
     AnyPlan,
     ArrayPlan,
@@ -36,6 +35,7 @@ from penstock_converters.avro.scalars import (
     wrong_type,
 )
 from penstock_converters.avro.varint import long_bytes
+from penstock_converters.javahash import in_java_order
 from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["constant_bytes", "general_writer"]
@@ -53,7 +53,8 @@ def general_writer(plan: Plan, ignore_defaults: bool) -> Callable[[Any], bytes]:
         try:
             write(value, parts.append)
         except FieldProblem as problem:
-            raise problem.to_error() from problem.error
+            error = problem.to_error()
+            raise error from error.__cause__  # it is no cause of itself: who follows causes would never come to an end
         except RecursionError:
             raise DataError("The value is nested too deep to be written as Avro (does it contain itself?)") from None
         return b"".join(parts)

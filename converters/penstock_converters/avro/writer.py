@@ -24,7 +24,6 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock_converters.avro.general import constant_bytes, general_writer
-from penstock_converters.avro.javahash import in_java_order
 from penstock_converters.avro.plan import (
     AnyPlan,
     ArrayPlan,
@@ -38,6 +37,7 @@ from penstock_converters.avro.plan import (
     UnionPlan,
 )
 from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes, read_long
+from penstock_converters.javahash import in_java_order
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from penstock.data import STRING, Schema, SchemaBuilder, Type, validate_value
 from penstock.data.javatext import decimal_text
 from penstock.errors import DataError, SchemaBuilderError
-from penstock_converters.avro.javahash import in_java_order
+from penstock_converters.javahash import in_java_order
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions
 from penstock_registry.formats.jsonschema import model as m

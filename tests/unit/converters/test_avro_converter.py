@@ -55,6 +55,12 @@ def test_nothing_is_registered_for_nulls_and_for_values_that_cannot_be_written(r
     assert registry.all() == []
 
 
+def test_an_error_is_no_cause_of_itself(registry: MemoryClient) -> None:
+    with pytest.raises(DataError, match="Invalid type for INT64") as caught:
+        converter().serializer("t", ROW)({"id": "1", "note": None})
+    assert caught.value.__cause__ is None
+
+
 def test_null_of_a_required_schema_is_refused(registry: MemoryClient) -> None:
     with pytest.raises(DataError, match="Found null value for non-optional schema"):
         converter().serializer("t", INT32)(None)

@@ -1,7 +1,8 @@
 """The order in which the JVM writes a map's entries.
 
-Avro Java writes a map in the order of its ``java.util.HashMap``. Bytes decide a key's partition and what compaction
-takes for the same key, so a map must come out in the same order here.
+Avro's and Confluent's JSON Schema code keep maps in a ``java.util.HashMap``. Bytes decide a key's partition and what
+compaction takes for the same key, and a schema's text under which id it stands, so maps must come out in the same
+order here.
 """
 
 from __future__ import annotations
