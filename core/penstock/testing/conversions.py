@@ -1,16 +1,18 @@
-"""Runs a recorded case of a converter against one of ours."""
+"""Runs recorded cases of converters against ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
-from penstock.api import Converter, HeaderConverter
+from penstock.api import Converter, HeaderConverter, SchemaReference
 from penstock.data import Schema, SchemaAndValue
 from penstock.errors import ConnectError
-from penstock.testing.vectors import Case, encode_schema, encode_value
+from penstock.testing.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
 
-__all__ = ["run_converter", "tagged"]
+__all__ = ["RecordedRegistry", "in_recorded_order", "run_converter", "run_registry_converter", "tagged"]
 
 
 def run_converter(case: Case, converter: Converter | HeaderConverter) -> dict[str, Any]:
@@ -58,3 +60,104 @@ def _configured(case: Case, converter: Converter | HeaderConverter) -> tuple[Wri
 
 def tagged(read: SchemaAndValue) -> dict[str, Any]:
     return {"schema": encode_schema(read.schema), "value": encode_value(read.value, read.schema)}
+
+
+class RecordedRegistry(Protocol):
+    """What a case needs of a registry in memory; entries have the fields of the registry's answers."""
+
+    def register(
+        self, subject: str, schema: str, schema_type: str, references: Sequence[SchemaReference], /
+    ) -> Any: ...
+
+    def all(self) -> Iterable[Any]: ...
+
+
+def run_registry_converter(case: Case, converter: Converter, registry: RecordedRegistry, schema_type: str) -> Any:
+    """As `run_converter`, for a converter that `case` needs an empty `registry` for: what it holds afterwards is part of
+    the result. `converter` is configured already."""
+    return {"fromConnectData": _written, "fromConnectDataSequence": _all_written, "toConnectData": _read}[
+        case.input["op"]
+    ](case, converter, registry, schema_type)
+
+
+def _written(case: Case, converter: Converter, registry: RecordedRegistry, schema_type: str) -> Any:
+    topic = case.input["topic"]
+    data = converter.from_connect(topic, case.schema(), case.value())
+    result: dict[str, Any] = {"bytes": _wire(data), "registered": _registered(registry)}
+    try:
+        result["roundtrip"] = tagged(converter.to_connect(topic, data))
+    except ConnectError as error:
+        result["roundtripError"] = error
+    return result
+
+
+def _all_written(case: Case, converter: Converter, registry: RecordedRegistry, schema_type: str) -> Any:
+    results = []
+    for record in case.input["records"]:
+        schema = decode_schema(record["schema"])
+        data = converter.from_connect(record["topic"], schema, decode_value(record["value"], schema))
+        results.append({"bytes": _wire(data)})
+    return {"results": results, "registered": _registered(registry)}
+
+
+def _read(case: Case, converter: Converter, registry: RecordedRegistry, schema_type: str) -> Any:
+    for entry in case.input.get("registered") or []:
+        references = [SchemaReference(r["name"], r["subject"], r["version"]) for r in entry["references"]]
+        assert registry.register(entry["subject"], entry["schema"], schema_type, references).id == entry["id"]
+    given = case.input["bytes"]
+    found = converter.to_connect(case.input["topic"], None if given is None else bytes.fromhex(given["hex"]))
+    if case.expect is None and found.schema is None and found.value is None:
+        return None  # the JVM converter gives no pair at all for some nulls
+    return tagged(found)
+
+
+def _wire(data: bytes | None) -> Any:
+    return None if data is None else {"hex": data.hex()}
+
+
+def _registered(registry: RecordedRegistry) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": r.id,
+            "subject": r.subject,
+            "version": r.version,
+            "schemaType": r.schema_type,
+            "schema": r.schema,
+            "references": [ref._asdict() for ref in r.references],
+        }
+        for r in sorted(registry.all(), key=lambda r: (r.id, r.subject, r.version))
+    ]
+
+
+def in_recorded_order(case: Case, orders_in: Callable[[dict[str, Any]], Iterable[list[str]]]) -> Case:
+    """The recorder sorted parameters of schemas by name; their true order can be seen in what was registered.
+
+    `orders_in` gives the orders that one JSON object of a registered schema tells.
+    """
+    expect = case.expect if isinstance(case.expect, Mapping) else {}
+    orders: list[list[str]] = []
+    for entry in expect.get("registered") or []:
+        _collect(json.loads(entry["schema"]), orders_in, orders)
+    return replace(case, input=_reordered(case.input, orders)) if orders else case
+
+
+def _collect(node: Any, orders_in: Callable[[dict[str, Any]], Iterable[list[str]]], orders: list[list[str]]) -> None:
+    if isinstance(node, dict):
+        orders.extend(orders_in(node))
+    if isinstance(node, dict | list):
+        for item in node.values() if isinstance(node, dict) else node:
+            _collect(item, orders_in, orders)
+
+
+def _reordered(node: Any, orders: list[list[str]]) -> Any:
+    if isinstance(node, list):
+        return [_reordered(item, orders) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: _reordered(value, orders) for key, value in node.items()}
+    given = result.get("parameters")
+    if isinstance(given, dict):
+        for order in orders:
+            if set(order) == set(given):
+                result["parameters"] = {key: given[key] for key in order}
+    return result
