@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError, WorkerError
+from penstock.herder.interface import RequestTargetError
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
@@ -405,3 +406,86 @@ def test_json_is_written_as_connect_writes_it(client: httpx.Client) -> None:
     response = client.get("/connectors")
     assert response.headers["content-type"] == "application/json"
     assert response.content == json.dumps(["ü"], ensure_ascii=False).encode()
+
+
+class Follower(StandaloneHerder):
+    """Says of every deletion that another worker has to do it."""
+
+    target: str | None = None
+
+    def delete_connector(self, name: str) -> None:
+        raise RequestTargetError("only the leader can do this", self.target)
+
+
+def follower(target: str | None) -> Follower:
+    recorder, plugins = StatusRecorder(), Plugins.discover()
+    worker = FakeWorker(plugins, recorder)
+    made = Follower(worker, recorder, ConnectorValidator(plugins, {}), worker)
+    made.target = target
+    return made
+
+
+def test_a_request_for_another_worker_is_sent_on_and_its_answer_comes_back(serve: Serve) -> None:
+    leader = serve()
+    url = f"http://127.0.0.1:{leader.listeners[0].port}"
+    own = RestServer(worker_config())
+    own.start(follower(f"{url}/"))
+    try:
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{own.listeners[0].port}") as asked,
+            httpx.Client(base_url=url) as other,
+        ):
+            create(other, "a/b ä")
+            assert asked.delete("/connectors/a%2Fb%20%C3%A4").status_code == 204
+            assert other.get("/connectors").json() == []
+            assert error(asked.delete("/connectors/none"))[0] == 404
+            refused = asked.delete("/connectors/none?forward=false")
+            assert error(refused) == (
+                409, "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
+            )  # fmt: skip
+            assert int(refused.headers["Retry-After"]) >= 1
+    finally:
+        own.stop()
+
+
+@pytest.mark.parametrize("target", [None, "http://127.0.0.1:9/"])
+def test_without_a_leader_that_answers_the_client_is_told_to_come_again(target: str | None) -> None:
+    own = RestServer(worker_config())
+    own.start(follower(target))
+    try:
+        refused = httpx.delete(f"http://127.0.0.1:{own.listeners[0].port}/connectors/c")
+        assert error(refused)[0] == 409
+        assert "no known leader URL" in refused.text or "cannot be reached" in refused.text
+        assert "Retry-After" in refused.headers
+    finally:
+        own.stop()
+
+
+def test_followers_that_send_a_request_in_circles_give_up() -> None:
+    first, second = RestServer(worker_config()), RestServer(worker_config())
+    urls = [f"http://127.0.0.1:{server.listeners[0].port}" for server in (first, second)]
+    first.start(follower(urls[1]))
+    second.start(follower(urls[0]))
+    try:
+        assert error(httpx.delete(f"{urls[0]}/connectors/c"))[0] == 409
+    finally:
+        first.stop()
+        second.stop()
+
+
+def test_a_connectors_health_is_told_to_probes(client: httpx.Client) -> None:
+    create(client)
+    await_state(client, "RUNNING", ["RUNNING"])
+    well = client.get("/connectors/c/health")
+    assert (well.status_code, well.json()["healthy"], well.json()["tasks"]) == (200, True, {"RUNNING": 1})
+    assert error(client.get("/connectors/none/health"))[0] == 404
+
+
+def test_settings_of_automatic_restarts_are_checked(client: httpx.Client) -> None:
+    config = {"connector.class": MOCK, "name": "c", "errors.restart.max": "-2"}
+    answer = client.put("/connector-plugins/MockSourceConnector/config/validate", json=config).json()
+    assert answer["error_count"] == 1
+    without = client.put(
+        "/connector-plugins/MockSourceConnector/config/validate", json={**config, "errors.restart.max": "3"}
+    )
+    assert without.json()["error_count"] == 0
