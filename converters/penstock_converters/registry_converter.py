@@ -17,7 +17,7 @@ from penstock_registry.client import RegisteredSchema, RegistryClient, RegistryR
 from penstock_registry.client.caching import SingleFlightCache
 from penstock_registry.wire import HEADER_SIZE, MAGIC, describe_payload, schema_id
 
-__all__ = ["Reader", "RegistryConverter"]
+__all__ = ["Reader", "RegistryConverter", "check_compatible", "with_note"]
 
 Reader = Callable[[bytes], SchemaAndValue]
 _NULL = SchemaAndValue(None, None)
@@ -177,3 +177,21 @@ class RegistryConverter(Converter):
             if error.not_found:
                 return None
             raise
+
+
+def check_compatible(found: RegisteredSchema, own: str, reasons: Sequence[str]) -> None:
+    """Refuse to write data of the schema `own` with another one that has `reasons` not to read it."""
+    if reasons:
+        worded = "; ".join(r.replace("%new%", "registered").replace("%old%", "data's") for r in reasons)
+        raise SerializationError(
+            f"Incompatible schema {found.schema} with id {found.id}: it cannot read data of {own}: {worded}."
+            " Set latest.compatibility.strict=false (id.compatibility.strict=false with use.schema.id) to try"
+            " nevertheless"
+        )
+
+
+def with_note(message: str, cause: SerializationError) -> DataError:
+    """Confluent's `message`, and what it leaves to the stack trace."""
+    error = DataError(message)
+    error.add_note(str(cause))
+    return error

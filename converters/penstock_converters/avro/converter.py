@@ -16,7 +16,7 @@ from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect, is_anything
 from penstock_converters.avro.writer import Writer, make_raw_writer, make_writer
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter
+from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.avro import AvroFormat, AvroSchema
 from penstock_registry.formats.avro.compatibility import incompatibilities
@@ -112,13 +112,7 @@ class AvroConverter(RegistryConverter):
     ) -> tuple[bytes, Writer]:
         """To write with a registered schema that is not the data's own."""
         registered = self._parsed(found)
-        reasons = incompatibilities(registered, avro) if strict else []
-        if reasons:
-            raise SerializationError(
-                f"Incompatible schema {found.schema} with id {found.id}: it cannot read data of"
-                f" {avro.text()}: {'; '.join(reasons).replace('%new%', 'registered').replace('%old%', 'own')}. Set latest.compatibility.strict=false"
-                " (id.compatibility.strict=false with use.schema.id) to try nevertheless"
-            )
+        check_compatible(found, avro.text(), incompatibilities(registered, avro) if strict else [])
         return frame_header(found.id), self._writer(schema, registered)
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -146,11 +140,7 @@ class AvroConverter(RegistryConverter):
     # -- errors ---------------------------------------------------------------------------------------------------
 
     def _not_written(self, topic: str, cause: SerializationError) -> DataError:
-        error = DataError(f"Failed to serialize Avro data from topic {topic} :")
-        error.add_note(str(cause))
-        return error
+        return with_note(f"Failed to serialize Avro data from topic {topic} :", cause)
 
     def _not_read(self, topic: str, cause: SerializationError) -> DataError:
-        error = DataError(f"Failed to deserialize data for topic {topic} to Avro: ")
-        error.add_note(str(cause))
-        return error
+        return with_note(f"Failed to deserialize data for topic {topic} to Avro: ", cause)

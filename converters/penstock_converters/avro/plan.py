@@ -19,6 +19,7 @@ from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ToAvro, has_string_keys, is_union_schema
 from penstock_converters.avro.to_connect import is_anything, is_map_entry
 from penstock_converters.scrub import scrub
+from penstock_converters.sumtypes import GENERAL_ENUM
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
 
 __all__ = [
@@ -238,7 +239,7 @@ class Planner:
 
 
 def _same_name(schema: Schema, avro: AvroSchema, options: AvroDataOptions) -> bool:
-    mark = schema.parameters.get(names.AVRO_ENUM) or schema.parameters.get(names.GENERAL_ENUM) or schema.name
+    mark = schema.parameters.get(names.AVRO_ENUM) or schema.parameters.get(GENERAL_ENUM) or schema.name
     return avro.name is None or mark == avro.full_name or mark == avro.props.get(names.CONNECT_NAME)
 
 

@@ -21,6 +21,7 @@ from penstock.errors import DataError
 from penstock_converters.avro import names
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.scrub import scrub, scrub_full
+from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 from penstock_registry.formats.avro.model import NO_DEFAULT, AvroField, AvroSchema, check_name, split_name
 from penstock_registry.formats.avro.parser import valid_default
 
@@ -48,7 +49,7 @@ _NULL: Final = AvroSchema("null")
 
 def is_union_schema(schema: Schema) -> bool:
     """A struct that stands for an Avro union: one field a branch."""
-    return schema.type is Type.STRUCT and (schema.name == names.AVRO_UNION or names.GENERAL_UNION in schema.parameters)
+    return schema.type is Type.STRUCT and (schema.name == names.AVRO_UNION or GENERAL_UNION in schema.parameters)
 
 
 def _anything() -> AvroSchema:
@@ -134,7 +135,7 @@ class ToAvro:
 
     def _string(self, schema: Schema) -> AvroSchema:
         options = self._options
-        marks = [names.GENERAL_ENUM] if options.general_sum_types else []
+        marks = [GENERAL_ENUM] if options.general_sum_types else []
         if options.enhanced or options.general_sum_types:
             marks.append(names.AVRO_ENUM)
         mark = next((m for m in marks if m in schema.parameters), None)
@@ -142,7 +143,7 @@ class ToAvro:
             return AvroSchema("string")
         namespace, name = self._name(schema.parameters[mark])
         symbols = [(k[len(mark) + 1 :], v) for k, v in schema.parameters.items() if k.startswith(mark + ".")]
-        if mark == names.GENERAL_ENUM and sorted(v for _, v in symbols) == sorted(map(str, range(len(symbols)))):
+        if mark == GENERAL_ENUM and sorted(v for _, v in symbols) == sorted(map(str, range(len(symbols)))):
             symbols.sort(key=lambda pair: int(pair[1]))
         doc = names.CONNECT_ENUM_DOC if options.discard_type_doc_default else names.ENUM_DOC_PREFIX + name
         return AvroSchema(

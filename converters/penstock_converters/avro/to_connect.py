@@ -22,6 +22,7 @@ from penstock.errors import DataError
 from penstock_converters.avro import names
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ANYTHING_SCHEMA
+from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION, GENERAL_UNION_FIELD, GENERAL_UNION_PREFIX
 from penstock_registry.formats.avro.canonical import java_json, same
 from penstock_registry.formats.avro.model import AvroSchema
 
@@ -65,7 +66,7 @@ def is_map_entry(schema: AvroSchema) -> bool:
 def union_field_name(member: AvroSchema, index: int, options: AvroDataOptions) -> str:
     """The struct field that stands for branch `index` of a union."""
     if options.general_sum_types:
-        return names.GENERAL_UNION_FIELD + str(index)
+        return GENERAL_UNION_FIELD + str(index)
     if member.name is not None:
         return member.full_name if options.enhanced else member.name
     return member.type
@@ -146,9 +147,9 @@ class ToConnect:
         elif avro.type == "union":
             parts.name = names.AVRO_UNION
             if self._options.general_sum_types:
-                parts.name = names.GENERAL_UNION_PREFIX + str(self._unions)
+                parts.name = GENERAL_UNION_PREFIX + str(self._unions)
                 self._unions += 1
-                parts.parameters[names.GENERAL_UNION] = parts.name
+                parts.parameters[GENERAL_UNION] = parts.name
         return parts
 
     def _bytes(self, parts: _Parts, avro: AvroSchema, word: str | None) -> None:
@@ -186,7 +187,7 @@ class ToConnect:
                 parts.parameters[key] = avro.doc
             if avro.default is not None:
                 parts.parameters[names.ENUM_DEFAULT_PREFIX + avro.name] = avro.default
-        mark = names.GENERAL_ENUM if options.general_sum_types else names.AVRO_ENUM
+        mark = GENERAL_ENUM if options.general_sum_types else names.AVRO_ENUM
         parts.parameters[mark] = avro.full_name
         for index, symbol in enumerate(avro.symbols):
             parts.parameters[f"{mark}.{symbol}"] = str(index) if options.general_sum_types else symbol

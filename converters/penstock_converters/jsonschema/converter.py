@@ -19,7 +19,7 @@ from penstock_converters.jsonschema.to_connect import ToConnect
 from penstock_converters.jsonschema.to_json import schema_text
 from penstock_converters.jsonschema.writer import SchemaWriter
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter
+from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.jsonschema import JsonParsedSchema, JsonSchemaFormat
 from penstock_registry.wire import HEADER_SIZE, frame_header
@@ -110,7 +110,7 @@ class JsonSchemaConverter(RegistryConverter):
         found, strict = self._schema_to_write(topic, own.canonical, own.name)
         header = frame_header(found.id)
         if strict:
-            self._check(found, own)
+            check_compatible(found, own.canonical, self._parsed(found).incompatibilities(own))
         write = compile_writer(self._writer, schema, header, b"")
         if not self._validates:
             return header, write
@@ -122,16 +122,6 @@ class JsonSchemaConverter(RegistryConverter):
             return data
 
         return header, write_valid
-
-    def _check(self, found: RegisteredSchema, own: JsonParsedSchema) -> None:
-        reasons = self._parsed(found).incompatibilities(own)
-        if reasons:
-            worded = "; ".join(r.replace("%new%", "registered").replace("%old%", "data's") for r in reasons)
-            raise SerializationError(
-                f"Incompatible schema {found.schema} with id {found.id}: it cannot read data of {own.canonical}: {worded}."
-                " Set latest.compatibility.strict=false (id.compatibility.strict=false with use.schema.id) to try"
-                " nevertheless"
-            )
 
     def _validator(self, parsed: JsonParsedSchema) -> Callable[[Any], None]:
         from penstock_converters.jsonschema.validation import make_validator  # its library only where it is asked for
@@ -174,17 +164,11 @@ class JsonSchemaConverter(RegistryConverter):
     # --- errors
 
     def _not_written(self, topic: str, cause: SerializationError) -> DataError:
-        return _with_note(
+        return with_note(
             f"Converting Kafka Connect data to byte[] failed due to serialization error of topic {topic}: ", cause
         )
 
     def _not_read(self, topic: str, cause: SerializationError) -> DataError:
-        return _with_note(
+        return with_note(
             f"Converting byte[] to Kafka Connect data failed due to serialization error of topic {topic}: ", cause
         )
-
-
-def _with_note(message: str, cause: SerializationError) -> DataError:
-    error = DataError(message)
-    error.add_note(str(cause))
-    return error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data import Schema, Type
+from penstock_converters.sumtypes import GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.json"
 KEY: Final = "key"
@@ -21,10 +22,6 @@ ENUM: Final = f"{NAMESPACE}.Enum"
 ONE_OF: Final = f"{NAMESPACE}.OneOf"
 #: The parameter that marks a struct which holds itself.
 ID: Final = f"{NAMESPACE}.Id"
-GENERAL_UNION: Final = "org.apache.kafka.connect.data.Union"
-GENERAL_ENUM: Final = "org.apache.kafka.connect.data.Enum"
-GENERAL_UNION_PREFIX: Final = "connect_union_"
-GENERAL_UNION_FIELD: Final = "connect_union_field_"
 
 
 @dataclass(frozen=True, slots=True)

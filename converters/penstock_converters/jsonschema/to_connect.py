@@ -13,6 +13,7 @@ from penstock.errors import DataError, SchemaBuilderError
 from penstock_converters.javahash import in_java_order
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions
+from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION, GENERAL_UNION_FIELD, GENERAL_UNION_PREFIX
 from penstock_registry.formats.jsonschema import model as m
 
 __all__ = ["ToConnect"]
@@ -133,7 +134,7 @@ class _Pass:
 
     def _enumeration(self, node: m.Enumeration) -> _Parts:
         general = self._options.general_sum_types
-        mark = names.GENERAL_ENUM if general else names.ENUM
+        mark = GENERAL_ENUM if general else names.ENUM
         parameters = {mark: ""}  # a JSON enum has no name
         for index, value in enumerate(node.values):
             symbol = _symbol(value)
@@ -145,9 +146,9 @@ class _Pass:
         parts = _Parts(Type.STRUCT, names.ONE_OF)
         if self._options.general_sum_types:
             self._unions += 1
-            parts.name = f"{names.GENERAL_UNION_PREFIX}{self._unions}"
-            parts.parameters[names.GENERAL_UNION] = parts.name
-            prefix = names.GENERAL_UNION_FIELD
+            parts.name = f"{GENERAL_UNION_PREFIX}{self._unions}"
+            parts.parameters[GENERAL_UNION] = parts.name
+            prefix = GENERAL_UNION_FIELD
         branches = [n for n in node.subschemas if not isinstance(n, m.NullNode)]
         parts.optional = len(branches) < len(node.subschemas)
         parts.fields = lambda: [(f"{prefix}{i}", self.schema(n, None, True)) for i, n in enumerate(branches)]

@@ -15,6 +15,7 @@ from penstock_converters.javahash import in_java_order
 from penstock_converters.json.text import dumps, exact_loads
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions
+from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 from penstock_registry.formats.jsonschema.text import write
 
 __all__ = ["schema_text"]
@@ -77,7 +78,7 @@ class _Mapping:
         if schema.default is not None:
             # written and read once, so that numbers stand in the notation of JSON schemas
             tree["default"] = exact_loads(dumps(self._write_default(schema, schema.default)))
-        marks = (names.NAMESPACE, names.GENERAL_ENUM, names.GENERAL_UNION)
+        marks = (names.NAMESPACE, GENERAL_ENUM, GENERAL_UNION)
         parameters = {k: v for k, v in schema.parameters.items() if not k.startswith(marks)}
         return {**tree, **_connect(connect_type, schema.version, dict(in_java_order(parameters)), index)}
 
@@ -148,7 +149,7 @@ def _connect(
 
 
 def _enumeration(schema: Schema) -> Tree | None:
-    for mark in (names.ENUM, names.GENERAL_ENUM):
+    for mark in (names.ENUM, GENERAL_ENUM):
         if mark in schema.parameters:
             start = mark + "."
             # The general form keeps positions as values; in both the parameter's name ends with the symbol.

@@ -20,7 +20,7 @@ from penstock_converters.protobuf.to_connect import ToConnect
 from penstock_converters.protobuf.to_proto import ToProto, wrapper_of
 from penstock_converters.protobuf.writer import Writer, make_writer
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter
+from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.protobuf import (
     Linked,
@@ -148,7 +148,7 @@ class ProtobufConverter(RegistryConverter):
             return _header(found, own, message), write
         registered = self._parsed(found)
         if strict:
-            self._check(found, registered, own)
+            check_compatible(found, own.canonical, registered.incompatibilities(own))
         # The registered schema's own field numbers, by the names of the fields.
         return _header(found, registered, message), self._writer(schema, registered, message)
 
@@ -167,16 +167,6 @@ class ProtobufConverter(RegistryConverter):
             return self._references.reference_subject_name(name, topic, self._is_key)
 
         return registered_imports(own.file, subject_of, register)
-
-    def _check(self, found: RegisteredSchema, registered: ProtobufParsedSchema, own: ProtobufParsedSchema) -> None:
-        reasons = registered.incompatibilities(own)
-        if reasons:
-            worded = "; ".join(r.replace("%new%", "registered").replace("%old%", "data's") for r in reasons)
-            raise SerializationError(
-                f"Incompatible schema {found.schema} with id {found.id}: it cannot read data of {own.canonical}: {worded}."
-                " Set latest.compatibility.strict=false (id.compatibility.strict=false with use.schema.id) to try"
-                " nevertheless"
-            )
 
     # --- reading
 
@@ -222,10 +212,10 @@ class ProtobufConverter(RegistryConverter):
     # --- errors
 
     def _not_written(self, topic: str, cause: SerializationError) -> DataError:
-        return _with_note(f"Failed to serialize Protobuf data from topic {topic} :", cause)
+        return with_note(f"Failed to serialize Protobuf data from topic {topic} :", cause)
 
     def _not_read(self, topic: str, cause: SerializationError) -> DataError:
-        return _with_note(f"Failed to deserialize data for topic {topic} to Protobuf: ", cause)
+        return with_note(f"Failed to deserialize data for topic {topic} to Protobuf: ", cause)
 
 
 def _known(name: str) -> Linked:
@@ -247,9 +237,3 @@ def _schemaless(value: Any) -> bytes | None:
         "The value has no schema: Protobuf needs one. Use a converter or transforms that give it a schema,"
         " or JsonConverter with schemas.enable=false"
     )
-
-
-def _with_note(message: str, cause: SerializationError) -> DataError:
-    error = DataError(message)
-    error.add_note(str(cause))
-    return error

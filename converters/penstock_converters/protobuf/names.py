@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from penstock.data import Schema
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
+from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.protobuf"
 DEFAULT_NAME: Final = "ConnectDefault"
@@ -20,8 +21,6 @@ TAG: Final = f"{NAMESPACE}.Tag"
 TYPE: Final = f"{NAMESPACE}.Type"
 ENUM: Final = f"{NAMESPACE}.Enum"
 UNION: Final = f"{NAMESPACE}.Union"
-GENERAL_ENUM: Final = "org.apache.kafka.connect.data.Enum"
-GENERAL_UNION: Final = "org.apache.kafka.connect.data.Union"
 
 CONNECT_TYPE: Final = "connect.type"
 META_SCALE: Final = "scale"

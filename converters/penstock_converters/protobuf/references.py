@@ -46,7 +46,9 @@ _BUILT_IN: Final = {
 
 def reference_strategy(value: Any) -> ReferenceStrategy:
     """The strategy the setting names: a built-in by its JVM class or short name, or ``package.module:Class``."""
-    made: ReferenceStrategy = plugged("reference.subject.name.strategy", value, _PACKAGE, _BUILT_IN, "reference_subject_name")
+    made: ReferenceStrategy = plugged(
+        "reference.subject.name.strategy", value, _PACKAGE, _BUILT_IN, "reference_subject_name"
+    )
     return made
 
 

@@ -13,6 +13,7 @@ from penstock.data.logical import DATE_NAME, SCALE_FIELD, TIME_NAME, TIMESTAMP_N
 from penstock.errors import DataError
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions
+from penstock_converters.sumtypes import GENERAL_UNION
 from penstock_registry.formats.protobuf import CompiledFile
 
 __all__ = ["ToConnect", "has_optional_keyword", "is_map", "union_field_name"]
@@ -170,7 +171,7 @@ class ToConnect:
         fields = [Field(f.name, i, self._field(f, nullable=True)) for i, f in enumerate(oneof.fields)]
         if self._options.general_sum_types:
             return Schema(
-                Type.STRUCT, True, oneof.name, parameters={names.GENERAL_UNION: oneof.name}, fields=fields
+                Type.STRUCT, True, oneof.name, parameters={GENERAL_UNION: oneof.name}, fields=fields
             )  # fmt: skip
         prefix = f"{self._file.full_name(oneof.containing_type)}." if self._options.enhanced else ""
         return Schema(Type.STRUCT, True, f"{names.UNION}.{prefix}{oneof.name}", fields=fields)
