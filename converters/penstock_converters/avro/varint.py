@@ -68,7 +68,7 @@ TOO_SHORT: Final = "the data ends too early"
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
     """The integer at `position`, and the position after it. Raises `IndexError` where the data ends."""
-    # Two to four bytes written out: almost every integer that is not of one byte.
+    # Up to six bytes written out: almost every integer, milliseconds since 1970 included.
     first = data[position]
     if first < 0x80:
         n, position = first, position + 1
@@ -78,6 +78,12 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
         n, position = first + (second << 7) + (third << 14) - 0x4080, position + 3
     elif (fourth := data[position + 3]) < 0x80:
         n, position = first + (second << 7) + (third << 14) + (fourth << 21) - 0x204080, position + 4
+    elif (fifth := data[position + 4]) < 0x80:
+        n = first + (second << 7) + (third << 14) + (fourth << 21) + (fifth << 28) - 0x10204080
+        position += 5
+    elif (sixth := data[position + 5]) < 0x80:
+        n = first + (second << 7) + (third << 14) + (fourth << 21) + (fifth << 28) + (sixth << 35) - 0x810204080
+        position += 6
     else:
         n, position = _read_many(data, position)
     return ~(n >> 1) if n & 1 else n >> 1, position

@@ -267,6 +267,15 @@ def mutated(r: random.Random, data: bytes) -> bytes:
     return bytes(out)
 
 
+@pytest.mark.parametrize("bits", range(64))
+def test_longs_of_every_width_are_read_to_their_end(bits: int) -> None:
+    for number in {(1 << bits) - 1, -(1 << bits), (1 << bits) // 3, -(1 << bits) // 3}:
+        data = long_bytes(number)
+        assert read_long(b"\xff" + data + b"\xff", 1) == (number, 1 + len(data))
+        with pytest.raises(IndexError):
+            read_long(data[:-1], 0)
+
+
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_every_long_survives(number: int) -> None:
     buffer = io.BytesIO()
