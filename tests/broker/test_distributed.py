@@ -95,6 +95,11 @@ class Group:
         group = self.any().call("GET", "/cluster")[1]["group"]
         return Counter(item for worker in group["workers"] for item in (*worker["connectors"], *worker["tasks"]))
 
+    def running(self) -> int:
+        """How many connectors and tasks really run, as each worker says of itself."""
+        answers = [worker.call("GET", "/cluster")[1] for worker in self.workers.values()]
+        return sum(answer["connector_count"] + answer["task_count"] for answer in answers)
+
     def all_running(self, connectors: dict[str, int]) -> bool:
         """Every connector with so many tasks is RUNNING, on workers that live."""
         living = {worker.rest.removeprefix("http://") for worker in self.workers.values()}
@@ -173,6 +178,7 @@ def test_any_worker_takes_writes_and_the_dead_ones_work_moves(
         cluster.until("all run elsewhere", lambda: cluster.all_running(connectors), limit)
         cluster.until("the group is at rest", lambda: cluster.settled(count - 1))
         assert cluster.assignment() == once
+        assert cluster.running() == once.total()
         if soak:
             cluster.start(victim).wait_ready()
             cluster.until("the group is whole", lambda: cluster.settled(count) and cluster.all_running(connectors))
@@ -181,6 +187,30 @@ def test_any_worker_takes_writes_and_the_dead_ones_work_moves(
     expected = {f"line {n} {i}" for n in range(5 if soak else 2) for i in range(50)}
     out = cluster.folder / "out.txt"
     cluster.until("every line arrived", lambda: expected <= set(out.read_text().split("\n")))
+
+
+@pytest.mark.soak
+def test_a_worker_that_sleeps_through_its_replacement_gives_up_what_it_ran(
+    group: Callable[..., Group], topic: Callable[..., str]
+) -> None:
+    cluster = group(3)
+    records = topic("records")
+    configs = sources(cluster, records, 6)
+    for name, config in configs.items():
+        cluster.create(0, name, config)
+    connectors = dict.fromkeys(configs, 1)
+    cluster.until("all run", lambda: cluster.settled(3) and cluster.all_running(connectors))
+    once = Counter([*configs, *(f"{name}-0" for name in configs)])
+    for turn in range(6):
+        victim = cluster.leader() if turn % 2 == 0 else random.choice(list(cluster.workers))
+        sleeper = cluster.workers.pop(victim)
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        cluster.until("all run elsewhere", lambda: cluster.settled(2) and cluster.all_running(connectors))
+        os.kill(sleeper.pid, signal.SIGCONT)
+        cluster.workers[victim] = sleeper
+        cluster.until("the group is whole", lambda: cluster.settled(3) and cluster.all_running(connectors))
+        assert cluster.assignment() == once
+        assert cluster.running() == once.total()
 
 
 def test_followers_answer_for_the_leader(group: Callable[..., Group], topic: Callable[..., str]) -> None:

@@ -430,3 +430,13 @@ def test_a_connector_starts_anew_when_a_looked_up_value_runs_out(setup: Setup) -
     before = list(setup.worker.calls)
     with pytest.raises(AssertionError):  # nothing comes any more
         setup.until_within(0.5, lambda: setup.worker.calls != before)
+
+
+def test_late_words_of_a_worker_that_lost_its_work_are_put_right(setup: Setup) -> None:
+    setup.herder.put_connector_config("c", CONFIG)
+    setup.until(lambda: setup.running(0))
+    late = Status(State.UNASSIGNED, None, "sleeper:8083", 0)
+    setup.status_store.put_task(ConnectorTaskId("c", 0), late)
+    setup.status_store.put_connector("c", late)
+    setup.until(lambda: setup.herder.task_status(ConnectorTaskId("c", 0)).state is State.RUNNING)
+    setup.until(lambda: setup.herder.connector_status("c").connector.state is State.RUNNING)

@@ -37,6 +37,7 @@ from penstock.herder.interface import (
     OffsetEntry,
     RequestSignature,
     RequestTargetError,
+    TaskState,
 )
 from penstock.herder.loggers import LEVELS
 from penstock.herder.recorder import Recorder
@@ -101,7 +102,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._rounds = Rounds(config, store, configs, statuses, membership, leader, self._work, thread)
         self._requests = WorkerRequests(config, store, membership, client)
         self._known_topics: dict[str, set[str]] = {}
-        self._ended = threading.Event()
+        self._up, self._ended = threading.Event(), threading.Event()
         #: Why the worker could not start.
         self.failure: ConnectError | None = None
         recorder.worker = worker
@@ -118,6 +119,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._thread.submit(self._start)
 
     def _start(self) -> None:
+        _log.info("Reading the group's topics at %s", ", ".join(self._config["bootstrap.servers"]))
         try:
             self._status_store.start()
             self._store.start()
@@ -130,6 +132,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._rounds.begin()
         self._membership.start()
         self._ready = True
+        self._up.set()
         self._thread.submit(self._tick, _TICK)
 
     def stop(self) -> None:
@@ -146,9 +149,33 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._store.stop()
         self._status_store.stop()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Until the herder ends, by `stop` or because it could not start (`failure` says why)."""
-        return self._ended.wait(timeout)
+    # Reading: nothing is known before the topics were read once
+
+    def connectors(self) -> list[str]:
+        self._await_up()
+        return super().connectors()
+
+    def connector_status(self, name: str) -> ConnectorStateInfo:
+        self._await_up()
+        return super().connector_status(name)
+
+    def task_status(self, task: ConnectorTaskId) -> TaskState:
+        self._await_up()
+        return super().task_status(task)
+
+    def connector_topics(self, name: str) -> list[str]:
+        self._await_up()
+        return super().connector_topics(name)
+
+    def _entry(self, name: str, message: str = "Connector {} not found") -> ConnectorEntry:
+        self._await_up()
+        return super()._entry(name, message)
+
+    def _await_up(self) -> None:
+        if not self._up.wait(self._patience):
+            raise ConnectError(
+                "Request timed out. The worker is currently starting up: it waits for its topics in Kafka"
+            )
 
     def cluster(self) -> Mapping[str, Any]:
         view = self._membership.view()
@@ -173,6 +200,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         try:
             if self._rounds.settled:
                 self._requests.rotate_key()
+                self._statuses.repair(self._work.connectors, self._work.tasks)
             self._notice_topic_resets()
         except ConnectError as error:
             _log.warning("%s; trying again", error)

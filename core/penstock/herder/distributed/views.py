@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from penstock.herder.configs import ConnectorEntry
@@ -77,14 +77,40 @@ class StatusView:
 
     def __init__(self, store: StatusStore, worker_id: str, generation: Callable[[], int]) -> None:
         self._store, self._worker_id, self._generation = store, worker_id, generation
+        self._lock = threading.Lock()
+        #: What this worker said last of what it runs or ran.
+        self._said: dict[str | ConnectorTaskId, ConnectorState | TaskState] = {}
 
     def put_connector(self, name: str, status: ConnectorState) -> None:
+        self._remember(name, status)
         put = self._store.put_connector_safe if status.state in _LATE else self._store.put_connector
         put(name, self._status(status))
 
     def put_task(self, status: TaskState) -> None:
+        self._remember(status.id, status)
         put = self._store.put_task_safe if status.state in _LATE else self._store.put_task
         put(status.id, self._status(status))
+
+    def _remember(self, key: str | ConnectorTaskId, status: ConnectorState | TaskState) -> None:
+        if status.worker_id == self._worker_id:
+            with self._lock:
+                self._said[key] = status
+
+    def repair(self, connectors: Collection[str], tasks: Collection[ConnectorTaskId]) -> None:
+        """Say again what was said of these, which run here, where another worker has said something since: one that slept
+        through the loss of its work says UNASSIGNED before it has read who has it now."""
+        running = {*connectors, *tasks}
+        with self._lock:
+            said = {key: status for key, status in self._said.items() if key in running}
+            self._said = dict(said)
+        for name in connectors:
+            known, own = self._store.connector(name), said.get(name)
+            if known is not None and known.worker_id != self._worker_id and isinstance(own, ConnectorState):
+                self.put_connector(name, own)
+        for task in tasks:
+            known, own = self._store.task(task), said.get(task)
+            if known is not None and known.worker_id != self._worker_id and isinstance(own, TaskState):
+                self.put_task(own)
 
     def _status(self, status: ConnectorState | TaskState) -> Status:
         return Status(status.state, status.trace, status.worker_id, self._generation(), status.version)
