@@ -8,7 +8,15 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from penstock.errors import DataError
 
-__all__ = ["HasFields", "InvalidSchemaError", "KnowsLenience", "ParsedSchema", "SchemaFormat", "SchemaReference", "Service"]
+__all__ = [
+    "HasFields",
+    "InvalidSchemaError",
+    "KnowsLenience",
+    "ParsedSchema",
+    "SchemaFormat",
+    "SchemaReference",
+    "Service",
+]
 
 
 class InvalidSchemaError(DataError):
