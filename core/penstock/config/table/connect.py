@@ -60,9 +60,9 @@ CONNECT_ROWS: Final[tuple[Row, ...]] = (
     ignored("plugin.path", _T.LIST, None, "Plugins are installed with pip, or named under [paths] in plugins.toml."),
     ignored("plugin.discovery", _T.STRING, "hybrid_warn", "Plugins are found by their entry points."),
     ignored("metric.reporters", _T.LIST, "org.apache.kafka.common.metrics.JmxReporter",
-            "Metrics are served over HTTP in Prometheus' format."),
-    ignored("metrics.recording.level", _T.STRING, "INFO", "All metrics are recorded."),
-    ignored("metrics.num.samples", _T.INT, 2, "Rates are for the reader of the metrics to work out.", Range.at_least(1)),
-    ignored("metrics.sample.window.ms", _T.LONG, 30000, "Rates are for the reader of the metrics to work out.",
+            "Java classes cannot be loaded here."),
+    ignored("metrics.recording.level", _T.STRING, "INFO", "No metrics are recorded yet."),
+    ignored("metrics.num.samples", _T.INT, 2, "No metrics are recorded yet.", Range.at_least(1)),
+    ignored("metrics.sample.window.ms", _T.LONG, 30000, "No metrics are recorded yet.",
             Range.at_least(0)),
 )  # fmt: skip
