@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from penstock.config import ConfigDef, ConfigType, Importance, Range
 from penstock.errors import ConfigError
+from penstock_converters.schema_id_headers import DUAL_DESERIALIZER, PREFIX_SERIALIZER
 from penstock_registry.client.factory import ClientSettings
 
 __all__ = ["check_keys", "registry_config_def"]
@@ -42,6 +43,18 @@ def registry_config_def() -> ConfigDef:
                 doc="How the subject of a topic's key schema is named.")
         .define("value.subject.name.strategy", ConfigType.CLASS, _TOPIC_STRATEGY, importance=medium,
                 doc="How the subject of a topic's value schema is named.")
+        .define("key.schema.id.serializer", ConfigType.CLASS, PREFIX_SERIALIZER, importance=medium,
+                doc="Where a key's schema is named: before the data by its id, or in a header by its GUID "
+                    "(HeaderSchemaIdSerializer).")
+        .define("value.schema.id.serializer", ConfigType.CLASS, PREFIX_SERIALIZER, importance=medium,
+                doc="Where a value's schema is named: before the data by its id, or in a header by its GUID "
+                    "(HeaderSchemaIdSerializer).")
+        .define("key.schema.id.deserializer", ConfigType.CLASS, DUAL_DESERIALIZER, importance=medium,
+                doc="Where a key's schema is looked for: in the header and else before the data, or before the data "
+                    "only (PrefixSchemaIdDeserializer).")
+        .define("value.schema.id.deserializer", ConfigType.CLASS, DUAL_DESERIALIZER, importance=medium,
+                doc="Where a value's schema is looked for: in the header and else before the data, or before the data "
+                    "only (PrefixSchemaIdDeserializer).")
         .define("schemas.cache.config", integer, 1000, importance=low, validator=Range.at_least(0),
                 doc="How many schemas this converter keeps ready for use.")
         .define("max.schemas.per.subject", integer, 1000, importance=low, validator=Range.at_least(1),
@@ -59,17 +72,13 @@ def registry_config_def() -> ConfigDef:
 #: Keys of Confluent's serializers that change what is written or read, and are not supported.
 _REFUSED: Final = {
     "use.latest.with.metadata": "metadata selection of schemas is not supported",
-    "use.schema.guid": "schema GUIDs in headers are not supported",
+    "use.schema.guid": "the schema to write with is named by use.schema.id",
     "rule.executors": "data contract rules are not run",
     "rule.actions": "data contract rules are not run",
     "enable.rule.service.loader": "data contract rules are not run",
     "propagate.schema.tags": "tag metadata is not supported",
     "context.name.strategy": "contexts are given in the subject or the registry's URL",
     "reference.subject.name.strategy": "references are registered by name",
-    "key.schema.id.serializer": "schema ids in headers are not supported; they stand before the data",
-    "value.schema.id.serializer": "schema ids in headers are not supported; they stand before the data",
-    "key.schema.id.deserializer": "schema ids in headers are not supported; they stand before the data",
-    "value.schema.id.deserializer": "schema ids in headers are not supported; they stand before the data",
     "schema.reflection": "there are no Java classes to reflect on",
     "avro.reflection.allow.null": "there are no Java classes to reflect on",
     "specific.avro.reader": "there are no generated Java classes",

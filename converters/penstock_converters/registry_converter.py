@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
 from penstock.api import Converter, Deserializer, InvalidSchemaError, SchemaReference
 from penstock.config import ConfigDef
-from penstock.data import SchemaAndValue
+from penstock.data import Header, Headers, Schema, SchemaAndValue
 from penstock.errors import ConfigError, DataError, SerializationError
 from penstock_converters.registry_config import check_keys
+from penstock_converters.schema_id_headers import SchemaIdPlaces, frame_in_header
 from penstock_converters.subject import SubjectNameStrategy, subject_name_strategy
 from penstock_registry.client import RegisteredSchema, RegistryClient, RegistryRequestError, client_for
 from penstock_registry.client.caching import SingleFlightCache
-from penstock_registry.wire import HEADER_SIZE, MAGIC, describe_payload, schema_id
+from penstock_registry.wire import (
+    GUID_FRAME_SIZE,
+    GUID_MAGIC,
+    HEADER_SIZE,
+    describe_payload,
+    frame_header,
+    frame_size,
+    guid_frame,
+    schema_guid,
+    schema_id,
+)
 
-__all__ = ["Reader", "RegistryConverter", "check_compatible", "with_note"]
+__all__ = ["Reader", "RegistryConverter", "Version", "check_compatible", "with_note"]
 
 Reader = Callable[[bytes], SchemaAndValue]
+#: The version a schema has in the topic's subject, given its record name; None if it has none there.
+Version = Callable[[str | None], int | None]
 _NULL = SchemaAndValue(None, None)
 
 
@@ -56,6 +70,8 @@ class RegistryConverter(Converter):
         self._client: RegistryClient = client_for(values["schema.registry.url"], {**configs, **given})
         # Readers are bound to (id, topic); the cache holds compiled code, so it is bounded even if set to nothing.
         self._readers = SingleFlightCache(max(1, values["schemas.cache.config"]))
+        places = SchemaIdPlaces.of(values, is_key)
+        self.writes_headers, self.reads_headers, self._header_name = places
         self._configured(values)
 
     def _configured(self, values: Mapping[str, Any]) -> None:
@@ -68,9 +84,9 @@ class RegistryConverter(Converter):
     # --- what a subclass says
 
     @abstractmethod
-    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+    def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         """A reader of payloads with the schema `found`; it raises `SerializationError` for what is no such payload.
-        `version` gives the schema's version in the topic's subject, for a schema with that record name."""
+        A payload has `start` bytes before the data, or before the message indexes."""
 
     @abstractmethod
     def _not_written(self, topic: str, cause: SerializationError) -> DataError:
@@ -87,8 +103,16 @@ class RegistryConverter(Converter):
     ) -> tuple[RegisteredSchema, bool | None]:
         """The registered schema to write data of the schema `text` with. The second is None if it is that very schema;
         otherwise whether it has to be able to read the data. Raises `SerializationError`."""
-        values, client, kind = self._values, self._client, self.schema_type
         subject = self._strategy.subject_name(topic, self._is_key, record_name)
+        found, strict = self._choose(topic, subject, text, references)
+        if self.writes_headers and found.guid is None:
+            found = self._with_guid(topic, subject, found)
+        return found, strict
+
+    def _choose(
+        self, topic: str, subject: str, text: str, references: Sequence[SchemaReference]
+    ) -> tuple[RegisteredSchema, bool | None]:
+        values, client, kind = self._values, self._client, self.schema_type
         normalize = values["normalize.schemas"]
         if values["auto.register.schemas"]:
             problem = f"Error registering {self.language} schema{self.before_text}{text}"
@@ -104,6 +128,48 @@ class RegistryConverter(Converter):
             )
         problem = f"Error retrieving {self.language} schema{self.before_text}{text}"
         return self._ask(topic, problem, lambda: client.lookup(subject, text, kind, references, normalize)), None
+
+    def _with_guid(self, topic: str, subject: str, found: RegisteredSchema) -> RegisteredSchema:
+        # Over HTTP the answer to an id brings no GUID; the one to the schema's text does.
+        problem = f"Error retrieving the GUID of {self.language} schema with id {found.id}"
+        client, kind = self._client, self.schema_type
+        again = self._ask(
+            topic, problem, lambda: client.lookup(subject, found.schema, kind, found.references, deleted=True)
+        )
+        if again.guid is None:
+            raise SerializationError(
+                f"{problem}: this registry has no GUIDs, which HeaderSchemaIdSerializer writes; take a newer registry or"
+                " PrefixSchemaIdSerializer"
+            )
+        return replace(found, guid=again.guid)
+
+    def _frame(self, found: RegisteredSchema) -> bytes:
+        """What stands before data of the schema `found`, without message indexes; `serializer_with_headers` moves it
+        into a header."""
+        return guid_frame(found.guid) if self.writes_headers and found.guid else frame_header(found.id)
+
+    def _frame_end(self, frame: bytes, end: int) -> int:
+        """Where a frame ends whose id or GUID ends at `end`: behind the message indexes, in languages that have some.
+        Raises `SerializationError`."""
+        return end
+
+    def serializer_with_headers(self, topic: str, schema: Schema | None) -> Callable[[Any, Headers], bytes | None]:
+        if not self.writes_headers:
+            return super().serializer_with_headers(topic, schema)
+        plain, name, end = self.serializer(topic, schema), self._header_name, 0
+
+        def serialize(value: Any, headers: Headers) -> bytes | None:
+            nonlocal end
+            data = plain(value)
+            if data is None:
+                return None
+            end = end or self._frame_end(data, GUID_FRAME_SIZE)
+            # A record that comes from another topic may bring that topic's; some clients read the first of two.
+            headers.remove_all(name)
+            headers.append(Header(name, None, data[:end]))
+            return data[end:]
+
+        return serialize
 
     def _ask(self, topic: str, problem: str, request: Callable[[], RegisteredSchema]) -> RegisteredSchema:
         try:
@@ -126,35 +192,65 @@ class RegistryConverter(Converter):
                 return _NULL
             read = readers.get(data[:HEADER_SIZE])
             if read is None:
-                read = self._reader(topic, bytes(data))
-                if len(readers) >= limit:
-                    readers.clear()
-                readers[bytes(data[:HEADER_SIZE])] = read
+                frame = bytes(data[: frame_size(data)])
+                read = readers.get(frame)
+                if read is None:
+                    read = self._reader(topic, bytes(data))
+                    if len(readers) >= limit:
+                        readers.clear()
+                    readers[frame] = read
             return read(data)
 
         return deserialize
 
+    def deserializer_with_headers(self, topic: str) -> Callable[[bytes | None, Headers], SchemaAndValue]:
+        if not self.reads_headers:
+            return super().deserializer_with_headers(topic)
+        plain, name = self.deserializer(topic), self._header_name
+        frames: dict[bytes, bytes] = {}
+        limit = max(1, self._values["schemas.cache.config"])
+
+        def deserialize(data: bytes | None, headers: Headers) -> SchemaAndValue:
+            header = headers.last_with_name(name)
+            if data is None or header is None or header.value is None:
+                return plain(data)
+            frame = frames.get(header.value)
+            if frame is None:
+                try:
+                    frame = frame_in_header(name, header.value, self._frame_end)
+                except SerializationError as error:
+                    raise self._not_read(topic, error) from error
+                if len(frames) >= limit:
+                    frames.clear()
+                frames[header.value] = frame
+            return plain(frame + data)
+
+        return deserialize
+
     def _reader(self, topic: str, data: bytes) -> Reader:
-        if len(data) < HEADER_SIZE or data[0] != MAGIC:
+        size = frame_size(data)
+        if len(data) < size or not size:
             error = SerializationError(f"Unknown magic byte! {describe_payload(data)}")
             raise self._not_read(topic, error) from error
-        number = schema_id(data)
-        return self._readers.get((number, topic), lambda: self._make_reader(topic, number))
+        which = schema_guid(data) if data[0] == GUID_MAGIC else schema_id(data)
+        return self._readers.get((which, topic), lambda: self._make_reader(topic, which, size))
 
-    def _make_reader(self, topic: str, number: int) -> Reader:
+    def _make_reader(self, topic: str, which: int | str, size: int) -> Reader:
         subject = None if self._strategy_needs_record else self._strategy.subject_name(topic, self._is_key, None)
+        client = self._client
+        shown = f"id {which}" if isinstance(which, int) else f"GUID {which}"
         try:
-            found = self._client.schema_by_id(number, subject)
+            found = client.schema_by_id(which, subject) if isinstance(which, int) else client.schema_by_guid(which)
             if found.schema_type != self.schema_type:
                 raise SerializationError(
-                    f"Schema id {number} is a schema of type {found.schema_type}, not {self.schema_type}"
+                    f"Schema {shown} is a schema of type {found.schema_type}, not {self.schema_type}"
                 )
-            read = self._bind_reader(found, lambda record: self._version(topic, found, record))
+            read = self._bind_reader(found, lambda record: self._version(topic, found, record), size)
         except (RegistryRequestError, SerializationError, InvalidSchemaError) as error:
-            problem = SerializationError(f"Error retrieving {self._schema_words()} for id {number}: {error}")
+            problem = SerializationError(f"Error retrieving {self._schema_words()} for {shown}: {error}")
             problem.__cause__ = error
             raise self._not_read(topic, problem) from problem
-        where = f"Error deserializing {self.language} message for id {number}"
+        where = f"Error deserializing {self.language} message for {shown}"
 
         def convert(data: bytes) -> SchemaAndValue:
             try:

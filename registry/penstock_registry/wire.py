@@ -1,4 +1,5 @@
-"""Confluent's wire format: a zero byte, the schema id in four bytes, then (Protobuf only) message indexes, then data.
+"""Confluent's wire format: a zero byte, the schema id in four bytes, then (Protobuf only) message indexes, then data;
+or a one, the schema's GUID in 16 bytes, and the same behind it.
 
 Pure functions, no registry. The errors say what a payload that is not framed looks like, because the usual cause is a
 converter that does not fit the topic.
@@ -6,23 +7,32 @@ converter that does not fit the topic.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Final
 
 from penstock.errors import SerializationError
 
 __all__ = [
+    "GUID_FRAME_SIZE",
+    "GUID_MAGIC",
     "HEADER_SIZE",
     "MAGIC",
     "decode_message_indexes",
     "describe_payload",
     "encode_message_indexes",
     "frame_header",
+    "frame_size",
+    "guid_frame",
+    "schema_guid",
     "schema_id",
 ]
 
 MAGIC: Final = 0
 HEADER_SIZE: Final = 5
+#: A frame with the schema's GUID in place of its id; what stands in a record's header is this too.
+GUID_MAGIC: Final = 1
+GUID_FRAME_SIZE: Final = 17
 _MAX_INDEXES: Final = 1024  # nesting depth of a message type; a corrupt count must not become a huge loop
 
 
@@ -31,6 +41,25 @@ def frame_header(id: int) -> bytes:  # noqa: A002 - the registry's word
     if not 0 <= id < 2**31:
         raise SerializationError(f"Schema id {id} does not fit the wire format: expected 0 to {2**31 - 1}")
     return b"\x00" + id.to_bytes(4, "big")
+
+
+def frame_size(data: bytes) -> int:
+    """How many bytes magic byte and id or GUID take; 0 if `data` begins with no magic byte."""
+    first = data[:1]
+    return HEADER_SIZE if first == b"\x00" else GUID_FRAME_SIZE if first == b"\x01" else 0
+
+
+def guid_frame(guid: str) -> bytes:
+    """Magic byte and the GUID's 16 bytes, first the most significant."""
+    try:
+        return b"\x01" + uuid.UUID(guid).bytes
+    except ValueError:
+        raise SerializationError(f"The registry gave {guid!r} as a schema's GUID: expected a UUID") from None
+
+
+def schema_guid(frame: bytes) -> str:
+    """The GUID of what `guid_frame` makes, whatever comes behind it; in small letters, with dashes."""
+    return str(uuid.UUID(bytes=bytes(frame[1:GUID_FRAME_SIZE])))
 
 
 def schema_id(data: bytes) -> int:
@@ -56,7 +85,10 @@ def describe_payload(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         if data[0] == 1:
-            return f"{first}, which looks like a frame with a schema GUID; this converter reads frames with ids only."
+            return (
+                f"{first}, which looks like a frame with a schema GUID, of which {min(len(data), GUID_FRAME_SIZE)} of"
+                f" {GUID_FRAME_SIZE} bytes are there."
+            )
         return f"{first} and is binary; ByteArrayConverter passes it on as it is."
     if text.lstrip()[:1] in ("{", "["):
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from penstock.api import Serializer
@@ -16,11 +16,10 @@ from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect, is_anything
 from penstock_converters.avro.writer import Writer, make_raw_writer, make_writer
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
+from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.avro import AvroFormat, AvroSchema
 from penstock_registry.formats.avro.compatibility import incompatibilities
-from penstock_registry.wire import HEADER_SIZE, frame_header
 
 __all__ = ["AvroConverter"]
 
@@ -105,7 +104,7 @@ class AvroConverter(RegistryConverter):
     ) -> tuple[bytes, Writer]:
         record = avro.full_name if avro.type == "record" else None
         found, strict = self._schema_to_write(topic, text, record)
-        return (frame_header(found.id), own) if strict is None else self._other(found, schema, avro, strict)
+        return (self._frame(found), own) if strict is None else self._other(found, schema, avro, strict)
 
     def _other(
         self, found: RegisteredSchema, schema: Schema | None, avro: AvroSchema, strict: bool
@@ -113,11 +112,11 @@ class AvroConverter(RegistryConverter):
         """To write with a registered schema that is not the data's own."""
         registered = self._parsed(found)
         check_compatible(found, avro.text(), incompatibilities(registered, avro) if strict else [])
-        return frame_header(found.id), self._writer(schema, registered)
+        return self._frame(found), self._writer(schema, registered)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+    def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         avro = self._parsed(found)
         nothing = avro.type == "null" or (avro.type == "union" and all(t.type == "null" for t in avro.types))
         schemaless = nothing or is_anything(avro)
@@ -127,7 +126,7 @@ class AvroConverter(RegistryConverter):
         read = make_reader(avro, schema, self._options, raw_bytes=True)
 
         def convert(data: bytes) -> SchemaAndValue:
-            value = read(data, HEADER_SIZE)
+            value = read(data, start)
             # Connect's null has no schema, whatever the Avro schema is.
             return _NULL if value is None else SchemaAndValue(schema, value)
 

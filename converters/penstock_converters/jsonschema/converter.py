@@ -19,10 +19,9 @@ from penstock_converters.jsonschema.to_connect import ToConnect
 from penstock_converters.jsonschema.to_json import schema_text
 from penstock_converters.jsonschema.writer import SchemaWriter
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
+from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.jsonschema import JsonParsedSchema, JsonSchemaFormat
-from penstock_registry.wire import HEADER_SIZE, frame_header
 
 __all__ = ["JsonSchemaConverter"]
 
@@ -108,7 +107,7 @@ class JsonSchemaConverter(RegistryConverter):
     def _bind(self, topic: str, schema: Schema, text: str) -> tuple[bytes, Callable[[Any], bytes]]:
         own = self._format.parse(text)
         found, strict = self._schema_to_write(topic, own.canonical, own.name)
-        header = frame_header(found.id)
+        header = self._frame(found)
         if strict:
             check_compatible(found, own.canonical, self._parsed(found).incompatibilities(own))
         write = compile_writer(self._writer, schema, header, b"")
@@ -118,7 +117,7 @@ class JsonSchemaConverter(RegistryConverter):
 
         def write_valid(value: Any) -> bytes:
             data = write(value)
-            validate(loads(data[HEADER_SIZE:]))
+            validate(loads(data[len(header) :]))
             return data
 
         return header, write_valid
@@ -130,7 +129,7 @@ class JsonSchemaConverter(RegistryConverter):
 
     # --- reading
 
-    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+    def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         parsed = self._parsed(found)
         validate = self._validator(parsed) if self._validates else None
         mapping = ToConnect(self._options, lambda schema, tree: SchemaReaders().default(schema, tree))
@@ -138,7 +137,7 @@ class JsonSchemaConverter(RegistryConverter):
         read = SchemaReaders().reader(schema)
 
         def convert(data: bytes) -> SchemaAndValue:
-            payload = data[HEADER_SIZE:]
+            payload = data[start:]
             try:
                 tree = loads(payload)
                 if validate is not None:

@@ -20,7 +20,7 @@ from penstock_converters.protobuf.to_connect import ToConnect
 from penstock_converters.protobuf.to_proto import ToProto, wrapper_of
 from penstock_converters.protobuf.writer import Writer, make_writer
 from penstock_converters.registry_config import registry_config_def
-from penstock_converters.registry_converter import Reader, RegistryConverter, check_compatible, with_note
+from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.protobuf import (
     Linked,
@@ -29,7 +29,7 @@ from penstock_registry.formats.protobuf import (
     known_file,
     message_indexes,
 )
-from penstock_registry.wire import decode_message_indexes, encode_message_indexes, frame_header
+from penstock_registry.wire import decode_message_indexes, encode_message_indexes
 
 __all__ = ["ProtobufConverter"]
 
@@ -145,12 +145,20 @@ class ProtobufConverter(RegistryConverter):
         references = () if self._values["skip.known.types"] else self._imports(topic, own)
         found, strict = self._schema_to_write(topic, own.canonical, record, references)
         if strict is None:
-            return _header(found, own, message), write
+            return self._header(found, own, message), write
         registered = self._parsed(found)
         if strict:
             check_compatible(found, own.canonical, registered.incompatibilities(own))
         # The registered schema's own field numbers, by the names of the fields.
-        return _header(found, registered, message), self._writer(schema, registered, message)
+        return self._header(found, registered, message), self._writer(schema, registered, message)
+
+    def _header(self, found: RegisteredSchema, parsed: ProtobufParsedSchema, message: str) -> bytes:
+        # A message that is not in the schema has no indexes, which is written as the first message's.
+        indexes = message_indexes(parsed.file, message) or [0]
+        return self._frame(found) + encode_message_indexes(indexes)
+
+    def _frame_end(self, frame: bytes, end: int) -> int:
+        return decode_message_indexes(frame, end)[1]
 
     def _imports(self, topic: str, own: ProtobufParsedSchema) -> tuple[SchemaReference, ...]:
         def register(subject: str, text: str, references: Sequence[SchemaReference]) -> RegisteredSchema:
@@ -170,13 +178,14 @@ class ProtobufConverter(RegistryConverter):
 
     # --- reading
 
-    def _bind_reader(self, found: RegisteredSchema, version: Callable[[str | None], int | None]) -> Reader:
+    def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         parsed = self._parsed(found)
         try:
             compiled = parsed.compiled()
         except InvalidSchemaError as error:
             raise SerializationError(f"The registered schema cannot be used: {error}") from error
         readers: dict[bytes, tuple[Schema, Callable[[bytes], Any]]] = {}
+        first = start + 1
 
         def bind(indexes: Sequence[int]) -> tuple[Schema, Callable[[bytes], Any]]:
             try:
@@ -188,13 +197,13 @@ class ProtobufConverter(RegistryConverter):
 
         def convert(data: bytes) -> SchemaAndValue:
             # One zero byte means the first message: nearly always.
-            end = 6 if data[5:6] == b"\x00" else decode_message_indexes(data)[1]
-            reader = readers.get(data[5:end])
+            end = first if data[start:first] == b"\x00" else decode_message_indexes(data, start)[1]
+            reader = readers.get(data[start:end])
             if reader is None:
-                reader = bind(decode_message_indexes(data)[0])
+                reader = bind(decode_message_indexes(data, start)[0])
                 if len(readers) >= _MAX_MESSAGES:
                     readers.clear()
-                readers[bytes(data[5:end])] = reader
+                readers[bytes(data[start:end])] = reader
             schema, read = reader
             return SchemaAndValue(schema, read(data[end:]))
 
@@ -222,12 +231,6 @@ def _known(name: str) -> Linked:
     file = known_file(name)
     assert file is not None
     return Linked(file)
-
-
-def _header(found: RegisteredSchema, parsed: ProtobufParsedSchema, message: str) -> bytes:
-    # A message that is not in the schema has no indexes, which is written as the first message's.
-    indexes = message_indexes(parsed.file, message) or [0]
-    return frame_header(found.id) + encode_message_indexes(indexes)
 
 
 def _schemaless(value: Any) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.api.plugin import ConnectPlugin
 from penstock.data import Headers, Schema, SchemaAndValue
@@ -29,9 +29,11 @@ class Converter(ConnectPlugin):
     again within ``errors.retry.timeout``). Any other exception fails the task.
     """
 
-    #: True if the converter reads or writes record headers (schema ids in headers). Then the worker calls the
-    #: ``*_with_headers`` methods instead; they cost a call per record.
-    uses_headers: ClassVar[bool] = False
+    #: Whether the converter puts something into the headers of records it writes, or looks at those of records it reads
+    #: (schema ids in headers). Of a class or, after `configure`, of an instance. Then the worker calls the
+    #: ``*_with_headers`` methods instead; when reading, only for records that have headers.
+    writes_headers: bool = False
+    reads_headers: bool = False
 
     def configure(self, configs: Mapping[str, Any], is_key: bool) -> None:
         """Called once, first. `configs` has the converter's own keys, prefix taken off, and ``converter.type``.
@@ -66,7 +68,8 @@ class Converter(ConnectPlugin):
         return lambda data: convert(topic, data)
 
     def serializer_with_headers(self, topic: str, schema: Schema | None) -> Callable[[Any, Headers], bytes | None]:
-        """Like `serializer`; the function may add to the record's headers, which are its own."""
+        """Like `serializer`; the function may add to the record's raw headers (values are `bytes` or None, without
+        schema; the header converter is done with them)."""
         plain = self.serializer(topic, schema)
         return lambda value, headers: plain(value)
 

@@ -23,6 +23,8 @@ __all__ = ["ConsumedRecord", "ConversionError", "Outgoing", "SinkConversion", "S
 #: topic, value, key, partition, timestamp, headers: the arguments of ``Producer.produce``.
 Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, list[tuple[str, str | bytes | None]] | None]
 Convert: TypeAlias = Callable[[Any], Outgoing | None]
+WriteWithHeaders: TypeAlias = Callable[[Any, Headers], bytes | None]
+ReadWithHeaders: TypeAlias = Callable[[bytes | None, Headers], SchemaAndValue]
 
 _MAX_BOUND: Final = 1000
 _ANY_PARTITION: Final = -1
@@ -79,7 +81,7 @@ class SourceConversion:
 
     def _bind(self, shape: Shape, new_topic: Callable[[str], None]) -> Convert:
         bound = self._chain.bind(shape)
-        if self._by.key.uses_headers or self._by.value.uses_headers:
+        if self._by.key.writes_headers or self._by.value.writes_headers:
             return self._with_headers(bound.apply, new_topic)
         if bound.shape is None:
             return self._by_record(bound.apply, new_topic)
@@ -161,24 +163,29 @@ class SourceConversion:
 
     def _with_headers(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
         """For converters that put something into the headers (schema ids)."""
+        bound: dict[Shape, tuple[WriteWithHeaders, WriteWithHeaders]] = {}
 
         def convert(record: Any) -> Outgoing | None:
             if apply is not None:
                 record = apply(record)
                 if record is None:
                     return None
-            topic, headers = record.topic, Headers(record.headers)
+            shape = Shape(record.topic, record.key_schema, record.value_schema)
+            topic = shape.topic
             self._announce(topic, new_topic)
+            to_key, to_value = bound.get(shape) or self._bind_with_headers(shape, bound)
+            raw = self._headers(topic, record.headers) if record.headers else ()
+            headers = Headers(Header(name, None, data) for name, data in raw)
             try:
-                key = self._by.key.serializer_with_headers(topic, record.key_schema)(record.key, headers)
+                key = to_key(record.key, headers)
             except Exception as error:
                 raise ConversionError(*self._key_error) from error
             try:
-                value = self._by.value.serializer_with_headers(topic, record.value_schema)(record.value, headers)
+                value = to_value(record.value, headers)
             except Exception as error:
                 raise ConversionError(*self._value_error) from error
             partition = record.partition
-            sent = self._headers(topic, headers) if headers else None
+            sent = [(h.key, h.value) for h in headers] or None
             return (
                 topic,
                 value,
@@ -189,6 +196,22 @@ class SourceConversion:
             )
 
         return convert
+
+    def _bind_with_headers(
+        self, shape: Shape, bound: dict[Shape, tuple[WriteWithHeaders, WriteWithHeaders]]
+    ) -> tuple[WriteWithHeaders, WriteWithHeaders]:
+        if len(bound) >= _MAX_BOUND:
+            bound.clear()
+        try:
+            key = self._by.key.serializer_with_headers(shape.topic, shape.key_schema)
+        except Exception as error:
+            raise ConversionError(*self._key_error) from error
+        try:
+            value = self._by.value.serializer_with_headers(shape.topic, shape.value_schema)
+        except Exception as error:
+            raise ConversionError(*self._value_error) from error
+        bound[shape] = (key, value)
+        return key, value
 
     def _headers(self, topic: str, headers: Headers) -> list[tuple[str, str | bytes | None]]:
         convert = self._by.header.from_connect_header
@@ -221,9 +244,10 @@ class SinkConversion:
         self._chain = chain
         self._by = converters
         self._deserializers: dict[str, tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]] = {}
+        self._headers_readers: dict[str, tuple[ReadWithHeaders, ReadWithHeaders]] = {}
         self._key_error = ErrorStage.KEY_CONVERTER, converters.key_class
         self._value_error = ErrorStage.VALUE_CONVERTER, converters.value_class
-        self._with_headers = converters.key.uses_headers or converters.value.uses_headers
+        self._with_headers = converters.key.reads_headers or converters.value.reads_headers
         self._topic = ""
         self._key_schema: Any = None
         self._value_schema: Any = None
@@ -242,8 +266,8 @@ class SinkConversion:
         if known is None:
             known = self._deserializers[topic] = self._deserializers_for(topic)
         headers: Any = message.headers()
-        if self._with_headers:
-            key, value = self._convert_with_headers(topic, message, headers or [])
+        if self._with_headers and headers:
+            key, value = self._convert_with_headers(topic, message, headers)
         else:
             try:
                 key = known[0](message.key())
@@ -298,12 +322,25 @@ class SinkConversion:
         self, topic: str, message: Message, raw: list[Any]
     ) -> tuple[SchemaAndValue, SchemaAndValue]:
         headers = Headers(Header(k, None, v) for k, v in raw)
+        known = self._headers_readers.get(topic)
+        if known is None:
+            known = self._headers_readers[topic] = self._bind_with_headers(topic)
         try:
-            key = self._by.key.deserializer_with_headers(topic)(message.key(), headers)
+            key = known[0](message.key(), headers)
         except Exception as error:
             raise ConversionError(*self._key_error) from error
         try:
-            return key, self._by.value.deserializer_with_headers(topic)(message.value(), headers)
+            return key, known[1](message.value(), headers)
+        except Exception as error:
+            raise ConversionError(*self._value_error) from error
+
+    def _bind_with_headers(self, topic: str) -> tuple[ReadWithHeaders, ReadWithHeaders]:
+        try:
+            key = self._by.key.deserializer_with_headers(topic)
+        except Exception as error:
+            raise ConversionError(*self._key_error) from error
+        try:
+            return key, self._by.value.deserializer_with_headers(topic)
         except Exception as error:
             raise ConversionError(*self._value_error) from error
 

@@ -73,7 +73,7 @@ class SingleFlightCache:
 
 
 class CachingClient(RegistryClient):
-    """Caches registrations, lookups, ids and versions of another client; `latest` is always asked anew."""
+    """Caches registrations, lookups, ids, GUIDs and versions of another client; `latest` is always asked anew."""
 
     def __init__(self, inner: RegistryClient, capacity: int = 1000) -> None:
         self.inner = inner
@@ -110,6 +110,9 @@ class CachingClient(RegistryClient):
 
     def schema_by_id(self, id: int, subject: str | None = None) -> RegisteredSchema:  # noqa: A002 - the registry's word
         return self._cache.get(("id", id, subject), lambda: self.inner.schema_by_id(id, subject))
+
+    def schema_by_guid(self, guid: str) -> RegisteredSchema:
+        return self._cache.get(("guid", guid), lambda: self.inner.schema_by_guid(guid))
 
     def latest(self, subject: str) -> RegisteredSchema:
         return self.inner.latest(subject)

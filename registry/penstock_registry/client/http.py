@@ -94,6 +94,10 @@ class HttpClient(RegistryClient):
         found = self._ask(f"fetching schema id {id}", lambda: self._client.get_schema(id, subject_name=subject))
         return RegisteredSchema(id, found.schema_str or "", found.schema_type or "AVRO", _references(found))
 
+    def schema_by_guid(self, guid: str) -> RegisteredSchema:
+        found = self._ask(f"fetching schema guid {guid}", lambda: self._client.get_schema_by_guid(guid))
+        return RegisteredSchema(-1, found.schema_str or "", found.schema_type or "AVRO", _references(found), guid=guid)
+
     def latest(self, subject: str) -> RegisteredSchema:
         # Its cache of latest versions has no age limit by default; a converter decides itself when to ask again.
         self._client.clear_latest_caches()  # type: ignore[no-untyped-call]  # a library without full types

@@ -14,7 +14,8 @@ __all__ = ["RegisteredSchema", "RegistryClient", "RegistryRequestError"]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSchema:
-    """A schema as a registry knows it. `subject` and `version` are None where the request does not tell them."""
+    """A schema as a registry knows it. `subject`, `version` and `guid` are None where the answer does not tell them;
+    `id` is -1 of a schema that was asked for by GUID, which has an id of its own in each context."""
 
     id: int
     schema: str
@@ -77,6 +78,10 @@ class RegistryClient(ABC):
     @abstractmethod
     def schema_by_id(self, id: int, subject: str | None = None) -> RegisteredSchema:  # noqa: A002 - the registry's word
         """The schema of an id; `subject` says in which context to look."""
+
+    @abstractmethod
+    def schema_by_guid(self, guid: str) -> RegisteredSchema:
+        """The schema of a GUID (in small letters, with dashes), in whatever context it stands."""
 
     @abstractmethod
     def latest(self, subject: str) -> RegisteredSchema:

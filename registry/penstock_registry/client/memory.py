@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from penstock.api import SchemaReference
 from penstock_registry.client.interface import RegisteredSchema, RegistryClient, RegistryRequestError
+from penstock_registry.guid import content_guid
 
 __all__ = ["MemoryClient", "drop_mock", "mock_client"]
 
@@ -25,6 +26,7 @@ class MemoryClient(RegistryClient):
         self._normalizer = normalizer
         self._ids: dict[_Key, int] = {}
         self._by_id: dict[int, _Key] = {}
+        self._by_guid: dict[str, _Key] = {}
         self._subjects: dict[str, list[int]] = {}
         #: How many requests there were, by method: for tests of caches.
         self.requests: dict[str, int] = {}
@@ -45,6 +47,7 @@ class MemoryClient(RegistryClient):
                 id = len(self._ids) + 1  # noqa: A001 - the registry's word
                 self._ids[key] = id
                 self._by_id[id] = key
+                self._by_guid.setdefault(_guid(key), key)
             versions = self._subjects.setdefault(subject, [])
             if id not in versions:
                 versions.append(id)
@@ -77,8 +80,15 @@ class MemoryClient(RegistryClient):
             if key is None:
                 # what the JVM's mock answers, whatever the subject
                 raise RegistryRequestError("Subject Not Found", 40401)
-            text, schema_type, references = key
-            return RegisteredSchema(id, text, schema_type, references)
+            return RegisteredSchema(id, *key, guid=_guid(key))
+
+    def schema_by_guid(self, guid: str) -> RegisteredSchema:
+        with self._lock:
+            self._count("schema_by_guid")
+            key = self._by_guid.get(guid)
+            if key is None:
+                raise RegistryRequestError(f"Schema {guid} not found", 40403)
+            return RegisteredSchema(-1, *key, guid=guid)
 
     def latest(self, subject: str) -> RegisteredSchema:
         with self._lock:
@@ -105,8 +115,8 @@ class MemoryClient(RegistryClient):
 
     def _registered(self, subject: str, version: int) -> RegisteredSchema:
         id = self._subjects[subject][version - 1]  # noqa: A001 - the registry's word
-        text, schema_type, references = self._by_id[id]
-        return RegisteredSchema(id, text, schema_type, references, subject, version)
+        key = self._by_id[id]
+        return RegisteredSchema(id, *key, subject, version, _guid(key))
 
     def _key(self, schema: str, schema_type: str, references: Sequence[SchemaReference], normalize: bool) -> _Key:
         if normalize and self._normalizer is not None:
@@ -115,6 +125,11 @@ class MemoryClient(RegistryClient):
 
     def _count(self, method: str) -> None:
         self.requests[method] = self.requests.get(method, 0) + 1
+
+
+def _guid(key: _Key) -> str:
+    text, _, references = key
+    return content_guid(text, references)
 
 
 _mocks: dict[str, MemoryClient] = {}

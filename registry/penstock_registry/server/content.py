@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from penstock.api.registry import SchemaReference
+from penstock_registry.guid import RULE_LISTS, content_digest
 from penstock_registry.store.records import Value
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
 VERSION_PROPERTY = "confluent:version"
 #: The one with the names of fields that no schema of the subject may have, commas between.
 RESERVED_PROPERTY = "confluent:reserved"
-
-_RULE_LISTS = ("migrationRules", "domainRules", "encodingRules")
 
 
 class Identity(NamedTuple):
@@ -113,49 +111,6 @@ def references_json(references: Iterable[SchemaReference]) -> list[dict[str, Any
     return [{"name": r.name, "subject": r.subject, "version": r.version} for r in references]
 
 
-def content_digest(
-    text: str,
-    references: Sequence[SchemaReference] = (),
-    metadata: Mapping[str, Any] | None = None,
-    rule_set: Mapping[str, Any] | None = None,
-) -> bytes:
-    """MD5 over text, references, metadata and rules in Confluent's order (``Schema.updateHash``); the GUID is this."""
-    digest = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False)
-    for reference in references:
-        _update(digest, reference.name, reference.subject)
-        if reference.version is not None:
-            digest.update(int(reference.version).to_bytes(4, "big", signed=True))
-    if metadata is not None:
-        digest.update(b"\x01")
-        for key, tags in (metadata.get("tags") or {}).items():
-            _update(digest, key, *tags)
-        for key, text_value in (metadata.get("properties") or {}).items():
-            _update(digest, key, text_value)
-        _update(digest, *(metadata.get("sensitive") or ()))
-    if rule_set is not None:
-        digest.update(b"\x01")
-        for name in _RULE_LISTS:
-            for rule in rule_set.get(name) or ():
-                _update_rule(digest, rule)
-    return digest.digest()
-
-
-def _update(digest: Any, *texts: str | None) -> None:
-    for text in texts:
-        if text is not None:
-            digest.update(text.encode("utf-8", "surrogatepass"))
-
-
-def _update_rule(digest: Any, rule: Mapping[str, Any]) -> None:
-    _update(digest, *(rule.get(name) for name in ("name", "doc", "kind", "mode", "type")))
-    _update(digest, *(rule.get("tags") or ()))
-    for key, text in (rule.get("params") or {}).items():
-        _update(digest, key, text)
-    _update(digest, *(rule.get(name) for name in ("expr", "onSuccess", "onFailure")))
-    if rule.get("disabled"):
-        digest.update(b"\x01")
-
-
 def sorted_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Metadata in the one order it is stored, hashed and shown in; members without a value are left out."""
     if metadata is None:
@@ -193,7 +148,7 @@ def merge_rule_sets(base: Mapping[str, Any] | None, over: Mapping[str, Any] | No
         chosen = over if base is None else base
         return None if chosen is None else dict(chosen)
     result: dict[str, Any] = {**base, **over}
-    for name in _RULE_LISTS:
+    for name in RULE_LISTS:
         if base.get(name) is None and over.get(name) is None:
             continue
         replaced = {rule.get("name") for rule in over.get(name) or ()}

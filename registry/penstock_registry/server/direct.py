@@ -79,6 +79,16 @@ class DirectClient(RegistryClient):
 
         return _ask(find)
 
+    def schema_by_guid(self, guid: str) -> RegisteredSchema:
+        def find() -> RegisteredSchema:
+            found = self._registry.by_guid(guid)
+            if found is None:
+                raise schema_not_found(guid)
+            content = found.content
+            return RegisteredSchema(-1, content.text, content.schema_type, content.references, guid=guid)
+
+        return _ask(find)
+
     def latest(self, subject: str) -> RegisteredSchema:
         return self.version(subject, LATEST)
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaReference
+from penstock_registry.guid import content_digest
 from penstock_registry.server.catalog import Catalog
-from penstock_registry.server.content import Identity, SchemaContent, StoredSchema, content_digest
+from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
 from penstock_registry.server.errors import RegistryError, invalid_schema, schema_too_deep, schema_too_large
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest

@@ -203,7 +203,7 @@ def test_the_number_of_schemas_kept_is_bounded(registry: MemoryClient) -> None:
         ("rule.executors", "encrypt"),
         ("rule.executors.encrypt.class", "x"),
         ("context.name.strategy", "x"),
-        ("value.schema.id.serializer", "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"),
+        ("use.schema.guid", "89791762-2336-186f-7438-1b1df2c8b0a4"),
         ("specific.avro.reader", "true"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from penstock_registry.server.content import content_digest, merge_metadata, merge_rule_sets, sorted_metadata
+from penstock_registry.guid import content_digest
+from penstock_registry.server.content import merge_metadata, merge_rule_sets, sorted_metadata
 from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.http.media import answer_type, body_problem
