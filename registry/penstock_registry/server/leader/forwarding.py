@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
@@ -27,6 +28,13 @@ _TIMEOUT: Final = 60.0
 _CATCH_UP_SECONDS: Final = 5.0
 #: How long a write waits for a leader while the group agrees on one.
 _LEADERLESS_SECONDS: Final = 10.0
+
+
+_ASK_AGAIN_SECONDS: Final = 0.1
+
+
+class _NotSentError(Exception):
+    """No connection to the leader: the request never left."""
 
 
 class Reply(NamedTuple):
@@ -53,15 +61,25 @@ class Forwarder:
         passed on again.
         """
         given = list(headers)
-        self.election.await_leader(_LEADERLESS_SECONDS)
-        if self.election.leads:
-            return None
-        leader = self.election.leader
-        if leader is None:
-            raise unknown_leader(self.election.problem or "it changed")
-        if any(name.lower() == FORWARDED for name, _ in given):
-            raise unknown_leader(f"the request came from another registry, and not this one leads but {leader.url}")
-        reply = self._ask(leader, method, target, given, body)
+        deadline = time.monotonic() + _LEADERLESS_SECONDS
+        while True:
+            self.election.await_leader(_LEADERLESS_SECONDS)
+            if self.election.leads:
+                return None
+            leader = self.election.leader
+            if leader is None:
+                raise unknown_leader(self.election.problem or "it changed")
+            if any(name.lower() == FORWARDED for name, _ in given):
+                raise unknown_leader(f"the request came from another registry, and not this one leads but {leader.url}")
+            try:
+                reply = self._ask(leader, method, target, given, body)
+                break
+            except _NotSentError as error:
+                # A leader that stops closes its port before the group has named another: nothing was sent, so the
+                # next leader may be asked without any risk of doing it twice.
+                if time.monotonic() >= deadline:
+                    raise forwarding_failed(leader.url, str(error)) from error
+                time.sleep(_ASK_AGAIN_SECONDS)
         if reply.status < 300:
             # Who asks here next is to see what was done.
             self._catch_up()
@@ -84,6 +102,11 @@ class Forwarder:
             connection = http.client.HTTPSConnection(leader.host, leader.port, timeout=_TIMEOUT, context=self._tls)
         else:
             connection = http.client.HTTPConnection(leader.host, leader.port, timeout=_TIMEOUT)
+        try:
+            connection.connect()
+        except OSError as error:
+            connection.close()
+            raise _NotSentError(str(error) or type(error).__name__) from error
         try:
             connection.putrequest(method, target, skip_accept_encoding=True)
             for name, value in headers:
