@@ -47,6 +47,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
+            # Sessions of seconds against a machine that may stall for as long: a second failure counts.
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if not config.getoption("--soak"):
         deselected = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=deselected)
