@@ -219,6 +219,19 @@ def test_a_listener_that_takes_its_time_keeps_its_place_in_the_group(kafka: str,
         assert not first.lost
 
 
+def test_a_member_whose_thread_fails_says_that_its_work_is_lost(
+    kafka: str, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with members(kafka, group, "a") as ((one, first),):
+        eventually(lambda: agree([first], ["a"]), "in")
+
+        def broken() -> None:
+            raise RuntimeError("a fault in the client")
+
+        monkeypatch.setattr(one, "_round", broken)
+        eventually(lambda: any("a fault in the client" in reason for reason in first.lost), "told")
+
+
 def test_a_member_that_leaves_while_others_are_awaited_is_out(kafka: str, group: str) -> None:
     with members(kafka, group, "a", "b") as ((one, first), (_, second)):
         eventually(lambda: agree([first, second], ["a", "b"]), "both in")

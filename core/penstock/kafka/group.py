@@ -169,8 +169,11 @@ class GroupMember:
                 client = self._connect()
             while not self._stopped():
                 self._round()
-        except Exception:
+        except Exception as error:
             _log.exception("Group %s: the member's thread ended", self.group_id)
+            # Nobody heartbeats any more: the group gives the work away, so it must not go on here.
+            reason = f"the member's thread ended: {error!r}"
+            self._tell(lambda: self._listener.on_lost(reason))
         finally:
             self._close(client)
 
