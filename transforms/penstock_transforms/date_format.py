@@ -10,34 +10,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from penstock.errors import ConfigError
 from penstock_transforms.calendar_days import civil_from_day, day_of_year, week_of_year, weekday
+from penstock_transforms.date_parser import DateParser
+from penstock_transforms.date_pattern import AM_PM, ERAS, MONTHS, WEEKDAYS, Element, compile_pattern
 
-__all__ = ["AM_PM", "ERAS", "MONTHS", "WEEKDAYS", "DateFormat", "Element"]
+__all__ = ["DateFormat"]
 
-MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-#: From Sunday on.
-WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-ERAS: Final = ("BC", "AD")
-AM_PM: Final = ("AM", "PM")
-_LETTERS: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _MILLIS_PER_DAY: Final = 86_400_000
 _RESOLUTION: Final = {
     "S": 1, "s": 1000, "m": 60_000, "H": 3_600_000, "k": 3_600_000, "K": 3_600_000, "h": 3_600_000, "a": 43_200_000,
 }  # fmt: skip
-
-
-class Element(NamedTuple):
-    """A run of one pattern letter, or (with `letter` empty) text that stands for itself."""
-
-    letter: str
-    width: int
-    text: str = ""
 
 
 class DateFormat:
@@ -45,10 +29,8 @@ class DateFormat:
 
     def __init__(self, pattern: str, now: dt.datetime | None = None) -> None:
         """`now` decides which century a two-digit year is put into: 80 years back to 20 years ahead."""
-        from penstock_transforms.date_parser import DateParser  # it needs this module's names
-
         self.pattern = pattern
-        self.elements = tuple(_compile(pattern))
+        self.elements = tuple(compile_pattern(pattern))
         #: The pattern shows nothing finer than this many milliseconds.
         self.resolution: int = min((_RESOLUTION.get(e.letter, _MILLIS_PER_DAY) for e in self.elements), default=1)
         self._formatters = [_formatter(e) for e in self.elements]
@@ -84,52 +66,6 @@ class _Moment:
     @property
     def hour(self) -> int:
         return self.rest // 3_600_000
-
-
-def _compile(pattern: str) -> list[Element]:
-    elements: list[Element] = []
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "'":
-            text, at = _quoted(pattern, at)
-        elif char.isascii() and char.isalpha():
-            end = at
-            while pattern[end : end + 1] == char:
-                end += 1
-            elements.append(_element(char, end - at))
-            at = end
-            continue
-        else:
-            text, at = char, at + 1
-        if elements and not elements[-1].letter:
-            text = elements.pop().text + text
-        elements.append(Element("", 0, text))
-    return elements
-
-
-def _element(letter: str, count: int) -> Element:
-    if letter not in _LETTERS:
-        raise ConfigError(f"Illegal pattern character '{letter}'")
-    if letter == "X" and count > 3:
-        raise ConfigError(f"invalid ISO 8601 format: length={count}")
-    return Element(letter, count)
-
-
-def _quoted(pattern: str, opening: int) -> tuple[str, int]:
-    if pattern[opening + 1 : opening + 2] == "'":
-        return "'", opening + 2
-    text = ""
-    at = opening + 1
-    while True:
-        end = pattern.find("'", at)
-        if end < 0:
-            raise ConfigError("Unterminated quote")
-        text += pattern[at:end]
-        if pattern[end + 1 : end + 2] != "'":
-            return text, end + 1
-        text += "'"
-        at = end + 2
 
 
 #: Letters of plain patterns, in the order in which `_plain_format` works them out.

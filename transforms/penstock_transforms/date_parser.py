@@ -10,13 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from penstock.data.conversion import wrap
 from penstock_transforms.calendar_days import civil_from_day, day_from_civil, weekday
-
-if TYPE_CHECKING:
-    from penstock_transforms.date_format import Element
+from penstock_transforms.date_pattern import AM_PM, ERAS, MONTHS, WEEKDAYS, Element
 
 __all__ = ["DateParser"]
 
@@ -181,8 +179,6 @@ def _is_number(element: Element) -> bool:
 
 
 def _names(letter: str, width: int) -> tuple[str, ...]:
-    from penstock_transforms.date_format import AM_PM, ERAS, MONTHS, WEEKDAYS  # date_format needs this module
-
     if letter in "ML" and width > 2:
         return MONTHS
     return {"G": ERAS, "a": AM_PM, "E": WEEKDAYS}.get(letter, ())
