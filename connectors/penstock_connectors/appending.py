@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 
+from penstock.api import SinkConnector, TopicPartition
 from penstock.errors import ConnectError
 
-__all__ = ["AppendedFile"]
+__all__ = ["AppendedFile", "AppendingSinkConnector"]
 
 log = logging.getLogger(__name__)
 
@@ -56,3 +58,21 @@ class AppendedFile:
         if not self._closed:
             self._closed = True
             os.close(self._descriptor)
+
+
+class AppendingSinkConnector(SinkConnector):
+    """What the sinks into a file have in common: every task appends to the same file, each batch in one write."""
+
+    def start(self, props: Mapping[str, str]) -> None:
+        self._props = dict(props)
+        self.config_def().parse(props)
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        return [dict(self._props) for _ in range(max_tasks)]
+
+    def stop(self) -> None:
+        """Nothing was taken."""
+
+    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
+        """The tasks keep no state of their own: any offsets will do."""
+        return True

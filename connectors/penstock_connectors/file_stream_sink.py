@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from penstock import KAFKA_VERSION
-from penstock.api import SinkConnector, SinkTask, TopicPartition
+from penstock.api import SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import Schema, SinkRecord
-from penstock_connectors.appending import AppendedFile
+from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
 from penstock_connectors.java_text import printer
 
 __all__ = ["FileStreamSinkConnector", "FileStreamSinkTask"]
@@ -33,8 +33,8 @@ CONFIG_DEF: Final = ConfigDef().define(
 )
 
 
-class FileStreamSinkConnector(SinkConnector):
-    """Every task appends to the same file, each batch in one write."""
+class FileStreamSinkConnector(AppendingSinkConnector):
+    """Kafka's connector of this name."""
 
     version = KAFKA_VERSION
 
@@ -42,23 +42,9 @@ class FileStreamSinkConnector(SinkConnector):
     def config_def(cls) -> ConfigDef:
         return CONFIG_DEF
 
-    def start(self, props: Mapping[str, str]) -> None:
-        self._props = dict(props)
-        CONFIG_DEF.parse(props)
-
     @property
     def task_class(self) -> type[FileStreamSinkTask]:
         return FileStreamSinkTask
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        return [dict(self._props) for _ in range(max_tasks)]
-
-    def stop(self) -> None:
-        """Nothing was taken."""
-
-    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
-        """The task keeps no state of its own: any offsets will do."""
-        return True
 
 
 class FileStreamSinkTask(SinkTask):

@@ -14,12 +14,12 @@ from typing import Any, Final
 import orjson
 
 from penstock import __version__
-from penstock.api import SinkConnector, SinkTask, TopicPartition
+from penstock.api import SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidString
 from penstock.data import Float32, Schema, SinkRecord, Type
 from penstock.data.javatext import float_text
 from penstock.errors import DataError
-from penstock_connectors.appending import AppendedFile
+from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
 
 __all__ = ["JsonLinesSink", "JsonLinesSinkTask"]
 
@@ -38,8 +38,8 @@ CONFIG_DEF: Final = (
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
-class JsonLinesSink(SinkConnector):
-    """Every task appends to the same file, each batch in one write."""
+class JsonLinesSink(AppendingSinkConnector):
+    """Every task appends to the same file."""
 
     version = __version__
 
@@ -47,23 +47,9 @@ class JsonLinesSink(SinkConnector):
     def config_def(cls) -> ConfigDef:
         return CONFIG_DEF
 
-    def start(self, props: Mapping[str, str]) -> None:
-        self._props = dict(props)
-        CONFIG_DEF.parse(props)
-
     @property
     def task_class(self) -> type[SinkTask]:
         return JsonLinesSinkTask
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        return [dict(self._props) for _ in range(max_tasks)]
-
-    def stop(self) -> None:
-        """Nothing was taken."""
-
-    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
-        """The task keeps no state of its own: any offsets will do."""
-        return True
 
 
 class JsonLinesSinkTask(SinkTask):
