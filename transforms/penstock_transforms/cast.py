@@ -8,6 +8,7 @@ from typing import Any
 from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator
 from penstock.data import Schema, SchemaBuilder, Type
+from penstock.data.javahash import in_java_order
 from penstock.errors import ConfigError, DataError
 from penstock_transforms.blame import at_field
 from penstock_transforms.cast_values import CastsByType, Convert, caster, caster_without_schema, check_target
@@ -135,16 +136,26 @@ def _bind_struct(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema |
             builder.field(field.name, field.schema)
             continue
         try:
-            convert = caster(field.schema, target)
             builder.field(field.name, _cast_schema(field.schema, target, metadata=False))
         except DataError as error:
             at_field(error, field.name)
             raise
+        try:
+            convert = caster(field.schema, target)
+        except DataError as error:
+            convert = _refusing(error.message)  # a null can be cast from any type
         if convert is not None:
             casts.append((field.name, convert))
     if schema.optional:
         builder.optional()
     return builder.build(), _casting(casts) if casts else None
+
+
+def _refusing(message: str) -> Convert:
+    def refuse(_: Any) -> Any:
+        raise DataError(message)
+
+    return refuse
 
 
 def _casting(casts: list[tuple[str, Convert]]) -> Edit:
@@ -186,7 +197,8 @@ def _casting_two(name1: str, convert1: Convert, name2: str, convert2: Convert) -
 
 
 def _bind_map(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | None, Edit | None]:
-    casts = [(name, CastsByType(target)) for name, target in work.items()]
+    # Which of several bad fields is complained of is up to the order of Kafka's HashMap.
+    casts = [(name, CastsByType(target)) for name, target in in_java_order(work)]
 
     def cast(value: dict[str, Any]) -> None:
         name = ""

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from penstock.data.calendar_days import civil_from_day, day_from_civil, weekday
 from penstock.data.conversion import wrap
-from penstock_transforms.calendar_days import civil_from_day, day_from_civil, weekday
 from penstock_transforms.date_pattern import AM_PM, ERAS, MONTHS, WEEKDAYS, Element
 
 __all__ = ["DateParser"]

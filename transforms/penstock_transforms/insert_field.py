@@ -181,8 +181,8 @@ def _with_facts(
     partition, offset, timestamp = (s in sources for s in ("partition.field", "offset.field", "timestamp.field"))
 
     def run(record: Any) -> Any:
-        if getattr(record, part) is None:
-            return record
+        if not isinstance(getattr(record, part), dict):
+            return apply(record)  # null, or the wrong type: that is complained of first
         if partition:
             value = record.partition
             facts["partition.field"] = Int32(value) if schemaless and value is not None else value

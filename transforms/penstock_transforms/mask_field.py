@@ -11,6 +11,7 @@ from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidList
 from penstock.data import BigInteger, FarDate, Float32, Int8, Int16, Int32, Schema, Struct, Type, java_class_name
 from penstock.data.conversion import decimal_to_long, java_decimal, wrap
+from penstock.data.javahash import in_java_order
 from penstock.data.javatext import to_float32
 from penstock.data.logical import EPOCH, LOGICAL_NAMES
 from penstock.errors import DataError
@@ -114,7 +115,8 @@ class MaskField(OperatingTransform):
 
     def _local(self, schema: Schema | None, names: list[str]) -> tuple[Schema | None, Edit | None]:
         if schema is None:
-            masks = [(name, self._mask(None)) for name in names]
+            # Which of several bad fields is complained of is up to the order of Kafka's HashSet.
+            masks = [(name, self._mask(None)) for name, _ in in_java_order(dict.fromkeys(names))]
         else:
             masks = [(f.name, self._mask(f.schema)) for f in schema.fields if f.name in names]
         schemaless = schema is None

@@ -182,22 +182,31 @@ def _bind_map(schema: Schema | None, work: _Work) -> tuple[Schema | None, Edit |
             for name in [n for n in value if n not in include]:
                 del value[name]
         if renames:
-            # All out before any goes in: renames may swap names.
-            moved = [(new, value.pop(old)) for old, new in renames if old in value]
-            value.update(moved)
+            _rename_all(value, work.renames)
 
     return None, replace
 
 
 def _moving(renames: Iterable[tuple[str, str]]) -> Edit:
     """Renames that do not touch each other's names."""
+    all_of_them = dict(renames)
 
     def move(value: dict[str, Any]) -> None:
         for old, new in renames:
             if old in value:
+                if new in value:
+                    _rename_all(value, all_of_them)
+                    return
                 value[new] = value.pop(old)
 
     return move
+
+
+def _rename_all(value: dict[str, Any], renames: Mapping[str, str]) -> None:
+    """All at once, since renames may swap names. Where two entries get one name, the later entry of the map stays."""
+    entries = [(renames.get(name, name), item) for name, item in value.items()]
+    value.clear()
+    value.update(entries)
 
 
 class ReplaceFieldKey(ReplaceField):

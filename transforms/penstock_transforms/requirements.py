@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.data import Schema, SinkRecord, SourceRecord, java_class_name
+from penstock.data import Schema, SinkRecord, SourceRecord, Type, java_class_name
 from penstock.errors import DataError
 
 __all__ = [
@@ -40,7 +40,7 @@ def require_map_or_null(value: Any, purpose: str) -> dict[str, Any] | None:
 
 
 def require_struct_or_null(value: Any, purpose: str, schema: Schema) -> dict[str, Any] | None:
-    if value is None or isinstance(value, dict):
+    if value is None or (isinstance(value, dict) and schema.type is Type.STRUCT):
         return value
     raise not_a_struct(purpose, value, schema)
 

@@ -157,11 +157,10 @@ class TimestampConverter(OperatingTransform):
         if field is None:
             return builder.build(), None
         try:
-            convert = self._converter(field.schema)
+            return builder.build(), _converting(name, self._converter(field.schema), always=False)
         except ConnectError as error:
-            at_field(error, name)
-            raise
-        return builder.build(), _converting(name, convert, always=False)
+            # A record that is null as a whole still goes through, under the new schema.
+            return builder.build(), _converting(name, _refusing(error), always=True)
 
     def _converter(self, schema: Schema | None) -> Callable[[Any], Any]:
         """From a value of `schema` to one of the target, null to null."""
@@ -181,6 +180,15 @@ class TimestampConverter(OperatingTransform):
 
 def _null_or(read: Callable[[Any], int], write: Callable[[int], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else write(read(value))
+
+
+def _refusing(error: ConnectError) -> Callable[[Any], Any]:
+    kind, message = type(error), error.message
+
+    def refuse(_: Any) -> Any:
+        raise kind(message)
+
+    return refuse
 
 
 def _converting(name: str, convert: Callable[[Any], Any], always: bool) -> Edit:

@@ -9,6 +9,7 @@ from typing import Any
 from penstock.data import (
     Struct,
 )
+from penstock.data.javahash import in_java_order
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro.anything import write_anything
 from penstock_converters.avro.plan import (
@@ -35,7 +36,6 @@ from penstock_converters.avro.scalars import (
     wrong_type,
 )
 from penstock_converters.avro.varint import long_bytes
-from penstock_converters.javahash import in_java_order
 from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["constant_bytes", "general_writer"]

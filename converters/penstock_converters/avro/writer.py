@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Struct, Type
+from penstock.data.javahash import in_java_order
 from penstock.data.logical import (
     DATE_NAME,
     EPOCH,
@@ -37,7 +38,6 @@ from penstock_converters.avro.plan import (
     UnionPlan,
 )
 from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes, read_long
-from penstock_converters.javahash import in_java_order
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
 

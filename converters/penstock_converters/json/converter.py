@@ -49,8 +49,9 @@ class JsonConverter(ConverterAndHeaderConverter):
         #: By the schema's JSON; a reader and the schema it is for.
         self._by_json: BoundedCache[bytes, tuple[Schema, Reader]] = BoundedCache(options.cache_size)
         self._fixed: tuple[Schema, Reader] | None = None
-        if options.schema_content is not None and options.schemas_enable:
-            self._fixed = self._configured_schema(options.schema_content)
+        if options.schema_content is not None:
+            fixed = self._configured_schema(options.schema_content)  # refused where it is none, even if not used
+            self._fixed = fixed if options.schemas_enable else None
 
     def _configured_schema(self, content: str) -> tuple[Schema, Reader] | None:
         try:

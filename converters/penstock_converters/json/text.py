@@ -153,13 +153,18 @@ def exact_loads(data: bytes) -> Any:
         tree, end = _DECODER.raw_decode(text, start)
         after = text[end : end + 1]
         number = isinstance(tree, int | Decimal) and not isinstance(tree, bool)
-        if (number and after.strip(_BLANK)) or ((tree is None or isinstance(tree, bool)) and after.isidentifier()):
+        if (number and after.strip(_BLANK)) or ((tree is None or isinstance(tree, bool)) and _goes_on(after)):
             raise ValueError(f"Unrecognized token, met {after!r}: char {end}")
         return tree
     except RecursionError:
         raise _unreadable("the document is nested too deeply") from None
     except ValueError as error:  # malformed UTF-8 and JSON
         raise _unreadable(str(error)) from None
+
+
+def _goes_on(char: str) -> bool:
+    """Does a word go on with it (``Character.isJavaIdentifierPart``)?"""
+    return char == "$" or (char != "" and f"a{char}".isidentifier())
 
 
 def _unreadable(reason: str) -> SerializationError:

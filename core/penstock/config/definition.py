@@ -7,12 +7,13 @@ is made from it (see `penstock.config.info`). Keys stay in their dotted form; va
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, Self
 
 from penstock.config.types import ConfigType, Password, parse_type
-from penstock.config.validators import Validator
+from penstock.config.validators import Validator, ValidList
 from penstock.errors import ConfigError
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Width",
     "parse_type",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class Importance(enum.Enum):
@@ -232,6 +235,8 @@ class ConfigDef:
             value = key.default
         else:
             raise ConfigError(f'Missing required configuration "{key.name}" which has no default value.')
+        if isinstance(key.validator, ValidList) and isinstance(value, list):
+            value = _without_duplicates(key.name, value)
         if key.validator is not None:
             key.validator.ensure_valid(key.name, value)
         return value
@@ -303,6 +308,14 @@ class _EmbeddedRecommender:
 
     def visible(self, name: str, parsed: Mapping[str, Any]) -> bool:
         return self._recommender.visible(name.removeprefix(self._prefix), self._inner(parsed))
+
+
+def _without_duplicates(name: str, value: list[Any]) -> list[Any]:
+    """KIP-1161: a repeated item is dropped where a setting is used; `ConfigDef.validate` calls it an error."""
+    once = list(dict.fromkeys(value))
+    if len(once) < len(value):
+        log.warning("Setting %s has values more than once; it is taken as %s", name, ",".join(map(str, once)))
+    return once
 
 
 def _parsed(key: ConfigKey, given: Any) -> Any:

@@ -13,9 +13,18 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from penstock.data.logical import MILLIS_PER_DAY, date_to_days, time_to_millis, timestamp_to_millis
+from penstock.data.calendar_days import civil_from_day, weekday
+from penstock.data.logical import (
+    DATE_NAME,
+    MILLIS_PER_DAY,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    date_to_days,
+    time_to_millis,
+    timestamp_to_millis,
+)
 from penstock.data.schema import Schema, Type
-from penstock.data.values import Float32, StructValue
+from penstock.data.values import FarDate, Float32, StructValue
 
 __all__ = ["date_text", "decimal_text", "double_text", "float_text", "java_text", "millis_of", "to_float32"]
 
@@ -119,15 +128,20 @@ def millis_of(value: dt.date | dt.time | dt.datetime) -> int:
     return time_to_millis(value)
 
 
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+#: Milliseconds stand for a date of these that Python's types cannot hold.
+_DATES: Final = frozenset({DATE_NAME, TIME_NAME, TIMESTAMP_NAME})
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def date_text(value: dt.date | dt.time | dt.datetime) -> str:
-    """``java.util.Date.toString()`` in UTC."""
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=millis_of(value))
-    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day} {month} {moment.day:02} {moment:%H:%M:%S} UTC {moment.year}"
+def date_text(value: dt.date | dt.time | dt.datetime | int) -> str:
+    """``java.util.Date.toString()`` in UTC; an int is milliseconds, of any size. Before 1582-10-15 Java's calendar is
+    the Julian one."""
+    days, rest = divmod(value if isinstance(value, int) else millis_of(value), MILLIS_PER_DAY)
+    year, month, day = civil_from_day(days)
+    seconds = rest // 1000
+    time = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{_DAYS[weekday(days)]} {_MONTHS[month - 1]} {day:02} {time} UTC {year if year > 0 else 1 - year}"
 
 
 def java_text(value: Any, schema: Schema | None = None) -> str:
@@ -140,7 +154,8 @@ def java_text(value: Any, schema: Schema | None = None) -> str:
         case str():
             return str(value)
         case int():
-            return str(int(value))
+            far = isinstance(value, FarDate) or (schema is not None and schema.name in _DATES)
+            return date_text(value) if far else str(int(value))
         case float():
             single = isinstance(value, Float32) or (schema is not None and schema.type is Type.FLOAT32)
             return float_text(value) if single else double_text(value)

@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
+from penstock.data.calendar_days import day_from_civil
 from penstock.data.conversion import convert_to, decimal_to_long, java_decimal
 from penstock.data.javatext import to_float32
 from penstock.data.logical import (
@@ -32,6 +33,11 @@ from penstock.errors import DataError, SchemaBuilderError
 __all__ = ["infer_schema", "parse_string"]
 
 _NULL: Final = SchemaAndValue(None, None)
+_LITERALS: Final = {
+    "null": _NULL,
+    "true": SchemaAndValue(BOOLEAN, True),
+    "false": SchemaAndValue(BOOLEAN, False),
+}
 _TEMPORAL: Final = (DATE, TIME, TIMESTAMP)
 #: Deeper nesting is text. The JVM recurses until its stack ends, somewhere in the thousands.
 _MAX_DEPTH: Final = 100
@@ -117,12 +123,12 @@ class _Parser:
             return None
         if embedded and self._consume('"'):
             return self._quoted()
-        if self._consume("null"):
-            return _NULL
-        if self._consume("true"):
-            return SchemaAndValue(BOOLEAN, True)
-        if self._consume("false"):
-            return SchemaAndValue(BOOLEAN, False)
+        if embedded:
+            for literal, meaning in _LITERALS.items():
+                if self._consume(literal):
+                    return meaning
+        elif (whole := _LITERALS.get(self._text.strip(_BLANK))) is not None:
+            return whole  # outside of collections a word with anything after it is text
         start = self._mark()
         self._depth += 1
         try:
@@ -136,7 +142,7 @@ class _Parser:
         finally:
             self._depth -= 1
         token = self._token()
-        if not token.strip():
+        if not token.strip(_BLANK):
             return SchemaAndValue(STRING, token)
         return self._simple(token.strip(_BLANK), embedded)
 
@@ -156,7 +162,7 @@ class _Parser:
             if self._consume("]"):
                 schema = Schema(Type.ARRAY, value_schema=common.schema)
                 if common.schema is not None:
-                    items = [convert_to(common.schema, None, item) for item in items]
+                    items = [_boxed(common.schema, item) for item in items]
                 return SchemaAndValue(schema, items)
             if self._consume(","):
                 raise DataError(f"Unable to parse an empty array element: {self._text}")
@@ -226,10 +232,17 @@ def _aligned_map(entries: dict[Any, Any], key: Schema | None, value: Schema | No
     if key is None:
         return SchemaAndValue(Schema(Type.MAP), entries)
     if value is None:
-        aligned = {convert_to(key, None, k): v for k, v in entries.items()}
+        aligned = {_boxed(key, k): v for k, v in entries.items()}
     else:
-        aligned = {convert_to(key, None, k): convert_to(value, None, v) for k, v in entries.items()}
+        aligned = {_boxed(key, k): _boxed(value, v) for k, v in entries.items()}
     return SchemaAndValue(Schema(Type.MAP, key_schema=key, value_schema=value), aligned)
+
+
+def _boxed(schema: Schema, value: Any) -> Any:
+    """`value` made one of `schema`, in the box of its type: what it stands in may turn out to have no schema."""
+    converted = convert_to(schema, None, value)
+    box = _BOXES.get(schema.type)
+    return converted if box is None or schema.name is not None or converted is None else box(converted)
 
 
 _WIDENING: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64, Type.FLOAT32, Type.FLOAT64)
@@ -285,7 +298,7 @@ def _temporal(token: str) -> SchemaAndValue | None:
     """By length alone, then leniently, as ``SimpleDateFormat``: a thirteenth month is the next year's January."""
     token = token.replace("\\:", ":")
     if len(token) == 10 and (found := _DATE.match(token)):
-        days = _days(*map(int, found.groups()))
+        days = day_from_civil(*map(int, found.groups()))
         try:
             return SchemaAndValue(DATE, date_from_days(days))
         except DataError:
@@ -296,7 +309,7 @@ def _temporal(token: str) -> SchemaAndValue | None:
         return SchemaAndValue(TIME, time_from_millis(millis) if whole else _moment(millis))
     if len(token) == 24 and (found := _TIMESTAMP.match(token)):
         year, month, day, *time = map(int, found.groups())
-        return SchemaAndValue(TIMESTAMP, _moment(_days(year, month, day) * MILLIS_PER_DAY + _millis(*time)))
+        return SchemaAndValue(TIMESTAMP, _moment(day_from_civil(year, month, day) * MILLIS_PER_DAY + _millis(*time)))
     return None
 
 
@@ -309,26 +322,6 @@ def _moment(millis: int) -> dt.datetime | int:
 
 def _millis(hour: int, minute: int, second: int, millis: int) -> int:
     return ((hour * 60 + minute) * 60 + second) * 1000 + millis
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in Java's calendar: Julian before 1582-10-15, Gregorian from then on."""
-    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
-    gregorian = _civil(year, month, day, century_rule=True)
-    if gregorian >= _CUTOVER:
-        return gregorian
-    return min(_civil(year, month, day, century_rule=False), gregorian if year > 1582 else _CUTOVER - 1)
-
-
-def _civil(year: int, month: int, day: int, century_rule: bool) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian or Julian calendar, the year beginning in March."""
-    year -= month <= 2
-    from_march = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-    leaps = year // 4 - (year // 100 - year // 400 if century_rule else 0)
-    return 365 * year + leaps + from_march - (719468 if century_rule else 719470)
-
-
-_CUTOVER: Final = -141427  # 1582-10-15
 
 
 def infer_schema(value: Any) -> Schema | None:

@@ -117,7 +117,7 @@ CAST_INNER = ("CastValue", {"spec": "in.f:int8", "field.syntax.version": "V2"})
         (CAST_INNER, {"in": {"f": "x"}}, CITY, "Value (x) was out of range for requested data type", "at value.in.f"),
         (CAST_INNER, {"in": {"f": "x"}}, None, "Value (x) was out of range for requested data type", "at value.in.f"),
         (CAST_INNER, {"in": "text"}, ROW, "Only Struct objects supported for [cast types], found: java.lang.String", "at value.in"),
-        (("CastValue", {"spec": "in:int8"}), {"id": 1}, ROW, "Cast transformation does not support casting from STRUCT", "at value.in"),
+        (("CastValue", {"spec": "in:int8"}), {"in": {"f": 1}}, ROW, "Cast transformation does not support casting from STRUCT", "at value.in"),
         (("CastValue", {"spec": "int8"}), "x", STRING, "Value (x) was out of range for requested data type", "at value"),
         (("MaskFieldValue", {"fields": "in"}), {"in": {"f": 1}}, ROW, "Cannot mask value of type", "at value.in"),
         (("FlattenValue", {}), {"in": 5}, ROW, "Only Struct objects supported for [flattening]", "at value.in"),
@@ -136,7 +136,7 @@ def test_each_record_of_a_shape_that_cannot_be_handled_is_told_once_where():
     bound = configured("CastValue", {"spec": "in:int8"}).bind(Shape("t", None, ROW))
     for _ in range(3):
         with pytest.raises(DataError) as caught:
-            apply_bound(bound, SinkRecord("t", value_schema=ROW, value={"id": 1}))
+            apply_bound(bound, SinkRecord("t", value_schema=ROW, value={"in": {"f": 1}}))
         assert caught.value.__notes__ == ["at value.in"]
 
 

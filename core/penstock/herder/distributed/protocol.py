@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from penstock.data.javahash import spread_hash
 from penstock.errors import DataError
 from penstock.runtime.status import ConnectorTaskId
 
@@ -164,15 +165,7 @@ def _in_java_order(names: Iterable[str]) -> list[str]:
     buckets = 16
     while buckets < len(distinct) / 0.75 + 1:
         buckets *= 2
-    return sorted(distinct, key=lambda name: _java_hash(name) & (buckets - 1))
-
-
-def _java_hash(name: str) -> int:
-    code = 0
-    units = name.encode("utf-16-be", "surrogatepass")
-    for unit in struct.unpack(f">{len(units) // 2}H", units):
-        code = (31 * code + unit) & 0xFFFFFFFF
-    return code ^ (code >> 16)
+    return sorted(distinct, key=lambda name: spread_hash(name) & (buckets - 1))
 
 
 def decode_metadata(protocol: str, data: bytes) -> WorkerState:

@@ -1,21 +1,23 @@
-"""The order in which the JVM writes a map's entries.
+"""The order in which a ``java.util.HashMap`` gives its entries.
 
-Avro's and Confluent's JSON Schema code keep maps in a ``java.util.HashMap``. Bytes decide a key's partition and what
-compaction takes for the same key, and a schema's text under which id it stands, so maps must come out in the same
-order here.
+Avro's and Confluent's JSON Schema code keep maps in one. Bytes decide a key's partition and what compaction takes for
+the same key, and a schema's text under which id it stands, so maps must come out in the same order here. Connect's own
+code goes through settings and assignments in this order, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
-__all__ = ["in_java_order"]
+__all__ = ["in_java_order", "spread_hash"]
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=4096)
-def _spread_hash(text: str) -> int:
+def spread_hash(text: str) -> int:
     """``String.hashCode`` over UTF-16 units, spread as ``HashMap`` does."""
     number = 0
     units = text.encode("utf-16-le", "surrogatepass")
@@ -24,7 +26,7 @@ def _spread_hash(text: str) -> int:
     return number ^ (number >> 16)
 
 
-def in_java_order(values: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+def in_java_order(values: dict[str, T]) -> Iterable[tuple[str, T]]:
     """The items as a ``HashMap`` filled in this order would give them."""
     count = len(values)
     if count < 2:
@@ -34,4 +36,4 @@ def in_java_order(values: dict[str, Any]) -> Iterable[tuple[str, Any]]:
         capacity *= 2
     mask = capacity - 1
     # A bucket keeps the order of insertion, and so does a stable sort.
-    return sorted(values.items(), key=lambda item: _spread_hash(item[0]) & mask)
+    return sorted(values.items(), key=lambda item: spread_hash(item[0]) & mask)
