@@ -15,6 +15,7 @@ from penstock_converters.avro.reader import make_reader
 from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect, is_anything
 from penstock_converters.avro.writer import Writer, make_raw_writer, make_writer
+from penstock_converters.precision import define_precision
 from penstock_converters.registry_config import registry_config_def
 from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
@@ -28,7 +29,7 @@ _NULL: Final = SchemaAndValue(None, None)
 
 def _config_def() -> ConfigDef:
     low, boolean = Importance.LOW, ConfigType.BOOLEAN
-    return (
+    return define_precision(
         registry_config_def()
         .define("enhanced.avro.schema.support", boolean, False, importance=Importance.MEDIUM,
                 doc="Write enums as enums, and name the branches of a union by their full names.")

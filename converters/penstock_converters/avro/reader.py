@@ -24,6 +24,7 @@ from penstock.data.logical import (
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro import names
 from penstock_converters.avro.anything import read_anything
+from penstock_converters.avro.instants import instants, precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
@@ -99,6 +100,7 @@ class _Source:
         self._functions: list[str] = []
         self._records: dict[tuple[int, int], str] = {}
         self._keep: list[object] = []
+        self._path: list[str] = []
         self._lines: list[str] = []
         self._indent = 0
         self._count = 0
@@ -194,6 +196,11 @@ class _Source:
     def _scalar(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         match avro.type:
             case "long" if schema.name == TIMESTAMP_NAME:
+                precision = precision_of(avro, self._options.precision)
+                if precision is not None and precision.is_finer:
+                    read = self._constant(instants(precision, ".".join(self._path)))
+                    self._line(f"{x}, p = L(b, p); {x} = {read}({x})")
+                    return
                 self._line(f"try: c, d = PARTS(b, p); {x} = HIGH[d] + LOW[c]; p += 6")
                 self._line(f"except UNKNOWN: {x}, p = TS(b, p)")
                 return
@@ -309,10 +316,11 @@ class _Source:
 
     def _function_body(self, avro: AvroSchema, schema: Schema, name: str) -> str:
         outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        path, self._path = self._path, [avro.full_name]  # it may be anywhere
         self._fields(avro, schema, "x", 0)
         self._line("return x, p")
         self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
-        self._lines, self._indent = outer, depth
+        self._lines, self._indent, self._path = outer, depth, path
         return name
 
     def _fields(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
@@ -328,7 +336,9 @@ class _Source:
                 run.append((width, a))
                 continue
             self._packed(run)
+            self._path.append(member.name)
             self._emit(member.schema, field.schema, a, depth + 1)
+            self._path.pop()
         self._packed(run)
         self._line(f"{x} = {{{', '.join(values)}}}")
 

@@ -182,6 +182,8 @@ class _Source:
 
     def _scalar(self, plan: ScalarPlan, v: str) -> list[str]:
         schema, kind = plan.schema, plan.avro.type
+        if schema.name == TIMESTAMP_NAME and plan.precision.is_finer:
+            return [f"L({self._constant(plan.precision.count)}({v}))"]
         if schema.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
             return self._temporal(schema.name, v)
         if schema.name == DECIMAL_NAME:

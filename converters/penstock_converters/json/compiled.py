@@ -164,6 +164,9 @@ class _Source:
         """The test for a usual value, and the statements that change it."""
         if schema.name == DECIMAL_NAME:
             return self._decimal_test(schema, var)
+        if schema.name == TIMESTAMP_NAME and self._writer.precision.is_finer:
+            count = self._constant(self._writer.precision.count)
+            return f"isinstance({var}, {self._constant(dt.datetime)})", [f"{var} = {count}({var})"]
         if schema.name in _LOGICAL:
             kind, function = _LOGICAL[schema.name]
             return f"type({var}) is {self._constant(kind)}", [f"{var} = {function}({var})"]

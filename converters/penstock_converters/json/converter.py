@@ -20,6 +20,7 @@ from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_s
 from penstock_converters.json.schemas import connect_schema, json_schema
 from penstock_converters.json.text import dumps, exact_loads, loads
 from penstock_converters.json.writing import Writer
+from penstock_converters.precision import Instants
 
 __all__ = ["JsonConverter"]
 
@@ -43,7 +44,7 @@ class JsonConverter(ConverterAndHeaderConverter):
     def _configure(self, settings: Mapping[str, Any], is_key: bool) -> None:
         options = JsonOptions.of(settings)
         self._options = options
-        self._writer = Writer(options.numeric_decimals, options.replace_null_with_default)
+        self._writer = Writer(options.numeric_decimals, options.replace_null_with_default, options.precision)
         self._readers = Readers(options.replace_null_with_default)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: By the schema's JSON; a reader and the schema it is for.
@@ -70,7 +71,7 @@ class JsonConverter(ConverterAndHeaderConverter):
     def _bound_serializer(self, schema: Schema) -> Serializer:
         if not self._options.schemas_enable:
             return compile_writer(self._writer, schema, b"", b"")
-        before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree)) + b',"payload":'
+        before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree, self._options.precision)) + b',"payload":'
         return compile_writer(self._writer, schema, before, b"}")
 
     # --- reading
@@ -117,8 +118,12 @@ class JsonConverter(ConverterAndHeaderConverter):
         key = _key(tree)
         known = self._by_json.get(key)
         if known is None:
-            schema = connect_schema(tree, self._readers.default)
-            known = self._by_json.put(key, (schema, self._readers.reader(schema)))
+            readers, instants = self._readers, None
+            if self._options.precision.is_finer:
+                instants = Instants()
+                readers = Readers(self._options.replace_null_with_default, instants)
+            schema = connect_schema(tree, readers.default, instants)
+            known = self._by_json.put(key, (schema, readers.reader(schema)))
         return known
 
     def _known_reader(self, tree: Any) -> tuple[Schema, Reader] | None:

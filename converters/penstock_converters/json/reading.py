@@ -32,6 +32,7 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock_converters.json.text import MISSING, node_type
+from penstock_converters.precision import Instants, Precision
 
 __all__ = ["NeedsExact", "Reader", "Readers", "read_schemaless", "usual_test"]
 
@@ -45,8 +46,9 @@ class NeedsExact(Exception):
 class Readers:
     """Makes readers of schemas, as the converter is configured."""
 
-    def __init__(self, replace_null_with_default: bool) -> None:
+    def __init__(self, replace_null_with_default: bool, instants: Instants | None = None) -> None:
         self._replace = replace_null_with_default
+        self._instants = instants
 
     def reader(self, schema: Schema) -> Reader:
         """A function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`."""
@@ -72,6 +74,8 @@ class Readers:
     def _present(self, schema: Schema) -> Reader:
         if schema.name == DECIMAL_NAME:
             return _decimal_reader(schema)
+        if self._instants is not None and self._instants.of(schema).is_finer:
+            return _finer_reader(self._instants.of(schema))
         if schema.name in _DATES:
             return _DATES[schema.name]
         match schema.type:
@@ -301,14 +305,23 @@ def _time(tree: Any) -> Any:
     return millis if millis == MILLIS_PER_DAY else time_from_millis(millis)
 
 
-def _timestamp(tree: Any) -> Any:
+def _long(tree: Any) -> int:
     if type(tree) is float:
         raise NeedsExact  # may be an integer beyond 64 bits
     if type(tree) is not int:
         raise DataError(
             f"Invalid type for Timestamp, underlying representation should be integral but was {node_type(tree)}"
         )
-    millis = wrap(tree, 64)
+    return wrap(tree, 64)
+
+
+def _finer_reader(precision: Precision) -> Reader:
+    instant = precision.instant
+    return lambda tree: instant(_long(tree))
+
+
+def _timestamp(tree: Any) -> Any:
+    millis = _long(tree)
     try:
         return timestamp_from_millis(millis)
     except DataError:
