@@ -148,8 +148,8 @@ def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> 
 def finer(
     form: Form, target: Form, unix: Precision, timestamps: Precision, by_millis: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
-    """`by_millis`, a conversion from `form` to `target`, or one that does not go over milliseconds where digits beyond
-    them would be lost.
+    """`by_millis`, a conversion of values and nulls from `form` to `target`, or one that does not go over milliseconds
+    where digits beyond them would be lost.
 
     A Timestamp is its own Timestamp, and its digits go into a Unix time of a unit that holds them; Java's ``Date`` has
     none, so that a JVM knows no other answer. What is read out of Unix times it does cut to milliseconds, and so it is
@@ -178,7 +178,7 @@ def finer(
 
         def from_unix(value: Any) -> Any:
             if not _is_long(value):
-                return by_millis(value)  # it says what is wrong
+                return by_millis(value)  # null, or it says what is wrong
             number = _convert(value, per_second, kept)
             try:
                 return timestamp_from_nanos(number * (_NANOS // kept))

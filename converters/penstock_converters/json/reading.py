@@ -321,7 +321,7 @@ def _finer_reader(precision: Precision) -> Reader:
 
 
 def _timestamp(tree: Any) -> Any:
-    millis = _long(tree)
+    millis = tree if type(tree) is int and -(2**63) <= tree < 2**63 else _long(tree)
     try:
         return timestamp_from_millis(millis)
     except DataError:
