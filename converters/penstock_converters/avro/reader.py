@@ -39,7 +39,7 @@ from penstock_converters.avro.varint import (
 )
 from penstock_registry.formats.avro.model import AvroSchema
 
-__all__ = ["Reader", "make_reader"]
+__all__ = ["Reader", "make_locator", "make_reader"]
 
 #: From a payload and the position where the data starts to a value. Bytes after the data are left alone, as in Java.
 Reader = Callable[[bytes, int], Any]
@@ -57,6 +57,25 @@ def make_reader(
     `raw_bytes`, data of the schema ``"bytes"`` itself is all that is left, as Confluent's serializer writes it.
     """
     return _Source(options, raw_bytes and avro.type == "bytes").build(avro, schema)
+
+
+def make_locator(avro: AvroSchema, schema: Schema | None, options: AvroDataOptions) -> Callable[[bytes, int], str]:
+    """A function that tells in which field the reading of data fails; an empty text where that is in none.
+
+    It reads as `make_reader`'s function does, and keeps a record of where it is: for one thread at a time.
+    """
+    at: list[str] = [""]
+    read = _Source(options, trace=at).build(avro, schema)
+
+    def locate(data: bytes, start: int) -> str:
+        at[0] = ""
+        try:
+            read(data, start)
+        except DataError:
+            return at[0]
+        return ""
+
+    return locate
 
 
 class TooShort(IndexError):
@@ -94,7 +113,8 @@ def _wrong(what: str) -> Any:
 
 
 class _Source:
-    def __init__(self, options: AvroDataOptions, raw: bool = False) -> None:
+    def __init__(self, options: AvroDataOptions, raw: bool = False, trace: list[str] | None = None) -> None:
+        self._traced = trace is not None
         self._options = options
         self._raw = raw
         self._functions: list[str] = []
@@ -127,6 +147,7 @@ class _Source:
             "failed": _failed,
             "wrong": _wrong,
             "anything": read_anything,
+            "AT": trace,
         }
 
     def build(self, avro: AvroSchema, schema: Schema | None) -> Reader:
@@ -332,12 +353,16 @@ class _Source:
             a = self._name("a")
             values.append(f"{member.name!r}: {a}")
             width = {"double": "d", "float": "f", "boolean": "?"}.get(member.schema.type)
-            if width is not None and field.schema.name is None:
+            if width is not None and field.schema.name is None and not self._traced:
                 run.append((width, a))
                 continue
             self._packed(run)
             self._path.append(member.name)
+            if self._traced:
+                self._line(f"AT[0] = {'.'.join(self._path)!r}")
             self._emit(member.schema, field.schema, a, depth + 1)
+            if self._traced:
+                self._line("if p > len(b): raise SHORT")
             self._path.pop()
         self._packed(run)
         self._line(f"{x} = {{{', '.join(values)}}}")

@@ -57,7 +57,9 @@ class JsonConverter(ConverterAndHeaderConverter):
         try:
             tree = exact_loads(content.encode("utf-8", "surrogatepass"))
         except SerializationError as error:
-            raise DataError("Failed to parse schema in converter config due to serialization error: ") from error
+            problem = DataError("Failed to parse schema in converter config due to serialization error: ")
+            problem.add_note(str(error))
+            raise problem from error
         return None if tree is None else self._reader(tree)
 
     # --- writing
@@ -149,7 +151,9 @@ def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
             except NeedsExact:
                 return convert(exact_loads(data))
         except SerializationError as error:
-            raise DataError("Converting byte[] to Kafka Connect data failed due to serialization error: ") from error
+            problem = DataError("Converting byte[] to Kafka Connect data failed due to serialization error: ")
+            problem.add_note(str(error))  # Kafka leaves it to the stack trace
+            raise problem from error
         except RecursionError:
             raise DataError("The document is nested too deeply to be read as its schema says") from None
 

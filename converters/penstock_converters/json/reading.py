@@ -31,6 +31,7 @@ from penstock.data.logical import (
     timestamp_from_millis,
 )
 from penstock.errors import DataError
+from penstock_converters.blame import add_field
 from penstock_converters.json.text import MISSING, node_type
 from penstock_converters.precision import Instants, Precision
 
@@ -157,7 +158,7 @@ class Readers:
             try:
                 value = read(tree)
             except DataError as error:
-                error.add_note(f"Field: {name}")
+                add_field(error, name)
                 raise
             # Struct.put checks what was read: a number in a string's place gave null.
             if value is None or type(value) is list or type(value) is dict:
