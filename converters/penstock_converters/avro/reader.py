@@ -153,7 +153,7 @@ class _Source:
     def build(self, avro: AvroSchema, schema: Schema | None) -> Reader:
         name = self._function(avro, schema, root=True)
         source = "\n".join(self._functions)
-        exec(compile(source, f"<avro reader of {avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        exec(compile(source, f"<avro reader of {avro.full_name!a}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
     def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False) -> str:

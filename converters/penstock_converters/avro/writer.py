@@ -118,7 +118,7 @@ class _Source:
         self.env["general"] = general_writer(plan, self._ignore_defaults)
         name = self._function("header, v", lambda: ["header", *self._emit(plan, "v", 0)], root=True)
         source = "\n".join(self._functions)
-        exec(compile(source, f"<avro writer of {plan.avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        exec(compile(source, f"<avro writer of {plan.avro.full_name!a}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
     def _function(self, arguments: str, body: Callable[[], list[str]], root: bool = False) -> str:

@@ -61,7 +61,7 @@ def serialize(value):
         _Fallback=(Unusual, RecursionError, DataError),
         _Refused=orjson.JSONEncodeError,  # lone surrogates, and more than 254 levels
     )
-    code = compile("".join(source.parts), f"<JSON writer for {schema!r}>", "exec")
+    code = compile("".join(source.parts), f"<JSON writer for {repr(schema)!a}>", "exec")
     exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
     result: Callable[[Any], bytes] = names["serialize"]
     return result

@@ -146,7 +146,7 @@ class Readers:
             lines.append(f"    if {test}: f{i} = r{i}(f{i})" if test else f"    f{i} = r{i}(f{i})")
         members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
         lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {schema!r}>", "exec")
+        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
         exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
         read: Reader = names["read"]
         return read

@@ -86,7 +86,7 @@ class SchemaReaders(Readers):
             lines.append(f"{pad}{var} = d{i} if {var} is _absent else {reader}({var})")
         members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
         lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {schema!r}>", "exec")
+        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
         exec(code, used)  # noqa: S102 - the source holds field names only as quoted literals (repr)
         read: Reader = used["read"]
         return read
