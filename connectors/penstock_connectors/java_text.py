@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data import Float32, Schema, Struct, Type
+from penstock.data import Float32, NanoDatetime, Schema, Struct, Type
 from penstock.data.javatext import date_text, decimal_text, double_text, float_text
 
 __all__ = ["printer"]
@@ -75,6 +75,7 @@ _BY_TYPE: Final[dict[type, Printer]] = {
     tuple: _list_text(_any),
     dict: _map_text(_any, _any),
     dt.datetime: date_text,
+    NanoDatetime: date_text,
     dt.date: date_text,
     dt.time: date_text,
 }

@@ -21,6 +21,7 @@ from penstock_registry.wire import (
     GUID_FRAME_SIZE,
     GUID_MAGIC,
     HEADER_SIZE,
+    describe_id,
     describe_payload,
     frame_header,
     frame_size,
@@ -233,9 +234,9 @@ class RegistryConverter(Converter):
             error = SerializationError(f"Unknown magic byte! {describe_payload(data)}")
             raise self._not_read(topic, error) from error
         which = schema_guid(data) if data[0] == GUID_MAGIC else schema_id(data)
-        return self._readers.get((which, topic), lambda: self._make_reader(topic, which, size))
+        return self._readers.get((which, topic), lambda: self._make_reader(topic, which, size, data))
 
-    def _make_reader(self, topic: str, which: int | str, size: int) -> Reader:
+    def _make_reader(self, topic: str, which: int | str, size: int, data: bytes) -> Reader:
         subject = None if self._strategy_needs_record else self._strategy.subject_name(topic, self._is_key, None)
         client = self._client
         shown = f"id {which}" if isinstance(which, int) else f"GUID {which}"
@@ -247,7 +248,8 @@ class RegistryConverter(Converter):
                 )
             read = self._bind_reader(found, lambda record: self._version(topic, found, record), size)
         except (RegistryRequestError, SerializationError, InvalidSchemaError) as error:
-            problem = SerializationError(f"Error retrieving {self._schema_words()} for {shown}: {error}")
+            hint = describe_id(data) if isinstance(error, RegistryRequestError) and error.not_found else ""
+            problem = SerializationError(f"Error retrieving {self._schema_words()} for {shown}: {error}{hint}")
             problem.__cause__ = error
             raise self._not_read(topic, problem) from problem
         where = f"Error deserializing {self.language} message for {shown}"

@@ -19,6 +19,7 @@ __all__ = [
     "HEADER_SIZE",
     "MAGIC",
     "decode_message_indexes",
+    "describe_id",
     "describe_payload",
     "encode_message_indexes",
     "frame_header",
@@ -33,6 +34,7 @@ HEADER_SIZE: Final = 5
 #: A frame with the schema's GUID in place of its id; what stands in a record's header is this too.
 GUID_MAGIC: Final = 1
 GUID_FRAME_SIZE: Final = 17
+_WIDE_ID_END: Final = 9  # where an id of eight bytes would end
 _MAX_INDEXES: Final = 1024  # nesting depth of a message type; a corrupt count must not become a huge loop
 
 
@@ -97,6 +99,17 @@ def describe_payload(data: bytes) -> str:
     if text.isprintable() or not any(ord(c) < 32 and c not in "\t\r\n" for c in text):
         return f"{first} and looks like plain text; StringConverter reads it."
     return f"{first} and is no registry frame; ByteArrayConverter passes it on as it is."
+
+
+def describe_id(data: bytes) -> str:
+    """What to say of a frame whose id the registry does not know; empty if there is nothing."""
+    if data[:HEADER_SIZE] != bytes(HEADER_SIZE) or len(data) < _WIDE_ID_END:
+        return ""
+    wide = int.from_bytes(data[1:_WIDE_ID_END], "big")
+    return (
+        f". No registry gives the id 0: the payload may have an id of eight bytes, {wide}, as some serializers of"
+        " Apicurio write it; set those to ids of four bytes"
+    )
 
 
 def encode_message_indexes(indexes: Sequence[int]) -> bytes:

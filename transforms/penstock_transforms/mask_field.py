@@ -9,7 +9,19 @@ from typing import Any, ClassVar, Final
 
 from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidList
-from penstock.data import BigInteger, FarDate, Float32, Int8, Int16, Int32, Schema, Struct, Type, java_class_name
+from penstock.data import (
+    BigInteger,
+    FarDate,
+    Float32,
+    Int8,
+    Int16,
+    Int32,
+    NanoDatetime,
+    Schema,
+    Struct,
+    Type,
+    java_class_name,
+)
 from penstock.data.conversion import decimal_to_long, java_decimal, wrap
 from penstock.data.javahash import in_java_order
 from penstock.data.javatext import to_float32
@@ -50,7 +62,7 @@ Mask = Callable[[Any], Any]
 _EMPTY: Final[dict[type, Any]] = {
     bool: False, Int8: Int8(0), Int16: Int16(0), Int32: Int32(0), int: 0, BigInteger: BigInteger(0),
     Float32: Float32(0), float: 0.0, str: "", Decimal: Decimal(0),
-    dt.datetime: EPOCH, FarDate: EPOCH, dt.date: EPOCH.date(), dt.time: dt.time(0),
+    dt.datetime: EPOCH, NanoDatetime: EPOCH, FarDate: EPOCH, dt.date: EPOCH.date(), dt.time: dt.time(0),
 }  # fmt: skip
 _FROM_TEXT: Final[dict[type, Callable[[str], Any]]] = {
     Int8: lambda text: Int8(_whole(text, 8)),

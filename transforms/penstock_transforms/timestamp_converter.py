@@ -16,7 +16,7 @@ from penstock_transforms.levels import Level, bind_level, copy_basics
 from penstock_transforms.operating import Edit, OperatingTransform
 from penstock_transforms.requirements import not_a_struct
 from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null
-from penstock_transforms.timestamp_forms import Form, Precision, form_of_schema, form_of_value, reader, writer
+from penstock_transforms.timestamp_forms import Form, Precision, finer, form_of_schema, form_of_value, reader, writer
 
 __all__ = ["TimestampConverter", "TimestampConverterKey", "TimestampConverterValue"]
 
@@ -52,7 +52,16 @@ _CONFIG = define_field_syntax(
             validator=ValidString(*(precision.value[0] for precision in Precision)),
             importance=Importance.LOW,
             doc="Unit of Unix times, coming in or going out: seconds, milliseconds, microseconds or nanoseconds. "
-            "What is finer than milliseconds is lost.",
+            "What is finer than milliseconds is lost when it is read, unless timestamp.precision says otherwise.",
+        )
+        .define(
+            "timestamp.precision",
+            ConfigType.STRING,
+            Precision.MILLISECONDS.value[0],
+            validator=ValidString(*(precision.value[0] for precision in Precision if precision.per_second >= 1000)),
+            importance=Importance.LOW,
+            doc="How much of a Unix time a Timestamp keeps: milliseconds as with Kafka, microseconds or nanoseconds.",
+            internal=True,
         )
     )
 )
@@ -88,6 +97,7 @@ class TimestampConverter(OperatingTransform):
         self._target = Form(config["target.type"])
         self._format = _date_format(config["format"], self._target)
         self._precision = Precision.named(config["unix.precision"])
+        self._timestamps = Precision.named(config["timestamp.precision"])
         self._fill: bool = config[REPLACE_NULL]
         self._path = FieldPath.parse(config["field"], FieldSyntax.of(config)) if config["field"] else None
         self._level: Level[list[str]] = Level(list)
@@ -167,15 +177,16 @@ class TimestampConverter(OperatingTransform):
         write = writer(self._target, self._format, self._precision, schema is None)
         if schema is None:
             return self._guessing(write)
-        return _null_or(reader(form_of_schema(schema), self._format, self._precision), write)
+        return self._from(form_of_schema(schema), write)
+
+    def _from(self, form: Form, write: Callable[[int], Any]) -> Callable[[Any], Any]:
+        read = reader(form, self._format, self._precision)
+        by_millis = _null_or(read, write)
+        return finer(form, self._target, self._precision, self._timestamps, by_millis)
 
     def _guessing(self, write: Callable[[int], Any]) -> Callable[[Any], Any]:
-        def convert(value: Any) -> Any:
-            if value is None:
-                return None
-            return write(reader(form_of_value(value), self._format, self._precision)(value))
-
-        return convert
+        known = {form: self._from(form, write) for form in (Form.STRING, Form.UNIX, Form.TIMESTAMP)}
+        return lambda value: None if value is None else known[form_of_value(value)](value)
 
 
 def _null_or(read: Callable[[Any], int], write: Callable[[int], Any]) -> Callable[[Any], Any]:

@@ -1,5 +1,7 @@
 """The forms a moment may have in ``TimestampConverter``, to and from milliseconds since the epoch.
 
+A Timestamp that is finer than milliseconds keeps its digits where the target has room for them: see `finer`.
+
 A moment that Python's types cannot hold (years before 1 or beyond 9999) stays a number of milliseconds beside a Date,
 Time or Timestamp schema; where no schema says that the number is a moment it is a `FarDate`.
 """
@@ -31,13 +33,15 @@ from penstock.data import (
 )
 from penstock.data.javatext import millis_of
 from penstock.data.logical import MILLIS_PER_DAY, date_from_days, time_from_millis, timestamp_from_millis
+from penstock.data.nanos import timestamp_from_nanos, timestamp_to_nanos
 from penstock.errors import ConnectError, DataError
 from penstock_transforms.date_format import DateFormat
 
-__all__ = ["Form", "Precision", "form_of_schema", "form_of_value", "reader", "writer"]
+__all__ = ["Form", "Precision", "finer", "form_of_schema", "form_of_value", "reader", "writer"]
 
 _MIN_LONG: Final = -(2**63)
 _MAX_LONG: Final = 2**63 - 1
+_NANOS: Final = 1_000_000_000
 
 
 class Form(enum.Enum):
@@ -71,6 +75,15 @@ class Precision(enum.Enum):
     @classmethod
     def named(cls, name: str) -> Precision:
         return next(p for p in cls if p.value[0] == name)
+
+    @property
+    def per_second(self) -> int:
+        return self.value[1]
+
+    @property
+    def is_finer(self) -> bool:
+        """Finer than Connect's milliseconds?"""
+        return self.per_second > 1000
 
     def to_millis(self, number: int) -> int:
         return _convert(number, self.value[1], 1000)
@@ -130,6 +143,50 @@ def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> 
         return to_millis(value)
 
     return read_unix
+
+
+def finer(
+    form: Form, target: Form, unix: Precision, timestamps: Precision, by_millis: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
+    """`by_millis`, a conversion of values and nulls from `form` to `target`, or one that does not go over milliseconds
+    where digits beyond them would be lost.
+
+    A Timestamp is its own Timestamp, and its digits go into a Unix time of a unit that holds them; Java's ``Date`` has
+    none, so that a JVM knows no other answer. What is read out of Unix times it does cut to milliseconds, and so it is
+    here, unless `timestamps` asks for more. Digits beyond the unit are cut towards zero, as there.
+    """
+    if form is Form.TIMESTAMP and target is Form.TIMESTAMP:
+
+        def same(value: Any) -> Any:
+            if not isinstance(value, dt.datetime) or value.tzinfo is None:
+                return by_millis(value)
+            return value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)
+
+        return same
+    if form is Form.TIMESTAMP and target is Form.UNIX and unix.is_finer:
+        per_second = unix.per_second
+
+        def to_unix(value: Any) -> Any:
+            if not isinstance(value, dt.datetime):
+                return by_millis(value)
+            number = _convert(timestamp_to_nanos(value), _NANOS, per_second)
+            return max(_MIN_LONG, min(_MAX_LONG, number))
+
+        return to_unix
+    if form is Form.UNIX and target is Form.TIMESTAMP and unix.is_finer and timestamps.is_finer:
+        kept, per_second = min(unix.per_second, timestamps.per_second), unix.per_second
+
+        def from_unix(value: Any) -> Any:
+            if not _is_long(value):
+                return by_millis(value)  # null, or it says what is wrong
+            number = _convert(value, per_second, kept)
+            try:
+                return timestamp_from_nanos(number * (_NANOS // kept))
+            except DataError:
+                return by_millis(value)  # a number, in a year beyond Python's
+
+        return from_unix
+    return by_millis
 
 
 def _read_moment(value: Any) -> int:

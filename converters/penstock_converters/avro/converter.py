@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from penstock.api import Serializer
@@ -11,10 +12,12 @@ from penstock.data import Schema, SchemaAndValue
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.plan import Planner
-from penstock_converters.avro.reader import make_reader
+from penstock_converters.avro.reader import make_locator, make_reader
 from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect, is_anything
 from penstock_converters.avro.writer import Writer, make_raw_writer, make_writer
+from penstock_converters.blame import names_a_field
+from penstock_converters.precision import define_precision
 from penstock_converters.registry_config import registry_config_def
 from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
@@ -28,7 +31,7 @@ _NULL: Final = SchemaAndValue(None, None)
 
 def _config_def() -> ConfigDef:
     low, boolean = Importance.LOW, ConfigType.BOOLEAN
-    return (
+    return define_precision(
         registry_config_def()
         .define("enhanced.avro.schema.support", boolean, False, importance=Importance.MEDIUM,
                 doc="Write enums as enums, and name the branches of a union by their full names.")
@@ -125,8 +128,26 @@ class AvroConverter(RegistryConverter):
         # Confluent writes data of the schema "bytes" without a length; see make_raw_writer.
         read = make_reader(avro, schema, self._options, raw_bytes=True)
 
+        # Made for the first failure; it keeps in one place where it is, so it is one thread's at a time.
+        locator: list[Callable[[bytes, int], str]] = []
+        locating = threading.Lock()
+
+        def located(error: DataError, data: bytes) -> DataError:
+            with locating:
+                if not locator:
+                    locator.append(make_locator(avro, schema, self._options))
+                field = locator[0](data, start)
+            if field and isinstance(error, SerializationError):
+                return SerializationError(f"{error.message} (field {field})")
+            if field and not names_a_field(error):
+                error.add_note(f"Field: {field}")
+            return error
+
         def convert(data: bytes) -> SchemaAndValue:
-            value = read(data, start)
+            try:
+                value = read(data, start)
+            except DataError as error:
+                raise located(error, data) from error.__cause__
             # Connect's null has no schema, whatever the Avro schema is.
             return _NULL if value is None else SchemaAndValue(schema, value)
 

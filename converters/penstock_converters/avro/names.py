@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from penstock_converters.precision import Precision
+
 NAMESPACE: Final = "io.confluent.connect.avro"
 DEFAULT_NAME: Final = "ConnectDefault"
 DEFAULT_FULL_NAME: Final = f"{NAMESPACE}.{DEFAULT_NAME}"
@@ -50,6 +52,8 @@ class AvroDataOptions:
     flatten_singleton_unions: bool = False
     general_sum_types: bool = False
     ignore_default_for_nullables: bool = False
+    #: penstock's own: how fine timestamps are
+    precision: Precision = Precision.MILLISECONDS
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> AvroDataOptions:
@@ -62,4 +66,5 @@ class AvroDataOptions:
             values["flatten.singleton.unions"],
             values["generalized.sum.type.support"],
             values["ignore.default.for.nullables"],
+            Precision.of(values),
         )

@@ -15,9 +15,11 @@ from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.logical import DATE_NAME, LOGICAL_NAMES, TIME_NAME, TIMESTAMP_NAME
 from penstock.errors import DataError
 from penstock_converters.avro import names
+from penstock_converters.avro.instants import precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ToAvro, has_string_keys, is_union_schema
 from penstock_converters.avro.to_connect import is_anything, is_map_entry
+from penstock_converters.precision import Precision
 from penstock_converters.scrub import scrub
 from penstock_converters.sumtypes import GENERAL_ENUM
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
@@ -36,7 +38,10 @@ class Plan:
 
 @dataclass(slots=True, eq=False)
 class ScalarPlan(Plan):
-    """A number, text, bytes, enum or fixed; logical types included."""
+    """A number, text, bytes, enum or fixed; logical types included. `precision` is a Timestamp's: what the target
+    counts, whatever the converter would choose for a schema of its own."""
+
+    precision: Precision = Precision.MILLISECONDS
 
 
 @dataclass(slots=True, eq=False)
@@ -148,7 +153,7 @@ class Planner:
             return self._map(schema, avro, path)
         if schema.type is Type.STRUCT:
             return self._record(schema, avro, path)
-        return ScalarPlan(schema, avro)
+        return ScalarPlan(schema, avro, precision_of(avro, self._options.precision) or Precision.MILLISECONDS)
 
     def _any(self, avro: AvroSchema, path: str) -> Plan:
         schema = Schema(Type.STRUCT, optional=True)

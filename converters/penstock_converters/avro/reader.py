@@ -24,6 +24,7 @@ from penstock.data.logical import (
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro import names
 from penstock_converters.avro.anything import read_anything
+from penstock_converters.avro.instants import instants, precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
@@ -38,7 +39,7 @@ from penstock_converters.avro.varint import (
 )
 from penstock_registry.formats.avro.model import AvroSchema
 
-__all__ = ["Reader", "make_reader"]
+__all__ = ["Reader", "make_locator", "make_reader"]
 
 #: From a payload and the position where the data starts to a value. Bytes after the data are left alone, as in Java.
 Reader = Callable[[bytes, int], Any]
@@ -56,6 +57,25 @@ def make_reader(
     `raw_bytes`, data of the schema ``"bytes"`` itself is all that is left, as Confluent's serializer writes it.
     """
     return _Source(options, raw_bytes and avro.type == "bytes").build(avro, schema)
+
+
+def make_locator(avro: AvroSchema, schema: Schema | None, options: AvroDataOptions) -> Callable[[bytes, int], str]:
+    """A function that tells in which field the reading of data fails; an empty text where that is in none.
+
+    It reads as `make_reader`'s function does, and keeps a record of where it is: for one thread at a time.
+    """
+    at: list[str] = [""]
+    read = _Source(options, trace=at).build(avro, schema)
+
+    def locate(data: bytes, start: int) -> str:
+        at[0] = ""
+        try:
+            read(data, start)
+        except DataError:
+            return at[0]
+        return ""
+
+    return locate
 
 
 class TooShort(IndexError):
@@ -93,12 +113,14 @@ def _wrong(what: str) -> Any:
 
 
 class _Source:
-    def __init__(self, options: AvroDataOptions, raw: bool = False) -> None:
+    def __init__(self, options: AvroDataOptions, raw: bool = False, trace: list[str] | None = None) -> None:
+        self._traced = trace is not None
         self._options = options
         self._raw = raw
         self._functions: list[str] = []
         self._records: dict[tuple[int, int], str] = {}
         self._keep: list[object] = []
+        self._path: list[str] = []
         self._lines: list[str] = []
         self._indent = 0
         self._count = 0
@@ -125,12 +147,13 @@ class _Source:
             "failed": _failed,
             "wrong": _wrong,
             "anything": read_anything,
+            "AT": trace,
         }
 
     def build(self, avro: AvroSchema, schema: Schema | None) -> Reader:
         name = self._function(avro, schema, root=True)
         source = "\n".join(self._functions)
-        exec(compile(source, f"<avro reader of {avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        exec(compile(source, f"<avro reader of {avro.full_name!a}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
     def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False) -> str:
@@ -194,6 +217,11 @@ class _Source:
     def _scalar(self, avro: AvroSchema, schema: Schema, x: str) -> None:
         match avro.type:
             case "long" if schema.name == TIMESTAMP_NAME:
+                precision = precision_of(avro, self._options.precision)
+                if precision is not None and precision.is_finer:
+                    read = self._constant(instants(precision, ".".join(self._path)))
+                    self._line(f"{x}, p = L(b, p); {x} = {read}({x})")
+                    return
                 self._line(f"try: c, d = PARTS(b, p); {x} = HIGH[d] + LOW[c]; p += 6")
                 self._line(f"except UNKNOWN: {x}, p = TS(b, p)")
                 return
@@ -309,10 +337,11 @@ class _Source:
 
     def _function_body(self, avro: AvroSchema, schema: Schema, name: str) -> str:
         outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
+        path, self._path = self._path, [avro.full_name]  # it may be anywhere
         self._fields(avro, schema, "x", 0)
         self._line("return x, p")
         self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
-        self._lines, self._indent = outer, depth
+        self._lines, self._indent, self._path = outer, depth, path
         return name
 
     def _fields(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
@@ -324,11 +353,17 @@ class _Source:
             a = self._name("a")
             values.append(f"{member.name!r}: {a}")
             width = {"double": "d", "float": "f", "boolean": "?"}.get(member.schema.type)
-            if width is not None and field.schema.name is None:
+            if width is not None and field.schema.name is None and not self._traced:
                 run.append((width, a))
                 continue
             self._packed(run)
+            self._path.append(member.name)
+            if self._traced:
+                self._line(f"AT[0] = {'.'.join(self._path)!r}")
             self._emit(member.schema, field.schema, a, depth + 1)
+            if self._traced:
+                self._line("if p > len(b): raise SHORT")
+            self._path.pop()
         self._packed(run)
         self._line(f"{x} = {{{', '.join(values)}}}")
 

@@ -28,13 +28,13 @@ from penstock.data.logical import (
     decimal_scale,
     decimal_to_bytes,
     time_to_millis,
-    timestamp_to_millis,
 )
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro.plan import (
     ScalarPlan,
 )
 from penstock_converters.avro.varint import long_bytes
+from penstock_converters.precision import Precision
 from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = [
@@ -80,6 +80,8 @@ def scalar_writer(plan: ScalarPlan) -> Write:
     schema, target = plan.schema, plan.avro
     raw = raw_writer(target)
     read = _LOGICAL.get(schema.name or "") or _PRIMITIVES[schema.type]
+    if schema.name == TIMESTAMP_NAME:
+        read = _timestamp(plan.precision)
 
     def scalar(value: Any, put: Put) -> None:
         if value is None:
@@ -158,15 +160,14 @@ def _time(schema: Schema, value: Any) -> int:
     raise bad(DataError(f"Invalid type for Time, expected Date but was class {java_class_name(value)}"))
 
 
-def _timestamp(schema: Schema, value: Any) -> int:
-    if isinstance(value, dt.datetime):
+def _timestamp(precision: Precision) -> Callable[[Schema, Any], int]:
+    def count(schema: Schema, value: Any) -> int:
         try:
-            return timestamp_to_millis(value)
+            return precision.count(value)
         except DataError as error:
             raise bad(error) from None
-    if _beyond(value, TIMESTAMP_NAME):
-        return int(value)
-    raise bad(DataError(f"Invalid type for Timestamp, expected Date but was class {java_class_name(value)}"))
+
+    return count
 
 
 _FIRST_MILLIS: Final = -62_135_596_800_000  # 0001-01-01
@@ -193,7 +194,6 @@ _LOGICAL: Final[dict[str, Callable[[Schema, Any], Any]]] = {
     DECIMAL_NAME: _decimal,
     DATE_NAME: _date,
     TIME_NAME: _time,
-    TIMESTAMP_NAME: _timestamp,
 }
 
 

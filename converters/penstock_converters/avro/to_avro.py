@@ -9,17 +9,20 @@ from typing import Any, Final
 from penstock.data import DECIMAL_NAME, Float32, Schema, Type
 from penstock.data.logical import (
     DATE_NAME,
+    MILLIS_PER_DAY,
     TIME_NAME,
     TIMESTAMP_NAME,
+    beyond_python,
     date_to_days,
     decimal_scale,
     decimal_to_bytes,
     time_to_millis,
-    timestamp_to_millis,
 )
 from penstock.errors import DataError
 from penstock_converters.avro import names
+from penstock_converters.avro.instants import TIMESTAMP_WORDS
 from penstock_converters.avro.names import AvroDataOptions
+from penstock_converters.precision import Precision
 from penstock_converters.scrub import scrub, scrub_full
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 from penstock_registry.formats.avro.model import NO_DEFAULT, AvroField, AvroSchema, check_name, split_name
@@ -42,7 +45,6 @@ _LOGICAL_WORD: Final = {
     DECIMAL_NAME: "decimal",
     DATE_NAME: "date",
     TIME_NAME: "time-millis",
-    TIMESTAMP_NAME: "timestamp-millis",
 }
 _NULL: Final = AvroSchema("null")
 
@@ -225,7 +227,7 @@ class ToAvro:
         check_name(name, "field name")
         default: Any = NO_DEFAULT
         if schema is not None and schema.default is not None:
-            default = _widened(default_json(schema, schema.default))
+            default = _widened(default_json(schema, schema.default, self._options.precision))
             if not valid_default(avro, default):
                 log.warning("Ignoring invalid default for field %s: it does not fit %s", name, avro.text())
                 default = NO_DEFAULT
@@ -234,21 +236,24 @@ class ToAvro:
         return AvroField(name, avro, doc, default)
 
     def _annotate(self, schema: Schema, avro: AvroSchema) -> None:
-        props = avro.props
-        if self._options.connect_meta_data:
+        props, options = avro.props, self._options
+        is_timestamp = schema.name == TIMESTAMP_NAME
+        # Under Connect's name a JVM converter would take the number for milliseconds; without it for a number.
+        named = not (is_timestamp and options.precision.is_finer)
+        if options.connect_meta_data:
             if schema.doc is not None:
                 props[names.CONNECT_DOC] = schema.doc
-            if schema.version is not None:
+            if schema.version is not None and (named or schema.version != 1):
                 props[names.CONNECT_VERSION] = schema.version
             if schema.parameters:
                 props[names.CONNECT_PARAMETERS] = dict(schema.parameters)
             if schema.default is not None and names.FIELD_DEFAULT_FLAG not in schema.parameters:
-                props[names.CONNECT_DEFAULT] = default_json(schema, schema.default)
-            if schema.name is not None:
+                props[names.CONNECT_DEFAULT] = default_json(schema, schema.default, options.precision)
+            if schema.name is not None and named:
                 props[names.CONNECT_NAME] = schema.name
             if schema.type in (Type.INT8, Type.INT16):
                 props[names.CONNECT_TYPE] = schema.type.value
-        word = _LOGICAL_WORD.get(schema.name or "")
+        word = TIMESTAMP_WORDS[options.precision] if is_timestamp else _LOGICAL_WORD.get(schema.name or "")
         if word is not None:
             props["logicalType"] = word
 
@@ -263,7 +268,7 @@ def has_string_keys(schema: Schema, options: AvroDataOptions) -> bool:
     return key is not None and key.type is Type.STRING and (not key.optional or options.optional_map_keys)
 
 
-def default_json(schema: Schema, value: Any) -> Any:
+def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
     """A Connect default as the JSON Avro wants for it (``defaultValueFromConnect``)."""
     if value is None:
         return None
@@ -272,22 +277,22 @@ def default_json(schema: Schema, value: Any) -> Any:
         raw = decimal_to_bytes(value, decimal_scale(schema)) if isinstance(value, Decimal) else bytes(value)
         return raw.decode("latin-1")
     if schema.name == DATE_NAME:
-        return date_to_days(value)
+        return value // MILLIS_PER_DAY if beyond_python(DATE_NAME, value) else date_to_days(value)
     if schema.name == TIME_NAME:
-        return time_to_millis(value)
+        return value if beyond_python(TIME_NAME, value) else time_to_millis(value)
     if schema.name == TIMESTAMP_NAME:
-        return timestamp_to_millis(value)
+        return precision.count(value)
     if kind is Type.FLOAT32:
         return Float32(value)
     if kind is Type.ARRAY:
-        return [default_json(_known(schema.value_schema), item) for item in value]
+        return [default_json(_known(schema.value_schema), item, precision) for item in value]
     if kind is Type.MAP:
         keys, values = _known(schema.key_schema), _known(schema.value_schema)
         if keys.type is Type.STRING and not keys.optional:
-            return {k: default_json(values, v) for k, v in value.items()}
-        return [[default_json(keys, k), default_json(values, v)] for k, v in value.items()]
+            return {k: default_json(values, v, precision) for k, v in value.items()}
+        return [[default_json(keys, k, precision), default_json(values, v, precision)] for k, v in value.items()]
     if kind is Type.STRUCT:
-        return {f.name: default_json(f.schema, value.get(f.name, f.schema.default)) for f in schema.fields}
+        return {f.name: default_json(f.schema, value.get(f.name, f.schema.default), precision) for f in schema.fields}
     return int(value) if kind.value.startswith("int") else value
 
 

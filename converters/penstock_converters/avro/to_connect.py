@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, STRING, Field, Float32, Schema, SchemaBuilder, Type
 from penstock.data.logical import (
     DATE_NAME,
+    MILLIS_PER_DAY,
     SCALE_FIELD,
     TIME_NAME,
     TIMESTAMP_NAME,
@@ -16,12 +18,13 @@ from penstock.data.logical import (
     decimal_from_bytes,
     decimal_scale,
     time_from_millis,
-    timestamp_from_millis,
 )
 from penstock.errors import DataError
 from penstock_converters.avro import names
+from penstock_converters.avro.instants import precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ANYTHING_SCHEMA
+from penstock_converters.precision import Precision
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION, GENERAL_UNION_FIELD, GENERAL_UNION_PREFIX
 from penstock_registry.formats.avro.canonical import java_json, same
 from penstock_registry.formats.avro.model import AvroSchema
@@ -134,7 +137,7 @@ class ToConnect:
             self._bytes(parts, avro, word)
         elif avro.type == "int":
             self._int(parts, avro, word)
-        elif avro.type == "long" and word == "timestamp-millis":
+        elif precision_of(avro, self._options.precision) is not None:
             parts.name, parts.version = TIMESTAMP_NAME, 1
         elif avro.type == "enum":
             self._enum(parts, avro)
@@ -354,10 +357,13 @@ class ToConnect:
         if kind in ("int", "long"):
             number = int(value)
             if schema.name == DATE_NAME:
-                return date_from_days(number)
+                return _or_millis(date_from_days, number, MILLIS_PER_DAY)
             if schema.name == TIME_NAME:
-                return time_from_millis(number)
-            return timestamp_from_millis(number) if schema.name == TIMESTAMP_NAME else number
+                return number if number == MILLIS_PER_DAY else time_from_millis(number)
+            if schema.name == TIMESTAMP_NAME:
+                precision = precision_of(avro, self._options.precision) or Precision.MILLISECONDS
+                return precision.instant(number) if precision.is_finer else _or_millis(precision.instant, number, 1)
+            return number
         if kind == "float":
             return float(_as_float32(value))
         if kind == "double":
@@ -423,6 +429,13 @@ def _single(avro: AvroSchema, options: AvroDataOptions) -> AvroSchema | None:
     if len(types) == 1 and options.flatten_singleton_unions:
         return types[0]
     return None
+
+
+def _or_millis(make: Callable[[int], Any], number: int, millis: int) -> Any:
+    try:
+        return make(number)
+    except DataError:
+        return number * millis  # beyond Python's years, as the reader has it
 
 
 def _is_number(value: Any) -> bool:

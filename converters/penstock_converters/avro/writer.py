@@ -118,7 +118,7 @@ class _Source:
         self.env["general"] = general_writer(plan, self._ignore_defaults)
         name = self._function("header, v", lambda: ["header", *self._emit(plan, "v", 0)], root=True)
         source = "\n".join(self._functions)
-        exec(compile(source, f"<avro writer of {plan.avro.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
+        exec(compile(source, f"<avro writer of {plan.avro.full_name!a}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env or repr()s
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
     def _function(self, arguments: str, body: Callable[[], list[str]], root: bool = False) -> str:
@@ -182,6 +182,8 @@ class _Source:
 
     def _scalar(self, plan: ScalarPlan, v: str) -> list[str]:
         schema, kind = plan.schema, plan.avro.type
+        if schema.name == TIMESTAMP_NAME and plan.precision.is_finer:
+            return [f"L({self._constant(plan.precision.count)}({v}))"]
         if schema.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
             return self._temporal(schema.name, v)
         if schema.name == DECIMAL_NAME:

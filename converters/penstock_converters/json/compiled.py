@@ -61,7 +61,7 @@ def serialize(value):
         _Fallback=(Unusual, RecursionError, DataError),
         _Refused=orjson.JSONEncodeError,  # lone surrogates, and more than 254 levels
     )
-    code = compile("".join(source.parts), f"<JSON writer for {schema!r}>", "exec")
+    code = compile("".join(source.parts), f"<JSON writer for {repr(schema)!a}>", "exec")
     exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
     result: Callable[[Any], bytes] = names["serialize"]
     return result
@@ -164,6 +164,9 @@ class _Source:
         """The test for a usual value, and the statements that change it."""
         if schema.name == DECIMAL_NAME:
             return self._decimal_test(schema, var)
+        if schema.name == TIMESTAMP_NAME and self._writer.precision.is_finer:
+            count = self._constant(self._writer.precision.count)
+            return f"isinstance({var}, {self._constant(dt.datetime)})", [f"{var} = {count}({var})"]
         if schema.name in _LOGICAL:
             kind, function = _LOGICAL[schema.name]
             return f"type({var}) is {self._constant(kind)}", [f"{var} = {function}({var})"]

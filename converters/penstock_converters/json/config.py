@@ -9,12 +9,13 @@ from typing import Any
 from penstock.config import ConfigDef, ConfigType, Importance, Width
 from penstock.config.validators import CaseInsensitiveValidString
 from penstock_converters.base import converter_config_def
+from penstock_converters.precision import Precision, define_precision
 
 __all__ = ["JsonOptions", "json_config_def"]
 
 
 def json_config_def() -> ConfigDef:
-    return (
+    definition = (
         converter_config_def()
         .define(
             "schemas.enable", ConfigType.BOOLEAN, True, importance=Importance.HIGH,
@@ -44,6 +45,7 @@ def json_config_def() -> ConfigDef:
             group="Serialization", order=1, width=Width.MEDIUM, display_name="Replace null with default",
         )
     )  # fmt: skip
+    return define_precision(definition, internal=True)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class JsonOptions:
     schema_content: str | None
     numeric_decimals: bool
     replace_null_with_default: bool
+    precision: Precision
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> JsonOptions:
@@ -64,4 +67,5 @@ class JsonOptions:
             settings["schema.content"] or None,
             settings["decimal.format"].upper() == "NUMERIC",
             settings["replace.null.with.default"],
+            Precision.of(settings),
         )

@@ -20,6 +20,7 @@ from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_s
 from penstock_converters.json.schemas import connect_schema, json_schema
 from penstock_converters.json.text import dumps, exact_loads, loads
 from penstock_converters.json.writing import Writer
+from penstock_converters.precision import Instants
 
 __all__ = ["JsonConverter"]
 
@@ -43,7 +44,7 @@ class JsonConverter(ConverterAndHeaderConverter):
     def _configure(self, settings: Mapping[str, Any], is_key: bool) -> None:
         options = JsonOptions.of(settings)
         self._options = options
-        self._writer = Writer(options.numeric_decimals, options.replace_null_with_default)
+        self._writer = Writer(options.numeric_decimals, options.replace_null_with_default, options.precision)
         self._readers = Readers(options.replace_null_with_default)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: By the schema's JSON; a reader and the schema it is for.
@@ -57,7 +58,9 @@ class JsonConverter(ConverterAndHeaderConverter):
         try:
             tree = exact_loads(content.encode("utf-8", "surrogatepass"))
         except SerializationError as error:
-            raise DataError("Failed to parse schema in converter config due to serialization error: ") from error
+            problem = DataError("Failed to parse schema in converter config due to serialization error: ")
+            problem.add_note(str(error))
+            raise problem from error
         return None if tree is None else self._reader(tree)
 
     # --- writing
@@ -71,7 +74,7 @@ class JsonConverter(ConverterAndHeaderConverter):
     def _bound_serializer(self, schema: Schema) -> Serializer:
         if not self._options.schemas_enable:
             return compile_writer(self._writer, schema, b"", b"")
-        before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree)) + b',"payload":'
+        before = b'{"schema":' + dumps(json_schema(schema, self._writer.tree, self._options.precision)) + b',"payload":'
         return compile_writer(self._writer, schema, before, b"}")
 
     # --- reading
@@ -118,8 +121,12 @@ class JsonConverter(ConverterAndHeaderConverter):
         key = _key(tree)
         known = self._by_json.get(key)
         if known is None:
-            schema = connect_schema(tree, self._readers.default)
-            known = self._by_json.put(key, (schema, self._readers.reader(schema)))
+            readers, instants = self._readers, None
+            if self._options.precision.is_finer:
+                instants = Instants()
+                readers = Readers(self._options.replace_null_with_default, instants)
+            schema = connect_schema(tree, readers.default, instants)
+            known = self._by_json.put(key, (schema, readers.reader(schema)))
         return known
 
     def _known_reader(self, tree: Any) -> tuple[Schema, Reader] | None:
@@ -145,7 +152,9 @@ def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
             except NeedsExact:
                 return convert(exact_loads(data))
         except SerializationError as error:
-            raise DataError("Converting byte[] to Kafka Connect data failed due to serialization error: ") from error
+            problem = DataError("Converting byte[] to Kafka Connect data failed due to serialization error: ")
+            problem.add_note(str(error))  # Kafka leaves it to the stack trace
+            raise problem from error
         except RecursionError:
             raise DataError("The document is nested too deeply to be read as its schema says") from None
 

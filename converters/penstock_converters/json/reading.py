@@ -31,7 +31,9 @@ from penstock.data.logical import (
     timestamp_from_millis,
 )
 from penstock.errors import DataError
+from penstock_converters.blame import add_field
 from penstock_converters.json.text import MISSING, node_type
+from penstock_converters.precision import Instants, Precision
 
 __all__ = ["NeedsExact", "Reader", "Readers", "read_schemaless", "usual_test"]
 
@@ -45,8 +47,9 @@ class NeedsExact(Exception):
 class Readers:
     """Makes readers of schemas, as the converter is configured."""
 
-    def __init__(self, replace_null_with_default: bool) -> None:
+    def __init__(self, replace_null_with_default: bool, instants: Instants | None = None) -> None:
         self._replace = replace_null_with_default
+        self._instants = instants
 
     def reader(self, schema: Schema) -> Reader:
         """A function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`."""
@@ -72,6 +75,8 @@ class Readers:
     def _present(self, schema: Schema) -> Reader:
         if schema.name == DECIMAL_NAME:
             return _decimal_reader(schema)
+        if self._instants is not None and self._instants.of(schema).is_finer:
+            return _finer_reader(self._instants.of(schema))
         if schema.name in _DATES:
             return _DATES[schema.name]
         match schema.type:
@@ -141,7 +146,7 @@ class Readers:
             lines.append(f"    if {test}: f{i} = r{i}(f{i})" if test else f"    f{i} = r{i}(f{i})")
         members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
         lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {schema!r}>", "exec")
+        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
         exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
         read: Reader = names["read"]
         return read
@@ -153,7 +158,7 @@ class Readers:
             try:
                 value = read(tree)
             except DataError as error:
-                error.add_note(f"Field: {name}")
+                add_field(error, name)
                 raise
             # Struct.put checks what was read: a number in a string's place gave null.
             if value is None or type(value) is list or type(value) is dict:
@@ -301,14 +306,23 @@ def _time(tree: Any) -> Any:
     return millis if millis == MILLIS_PER_DAY else time_from_millis(millis)
 
 
-def _timestamp(tree: Any) -> Any:
+def _long(tree: Any) -> int:
     if type(tree) is float:
         raise NeedsExact  # may be an integer beyond 64 bits
     if type(tree) is not int:
         raise DataError(
             f"Invalid type for Timestamp, underlying representation should be integral but was {node_type(tree)}"
         )
-    millis = wrap(tree, 64)
+    return wrap(tree, 64)
+
+
+def _finer_reader(precision: Precision) -> Reader:
+    instant = precision.instant
+    return lambda tree: instant(_long(tree))
+
+
+def _timestamp(tree: Any) -> Any:
+    millis = tree if type(tree) is int and -(2**63) <= tree < 2**63 else _long(tree)
     try:
         return timestamp_from_millis(millis)
     except DataError:

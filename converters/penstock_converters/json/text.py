@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -176,7 +176,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _decimal(text: str) -> Decimal:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that neither Python's decimals nor Java's can hold
+        raise ValueError(f"Malformed numeric value ({text[:30]})") from None
     return number.copy_abs() if number.is_zero() else number  # BigDecimal knows no negative zero
 
 

@@ -27,6 +27,7 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock_converters.json.text import double_json, float_json
+from penstock_converters.precision import Precision
 
 __all__ = ["Writer", "base64_text", "numeric_decimal"]
 
@@ -52,9 +53,15 @@ _INTEGERS: Final[dict[Type, tuple[int, type[int]]]] = {
 class Writer:
     """Makes trees, as the converter is configured."""
 
-    def __init__(self, numeric_decimals: bool, replace_null_with_default: bool) -> None:
+    def __init__(
+        self,
+        numeric_decimals: bool,
+        replace_null_with_default: bool,
+        precision: Precision = Precision.MILLISECONDS,
+    ) -> None:
         self.numeric_decimals = numeric_decimals
         self.replace_null_with_default = replace_null_with_default
+        self.precision = precision
 
     def tree(self, schema: Schema | None, value: Any) -> Any:
         """`value` as what `penstock_converters.json.text.dumps` takes. A `DataError`, with a note naming the field,
@@ -95,6 +102,8 @@ class Writer:
             if schema.default is not None and self.replace_null_with_default:
                 return self._any(schema, schema.default)
             return self._null(schema)
+        if schema.name == TIMESTAMP_NAME and self.precision.is_finer:
+            return self._finer(value)
         if schema.name in _SHORT_NAMES:
             return self._date(schema, value)
         if schema.name == DECIMAL_NAME:
@@ -161,6 +170,12 @@ class Writer:
         if name == "Time" and not 0 <= millis <= MILLIS_PER_DAY:
             raise _Misfit("Kafka Connect Time type should not have any date fields set to non-zero values.")
         return millis // MILLIS_PER_DAY if name == "Date" else millis
+
+    def _finer(self, value: Any) -> int:
+        try:
+            return self.precision.count(value)
+        except DataError as error:
+            raise _Misfit(error.message) from None
 
     def _nested(self, schema: Schema, value: Any) -> Any:
         if schema.type is Type.ARRAY:

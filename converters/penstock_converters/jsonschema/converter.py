@@ -13,11 +13,13 @@ from penstock.errors import DataError, SerializationError
 from penstock_converters.json.compiled import compile_writer
 from penstock_converters.json.reading import NeedsExact
 from penstock_converters.json.text import exact_loads, loads
+from penstock_converters.jsonschema.instants import check_precision
 from penstock_converters.jsonschema.names import JsonSchemaOptions
 from penstock_converters.jsonschema.reader import SchemaReaders
 from penstock_converters.jsonschema.to_connect import ToConnect
 from penstock_converters.jsonschema.to_json import schema_text
 from penstock_converters.jsonschema.writer import SchemaWriter
+from penstock_converters.precision import Instants, define_precision
 from penstock_converters.registry_config import registry_config_def
 from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
@@ -28,7 +30,7 @@ __all__ = ["JsonSchemaConverter"]
 
 def _config_def() -> ConfigDef:
     low, medium, boolean = Importance.LOW, Importance.MEDIUM, ConfigType.BOOLEAN
-    return (
+    return define_precision(
         registry_config_def()
         .define("object.additional.properties", boolean, True, importance=medium,
                 doc="Whether schemas of structs allow properties that they do not name.")
@@ -61,7 +63,7 @@ class JsonSchemaConverter(RegistryConverter):
 
     def _configured(self, values: Mapping[str, Any]) -> None:
         self._options = JsonSchemaOptions.of(values)
-        self._writer = SchemaWriter(self._options.numeric_decimals)
+        self._writer = SchemaWriter(self._options.numeric_decimals, self._options.precision)
         self._format = JsonSchemaFormat()
         self._validates: bool = values["json.fail.invalid.schema"]
 
@@ -110,6 +112,9 @@ class JsonSchemaConverter(RegistryConverter):
         header = self._frame(found)
         if strict:
             check_compatible(found, own.canonical, self._parsed(found).incompatibilities(own))
+        if strict is not None and self._options.precision.is_finer:
+            registered, instants = self._mapped(self._parsed(found), None)
+            check_precision(schema, registered, instants, self._options.precision)
         write = compile_writer(self._writer, schema, header, b"")
         if not self._validates:
             return header, write
@@ -132,9 +137,8 @@ class JsonSchemaConverter(RegistryConverter):
     def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         parsed = self._parsed(found)
         validate = self._validator(parsed) if self._validates else None
-        mapping = ToConnect(self._options, lambda schema, tree: SchemaReaders().default(schema, tree))
-        schema = mapping.convert(parsed.node, version(parsed.name))
-        read = SchemaReaders().reader(schema)
+        schema, instants = self._mapped(parsed, version(parsed.name))
+        read = SchemaReaders(instants).reader(schema)
 
         def convert(data: bytes) -> SchemaAndValue:
             payload = data[start:]
@@ -150,6 +154,16 @@ class JsonSchemaConverter(RegistryConverter):
                 raise DataError("The document is nested too deeply to be read as its schema says") from None
 
         return convert
+
+    def _mapped(self, parsed: JsonParsedSchema, version: int | None) -> tuple[Schema, Instants]:
+        """The Connect schema, and which of its timestamps are finer than milliseconds."""
+        instants = Instants()
+        mapping = ToConnect(
+            self._options,
+            lambda schema, tree: SchemaReaders(instants).default(schema, tree),
+            instants if self._options.precision.is_finer else None,
+        )
+        return mapping.convert(parsed.node, version), instants
 
     def _parsed(self, found: RegisteredSchema) -> JsonParsedSchema:
         resolved = self._client.resolve(found.references) if found.references else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data import Schema, Type
+from penstock_converters.precision import Precision
 from penstock_converters.sumtypes import GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.json"
@@ -34,6 +35,8 @@ class JsonSchemaOptions:
     numeric_decimals: bool = False
     general_sum_types: bool = False
     flatten_singleton_unions: bool = False
+    #: penstock's own: how fine timestamps are
+    precision: Precision = Precision.MILLISECONDS
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> JsonSchemaOptions:
@@ -44,6 +47,7 @@ class JsonSchemaOptions:
             values["decimal.format"].upper() == "NUMERIC",
             values["generalized.sum.type.support"],
             values["flatten.singleton.unions"],
+            Precision.of(values),
         )
 
 

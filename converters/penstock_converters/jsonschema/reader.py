@@ -11,6 +11,7 @@ from penstock.errors import DataError
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, usual_test
 from penstock_converters.json.text import node_type
 from penstock_converters.jsonschema import names
+from penstock_converters.precision import Instants
 from penstock_registry.formats.jsonschema.text import write
 
 __all__ = ["SchemaReaders"]
@@ -22,8 +23,8 @@ class SchemaReaders(Readers):
     One object makes the readers of one schema, in one thread; the readers themselves are for any thread.
     """
 
-    def __init__(self) -> None:
-        super().__init__(replace_null_with_default=True)
+    def __init__(self, instants: Instants | None = None) -> None:
+        super().__init__(replace_null_with_default=True, instants=instants)
         #: Readers of structs by the schema's identity, empty while they are made: a struct may hold itself.
         self._made: dict[int, list[Reader]] = {}
         self._alive: list[Schema] = []
@@ -85,7 +86,7 @@ class SchemaReaders(Readers):
             lines.append(f"{pad}{var} = d{i} if {var} is _absent else {reader}({var})")
         members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
         lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {schema!r}>", "exec")
+        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
         exec(code, used)  # noqa: S102 - the source holds field names only as quoted literals (repr)
         read: Reader = used["read"]
         return read

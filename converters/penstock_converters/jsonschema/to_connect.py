@@ -13,6 +13,7 @@ from penstock.data.javatext import decimal_text
 from penstock.errors import DataError, SchemaBuilderError
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions
+from penstock_converters.precision import Instants, Precision
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION, GENERAL_UNION_FIELD, GENERAL_UNION_PREFIX
 from penstock_registry.formats.jsonschema import model as m
 
@@ -47,10 +48,19 @@ class _Parts:
 
 
 class ToConnect:
-    """Maps schemas. `read_default` reads a default value's JSON. One object per text."""
+    """Maps schemas. `read_default` reads a default value's JSON. One object per text.
 
-    def __init__(self, options: JsonSchemaOptions, read_default: Callable[[Schema, Any], Any]) -> None:
+    With `instants` numbers under the names of finer timestamps are Timestamps, which are kept there.
+    """
+
+    def __init__(
+        self,
+        options: JsonSchemaOptions,
+        read_default: Callable[[Schema, Any], Any],
+        instants: Instants | None = None,
+    ) -> None:
         self._options = options
+        self._instants = instants
         self._read_default = read_default
         #: The structs that hold themselves, by node; found in a first pass, marked in a second.
         self._ids: dict[int, str] = {}
@@ -58,9 +68,11 @@ class ToConnect:
     def convert(self, node: m.Node, version: int | None) -> Schema:
         """The Connect schema; `version` is the registry's, for schemas that do not say theirs. Raises `DataError`."""
         try:
-            schema = _Pass(self._options, self._read_default, self._ids).schema(node, version, False)
+            schema = _Pass(self._options, self._read_default, self._instants, self._ids).schema(node, version, False)
             if self._ids:
-                schema = _Pass(self._options, self._read_default, self._ids).schema(node, version, False)
+                schema = _Pass(self._options, self._read_default, self._instants, self._ids).schema(
+                    node, version, False
+                )
         except RecursionError:
             raise DataError("The JSON schema is nested too deeply") from None
         return schema
@@ -68,9 +80,14 @@ class ToConnect:
 
 class _Pass:
     def __init__(
-        self, options: JsonSchemaOptions, read_default: Callable[[Schema, Any], Any], ids: dict[int, str]
+        self,
+        options: JsonSchemaOptions,
+        read_default: Callable[[Schema, Any], Any],
+        instants: Instants | None,
+        ids: dict[int, str],
     ) -> None:
         self._options = options
+        self._instants = instants
         self._read_default = read_default
         self._ids = ids
         self._unions = 0
@@ -210,6 +227,10 @@ class _Pass:
             key_schema=parts.key_schema,
             value_schema=parts.value_schema,
         )
+        precision = Precision.MILLISECONDS
+        if self._instants is not None:
+            schema = self._instants.adopt(schema)
+            precision = self._instants.of(schema)
         optional = optional or parts.optional
         if parts.fields is not None:
             pair = self._struct(node, schema, parts.fields)
@@ -219,7 +240,8 @@ class _Pass:
                 self._done[id(node), False], self._done[id(node), True] = pair
         if node.has_default and node.default is not None:
             schema = self._with_default(schema, node.default)
-        return schema.as_optional() if optional else schema
+        made = schema.as_optional() if optional else schema
+        return made if self._instants is None else self._instants.keep(made, precision)
 
     def _struct(
         self, node: m.Node, head: Schema, fields: Callable[[], list[tuple[str, Schema]]]

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.javahash import in_java_order
+from penstock.data.logical import TIMESTAMP_NAME
 from penstock.errors import DataError
 from penstock_converters.json.text import dumps, exact_loads
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions
+from penstock_converters.precision import SEMANTIC_NAMES
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 from penstock_registry.formats.jsonschema.text import write
 
@@ -71,8 +73,11 @@ class _Mapping:
     def _common(self, schema: Schema, connect_type: str | None, index: int | None) -> Tree:
         """What all kinds have: title, description, default, and what only Connect knows."""
         tree: Tree = {}
-        if schema.name is not None:
-            tree["title"] = schema.name
+        name, version = schema.name, schema.version
+        if name == TIMESTAMP_NAME and self._options.precision.is_finer:
+            name, version = SEMANTIC_NAMES[self._options.precision], 1
+        if name is not None:
+            tree["title"] = name
         if schema.doc is not None:
             tree["description"] = schema.doc
         if schema.default is not None:
@@ -80,7 +85,7 @@ class _Mapping:
             tree["default"] = exact_loads(dumps(self._write_default(schema, schema.default)))
         marks = (names.NAMESPACE, GENERAL_ENUM, GENERAL_UNION)
         parameters = {k: v for k, v in schema.parameters.items() if not k.startswith(marks)}
-        return {**tree, **_connect(connect_type, schema.version, dict(in_java_order(parameters)), index)}
+        return {**tree, **_connect(connect_type, version, dict(in_java_order(parameters)), index)}
 
     def _kind(self, schema: Schema) -> tuple[Tree, str | None, Tree]:
         """The members before the common ones, ``connect.type``, the members after."""

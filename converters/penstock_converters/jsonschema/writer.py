@@ -8,6 +8,7 @@ from penstock.data import Schema
 from penstock.errors import DataError
 from penstock_converters.json.writing import Writer
 from penstock_converters.jsonschema import names
+from penstock_converters.precision import Precision
 
 __all__ = ["SchemaWriter"]
 
@@ -15,8 +16,8 @@ __all__ = ["SchemaWriter"]
 class SchemaWriter(Writer):
     """Unions are written as the field that is set, entries of maps as objects, a null as null."""
 
-    def __init__(self, numeric_decimals: bool) -> None:
-        super().__init__(numeric_decimals, replace_null_with_default=True)
+    def __init__(self, numeric_decimals: bool, precision: Precision = Precision.MILLISECONDS) -> None:
+        super().__init__(numeric_decimals, replace_null_with_default=True, precision=precision)
 
     def is_union(self, schema: Schema) -> bool:
         return names.is_union(schema)

@@ -11,6 +11,7 @@ from penstock.api import InvalidSchemaError, SchemaReference, Serializer
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import Schema, SchemaAndValue
 from penstock.errors import DataError, SerializationError
+from penstock_converters.precision import define_precision
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.protobuf.plan import Planner
@@ -42,7 +43,7 @@ _MAX_MESSAGES: Final = 1000
 
 def _config_def() -> ConfigDef:
     low, medium, boolean = Importance.LOW, Importance.MEDIUM, ConfigType.BOOLEAN
-    return (
+    return define_precision(
         registry_config_def()
         .define("enhanced.protobuf.schema.support", boolean, False, importance=medium,
                 doc="Name structs, enums and unions by their full names, packages included.")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from penstock.data import Float32, Int8, Int16, Int32, Schema, Struct, Type, java_class_name
 from penstock.errors import DataError
 from penstock_converters.protobuf import names
-from penstock_converters.protobuf.moments import TO_FIELDS
+from penstock_converters.protobuf.moments import to_fields
 from penstock_converters.protobuf.plan import (
     ArrayPlan,
     EnumPlan,
@@ -263,7 +263,7 @@ def _float(plan: ScalarPlan) -> Convert:
 def _logical(plan: LogicalPlan) -> Convert:
     schema, make = plan.schema, plan.make
     assert schema.name is not None
-    fields = TO_FIELDS[schema.name]
+    fields = to_fields(schema.name, plan.precision)
 
     def logical(value: Any) -> Any:
         try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
@@ -23,9 +24,11 @@ from penstock.data.logical import (
     timestamp_to_millis,
     unscaled,
 )
+from penstock.data.nanos import timestamp_from_micros, timestamp_from_nanos, timestamp_to_nanos
 from penstock.errors import DataError
+from penstock_converters.precision import Precision
 
-__all__ = ["FROM_MESSAGE", "TO_FIELDS"]
+__all__ = ["FROM_MESSAGE", "TO_FIELDS", "from_message", "to_fields"]
 
 _WORDS: Final = {DECIMAL_NAME: "Decimal", DATE_NAME: "Date", TIME_NAME: "Time", TIMESTAMP_NAME: "Timestamp"}
 _MAX_DIGITS: Final = 4000  # Python refuses to print longer integers
@@ -86,6 +89,18 @@ def _timestamp_fields(value: Any, schema: Schema) -> dict[str, Any]:
     return {"seconds": seconds, "nanos": rest * 1_000_000}
 
 
+def _finer_fields(precision: Precision) -> Callable[[Any, Schema], dict[str, Any]]:
+    def fields(value: Any, schema: Schema) -> dict[str, Any]:
+        if not isinstance(value, dt.datetime):
+            return _timestamp_fields(value, schema)  # raises
+        nanos = timestamp_to_nanos(value)  # may be beyond 64 bits: the message has two fields
+        if precision is Precision.MICROSECONDS:
+            nanos -= nanos % 1000
+        return {"seconds": nanos // _NANOS, "nanos": nanos % _NANOS}
+
+    return fields
+
+
 #: Logical name → function from (value, schema) to the message's fields. Raises `DataError`.
 TO_FIELDS: Final = {
     DECIMAL_NAME: _decimal_fields,
@@ -93,6 +108,11 @@ TO_FIELDS: Final = {
     TIME_NAME: _time_fields,
     TIMESTAMP_NAME: _timestamp_fields,
 }
+
+
+def to_fields(name: str, precision: Precision) -> Callable[[Any, Schema], dict[str, Any]]:
+    """`TO_FIELDS`, with as much of a timestamp as `precision` keeps."""
+    return _finer_fields(precision) if name == TIMESTAMP_NAME and precision.is_finer else TO_FIELDS[name]
 
 
 # -- from messages ----------------------------------------------------------------------------------------------------
@@ -131,11 +151,16 @@ def _time(message: Any) -> dt.time:
     return time_from_millis(((hours * 60 + minutes) * 60 + seconds) * 1000 + nanos // 1_000_000)
 
 
-def _timestamp(message: Any) -> dt.datetime:
+def _parts(message: Any) -> tuple[int, int]:
     seconds: int = message.seconds
     nanos: int = message.nanos
     if not 0 <= nanos < _NANOS:
         raise DataError(f"Timestamp is not valid: nanos {nanos}: expected 0 to {_NANOS - 1}")
+    return seconds, nanos
+
+
+def _timestamp(message: Any) -> dt.datetime:
+    seconds, nanos = _parts(message)
     millis = seconds * 1000 + nanos // 1_000_000
     try:
         return EPOCH + millis * _MILLISECOND
@@ -150,3 +175,21 @@ FROM_MESSAGE: Final = {
     TIME_NAME: _time,
     TIMESTAMP_NAME: _timestamp,
 }
+
+
+def _micros(message: Any) -> dt.datetime:
+    seconds, nanos = _parts(message)
+    return timestamp_from_micros(seconds * 1_000_000 + nanos // 1000)
+
+
+def _nanos(message: Any) -> dt.datetime:
+    seconds, nanos = _parts(message)
+    return timestamp_from_nanos(seconds * _NANOS + nanos)
+
+
+_FINER: Final = {Precision.MICROSECONDS: _micros, Precision.NANOSECONDS: _nanos}
+
+
+def from_message(name: str, precision: Precision) -> Callable[[Any], Any]:
+    """`FROM_MESSAGE`, with as much of a timestamp as `precision` keeps."""
+    return _FINER[precision] if name == TIMESTAMP_NAME and precision.is_finer else FROM_MESSAGE[name]

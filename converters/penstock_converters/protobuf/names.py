@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from penstock.data import Schema
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
+from penstock_converters.precision import Precision
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.protobuf"
@@ -74,6 +75,8 @@ class ProtobufDataOptions:
     index_for_unions: bool = True
     flatten_unions: bool = False
     ignore_default_for_nullables: bool = False
+    #: penstock's own: how fine timestamps are
+    precision: Precision = Precision.MILLISECONDS
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ProtobufDataOptions:
@@ -90,6 +93,7 @@ class ProtobufDataOptions:
             values["generate.index.for.unions"],
             values["flatten.unions"],
             values["ignore.default.for.nullables"],
+            Precision.of(values),
         )
 
     @property

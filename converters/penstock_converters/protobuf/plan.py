@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from penstock.data import Schema, Type
 from penstock.errors import DataError
+from penstock_converters.precision import Precision
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions, is_union
 from penstock_converters.protobuf.to_connect import is_map
@@ -62,7 +63,10 @@ class WrapperPlan(Plan):
 
 @dataclass(slots=True, eq=False)
 class LogicalPlan(Plan):
+    """A logical type as its message; `precision` is how much of a timestamp is kept."""
+
     make: Any
+    precision: Precision
 
 
 @dataclass(slots=True, eq=False)
@@ -125,7 +129,7 @@ class Planner:
         if schema.type is not Type.STRUCT and scalar is not None:
             return WrapperPlan(schema, ScalarPlan(schema, scalar), message_class(descriptor))
         if schema.name in names.LOGICAL and descriptor.full_name == names.LOGICAL[schema.name]:
-            return LogicalPlan(schema, message_class(descriptor))
+            return LogicalPlan(schema, message_class(descriptor), self._options.precision)
         if schema.type is not Type.STRUCT:
             raise DataError(f"Values of {schema!r} cannot be written as the message {descriptor.full_name}")
         return self._struct(schema, descriptor, "")
@@ -192,7 +196,7 @@ class Planner:
         if schema.name in names.LOGICAL:
             if message is None or message.full_name != names.LOGICAL[schema.name]:
                 raise _mismatch(schema, target, path)
-            return LogicalPlan(schema, message_class(message))
+            return LogicalPlan(schema, message_class(message), self._options.precision)
         if schema.type is Type.STRUCT:
             if message is None:
                 raise _mismatch(schema, target, path)

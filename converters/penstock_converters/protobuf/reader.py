@@ -16,7 +16,8 @@ from penstock.data import Schema, Type
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError, SerializationError
 from penstock_converters.protobuf import names
-from penstock_converters.protobuf.moments import FROM_MESSAGE
+from penstock_converters.protobuf.blame import broken, misfit
+from penstock_converters.protobuf.moments import from_message
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.protobuf.to_connect import has_optional_keyword, is_map, union_field_name
 from penstock_registry.formats.protobuf import CompiledFile, message_class
@@ -66,12 +67,19 @@ def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: Pr
         try:
             message = parse(data)
         except DecodeError as error:
-            raise SerializationError(f"the data is no {descriptor.full_name} message: {error}") from None
+            field = broken(bytes(data), descriptor)
+            where = f" (field {field})" if field else ""
+            raise SerializationError(f"the data is no {descriptor.full_name} message: {error}{where}") from None
         if complete and not message.IsInitialized():
             missing = ", ".join(message.FindInitializationErrors())
             raise SerializationError(f"{descriptor.full_name} message is missing required fields: {missing}")
         try:
             return convert(message)
+        except DataError as error:
+            field = misfit(message, options)
+            if field:
+                error.add_note(f"Field: {field}")
+            raise
         except RecursionError:
             raise DataError(
                 f"{descriptor.full_name} is nested too deep to be read as a struct"
@@ -192,7 +200,7 @@ class _Source:
         message = field.message_type
         if message is not None:
             if schema.name in LOGICAL_NAMES and message.full_name == names.LOGICAL[schema.name]:
-                return f"{self._constant(FROM_MESSAGE[schema.name])}({x})"
+                return f"{self._constant(from_message(schema.name, self._options.precision))}({x})"
             scalar = names.WRAPPED.get(message.full_name)
             if scalar is not None:
                 return f"U64({x}.value)" if scalar == "uint64" else f"{x}.value"

@@ -15,7 +15,7 @@ from penstock.data import Schema, Struct, Type
 from penstock.data.logical import EPOCH, TIMESTAMP_NAME
 from penstock.errors import DataError
 from penstock_converters.protobuf.general import general_writer
-from penstock_converters.protobuf.moments import TO_FIELDS
+from penstock_converters.protobuf.moments import to_fields
 from penstock_converters.protobuf.plan import (
     ArrayPlan,
     EnumPlan,
@@ -221,7 +221,7 @@ class _Source:
 
     def _logical(self, plan: LogicalPlan, a: str) -> list[str]:
         make = self._constant(plan.make)
-        if plan.schema.name == TIMESTAMP_NAME:
+        if plan.schema.name == TIMESTAMP_NAME and not plan.precision.is_finer:
             n = self._name("n")
             return [
                 f"if type({a}) is not DT or {a}.tzinfo is not UTC: raise U",
@@ -229,7 +229,7 @@ class _Source:
                 f"{a} = {make}(seconds={n} // 1000, nanos={n} % 1000 * 1000000)",
             ]
         assert plan.schema.name is not None
-        fields, own = self._constant(TO_FIELDS[plan.schema.name]), self._constant(plan.schema)
+        fields, own = self._constant(to_fields(plan.schema.name, plan.precision)), self._constant(plan.schema)
         return [f"{a} = {make}(**{fields}({a}, {own}))"]
 
     def _array(self, plan: ArrayPlan, a: str) -> list[str]:

@@ -57,6 +57,7 @@ from penstock.api.transform import (
     apply_bound,
 )
 from penstock.config.provider import ConfigData, ConfigProvider
+from penstock.data.nanos import NanoDatetime
 
 #: Marks a function as penstock's hook; the hooks are listed in `penstock.plugins.hookspecs`.
 hookimpl = pluggy.HookimplMarker("penstock")
@@ -81,6 +82,7 @@ __all__ = [
     "InPlace",
     "InvalidSchemaError",
     "KnowsLenience",
+    "NanoDatetime",
     "OffsetStorageReader",
     "ParsedSchema",
     "Plugin",

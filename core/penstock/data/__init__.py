@@ -14,6 +14,7 @@ from penstock.data.logical import (
     TIMESTAMP_NAME,
     decimal_schema,
 )
+from penstock.data.nanos import NanoDatetime
 from penstock.data.record import (
     ConnectRecord,
     Header,
@@ -89,6 +90,7 @@ __all__ = [
     "Int8",
     "Int16",
     "Int32",
+    "NanoDatetime",
     "Schema",
     "SchemaAndValue",
     "SchemaBuilder",

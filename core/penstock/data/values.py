@@ -16,7 +16,8 @@ STRUCT     `dict` from field name to value; a field that is absent is null, its 
 Decimal    `decimal.Decimal` whose exponent is minus the schema's scale
 Date       `datetime.date`
 Time       `datetime.time`, milliseconds
-Timestamp  timezone-aware `datetime.datetime` in UTC, milliseconds
+Timestamp  timezone-aware `datetime.datetime` in UTC, milliseconds; finer only where a converter was asked for it
+           (``timestamp.precision``), as `penstock.data.NanoDatetime` if beyond the microsecond
 ========== ======================================================================================
 
 Where a value travels *without* a schema, a plain ``int`` is Java's ``Long`` and a plain ``float`` its ``Double``. The
@@ -30,6 +31,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any, Final
 
+from penstock.data.nanos import NanoDatetime
 from penstock.data.schema import Schema, Type
 
 __all__ = ["BigInteger", "FarDate", "Float32", "Int8", "Int16", "Int32", "StructValue", "java_class_name"]
@@ -100,6 +102,7 @@ _JAVA_CLASS: Final[dict[type, str]] = {
     dt.date: "java.util.Date",
     dt.time: "java.util.Date",
     dt.datetime: "java.util.Date",
+    NanoDatetime: "java.util.Date",
     FarDate: "java.util.Date",
 }
 

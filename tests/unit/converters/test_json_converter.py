@@ -396,3 +396,23 @@ def test_headers_are_converted_alike():
     data = one.from_connect_header("t", "h", INT32, 5)
     assert data == b"5"
     assert one.to_connect_header("t", "h", data).value == 5
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1.5e-99999999999999999999"])
+def test_an_exponent_beyond_all_decimals_is_a_data_error(number: str):
+    plain = JsonConverter()
+    plain.configure({"schemas.enable": "false"}, False)
+    for text in (number, f'{{"a": 1e400, "b": {number}}}', f"[{number}"):
+        with pytest.raises(DataError, match="serialization error") as caught:
+            plain.to_connect("t", text.encode() + b"x")
+        assert caught.value.__notes__[0].startswith("Invalid JSON: ")
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\ud800b", "a>b\n"])
+def test_a_schema_may_have_any_name(name: str):
+    schema = SchemaBuilder.struct().name(name).field(name, INT32).build()
+    made = JsonConverter()
+    made.configure({}, False)
+    data = made.from_connect("t", schema, {name: 1})
+    found = made.to_connect("t", data)
+    assert (found.schema.name, found.value) == (name, {name: 1})

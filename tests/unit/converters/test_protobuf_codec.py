@@ -271,17 +271,18 @@ def compiled_by_protoc(folder: Path, text: str) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_protoc_takes_the_text_and_the_runtime_writes_the_same_bytes(seed: int, protos: Path) -> None:
+def test_protoc_takes_the_text_and_the_runtime_writes_the_same_bytes(seed: int, protos: Path, soak: bool) -> None:
     maker = Maker(seed)
     schema = maker.struct()
     text, write, _, read = codec(schema)
     kind = compiled_by_protoc(protos, text)
-    value = maker.value(schema)
-    data = write(b"", value)
-    message = kind.FromString(data)
-    assert not _unknown(message)
-    assert message.SerializeToString() == data
-    assert in_order(read(message.SerializeToString()), schema) == in_order(value, schema)
+    for _ in range(400 if soak else 2):
+        value = maker.value(schema)
+        data = write(b"", value)
+        message = kind.FromString(data)
+        assert not _unknown(message)
+        assert message.SerializeToString() == data
+        assert in_order(read(message.SerializeToString()), schema) == in_order(value, schema)
 
 
 def _unknown(message: Any) -> bool:
