@@ -226,9 +226,12 @@ class _Source:
             self._guard(f"type({v}) is not int or not {low} <= {v} <= {high}")
         else:
             self._guard(f"type({v}) is not int")
-        big = "L" if kind is Type.INT64 else "I"
-        four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728 else {big}({v})"
-        return [f"(S[{v}] if -64 <= {v} < 8192 else {four})"]
+        small = f"S[{v}] if -64 <= {v} < 8192"
+        four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728"
+        if kind is not Type.INT64:
+            return [f"({small} else {four} else I({v}))"]
+        six = f"MORE[{v} << 1 & 16383] + MORE[{v} >> 13 & 16383] + LAST[{v} >> 27] if 0 < {v} < 2199023255552"
+        return [f"({small} else {four} else {six} else L({v}))"]
 
     def _temporal(self, name: str, v: str) -> list[str]:
         n = self._name("n")
