@@ -25,8 +25,8 @@ from penstock.errors import DataError, SerializationError
 from penstock_converters.avro import names
 from penstock_converters.avro.anything import read_anything
 from penstock_converters.avro.names import AvroDataOptions
-from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.shape import ends_in_a_slice, may_be_empty, recursive
+from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
     NUMBERS,
     SIX_HIGH,

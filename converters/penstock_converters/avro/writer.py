@@ -258,14 +258,12 @@ class _Source:
         self._line(f"{n} = len({e})")
         return [f"(S[{n}] if {n} < 8192 else L({n}))", e]
 
-    def _optional(self, plan: OptionalPlan, v: str, depth: int, check: str = "") -> list[str]:
+    def _optional(self, plan: OptionalPlan, v: str, depth: int) -> list[str]:
         if isinstance(plan.inner, AnyPlan) or plan.null is None:
             return self._leave(plan, v)
         p = self._name("p")
         self._line(f"if {v} is None:")
         self._indent += 1
-        if check:
-            self._line(check)
         if plan.schema.optional:
             self._line(f"{p} = {long_bytes(plan.null)!r}")
         else:
@@ -290,27 +288,39 @@ class _Source:
         return [f"{name}({v})"]
 
     def _fields(self, plan: RecordPlan, v: str, depth: int) -> list[str]:
-        names = frozenset(f.name for f in plan.schema.fields)
-        schema, f, g = self._constant(plan.schema), self._name("f"), self._name("g")
-        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
-        self._line(f"{f} = len({v}) == {len(names)}")
-        self._line(f"if not {f} and not {self._constant(names)}.issuperset({v}): raise U")
-        self._line(f"{g} = {v}.get")
+        places = self._fetch(plan, v)
         parts: list[str] = []
         floats: list[tuple[str, str]] = []
-        for member in plan.fields:
+        for member, a in zip(plan.fields, places, strict=True):
             inner = self._float_format(member.plan)
             if inner is None:
                 parts += self._packed(floats)
-                parts += self._field(member, f, g, v, depth)
+                parts += self._field(member, a, depth)
                 continue
-            a = self._name("a")
-            self._line(f"{a} = {g}({member.name!r})")
             if self._default(member) is not None:
                 self._guard(f"{a} is None")
             self._guard(f"type({a}) is not {'bool' if inner == '?' else 'float'}")
             floats.append((inner, a))
         return parts + self._packed(floats)
+
+    def _fetch(self, plan: RecordPlan, v: str) -> list[str]:
+        """Statements that take a struct's fields into variables; these, by the plan's fields."""
+        places = ["" if member.plan is None else self._name("a") for member in plan.fields]
+        named = [(a, member.name) for a, member in zip(places, plan.fields, strict=True) if a]
+        names = frozenset(f.name for f in plan.schema.fields)
+        schema = self._constant(plan.schema)
+        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
+        # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
+        # and names have to be looked at.
+        self._line(f"if len({v}) == {len(names)}:")
+        self._lines += ["    " * (self._indent + 1) + f"{a} = {v}[{name!r}]" for a, name in named]
+        if not named:
+            self._line("    pass")
+        self._line("else:")
+        self._line(f"    if not {self._constant(names)}.issuperset({v}): raise U")
+        self._line(f"    g = {v}.get")
+        self._lines += ["    " * (self._indent + 1) + f"{a} = g({name!r})" for a, name in named]
+        return places
 
     def _float_format(self, plan: Plan | None) -> str | None:
         """The struct format of a required field of fixed width; neighbours are packed in one call."""
@@ -331,19 +341,13 @@ class _Source:
     def _default(self, member: FieldPlan) -> Any:
         return None if self._ignore_defaults or member.plan is None else member.plan.schema.default
 
-    def _field(self, member: FieldPlan, f: str, g: str, v: str, depth: int) -> list[str]:
+    def _field(self, member: FieldPlan, a: str, depth: int) -> list[str]:
         if member.plan is None:
             assert member.avro is not None
             return [self._constant(constant_bytes(member.avro.schema, member.constant))]
-        a = self._name("a")
-        self._line(f"{a} = {g}({member.name!r})")
         default = self._default(member)
-        if default is None and not isinstance(member.plan, OptionalPlan):
-            return self._emit(member.plan, a, depth + 1)
         if default is None:
-            # A field that is absent from a dict of the full length means that some other name is not the schema's.
-            assert isinstance(member.plan, OptionalPlan)
-            return self._optional(member.plan, a, depth, f"if {f} and {member.name!r} not in {v}: raise U")
+            return self._emit(member.plan, a, depth + 1)
         p = self._name("p")
         try:
             constant = general_writer(member.plan, self._ignore_defaults)(default)
@@ -351,7 +355,6 @@ class _Source:
             return self._leave(member.plan, a)  # an unusable default is an error only for a record that needs it
         self._line(f"if {a} is None:")
         self._indent += 1
-        self._guard(f"{f} and {member.name!r} not in {v}")
         self._line(f"{p} = {constant!r}")
         self._indent -= 1
         self._line("else:")
