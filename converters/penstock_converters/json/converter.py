@@ -15,6 +15,7 @@ from penstock_converters.base import ConverterAndHeaderConverter
 from penstock_converters.cache import BoundedCache
 from penstock_converters.json.compiled import compile_writer, schemaless_writer
 from penstock_converters.json.config import JsonOptions, json_config_def
+from penstock_converters.json.direct import UNUSUAL, DirectReader, direct_reader
 from penstock_converters.json.envelope import RecentEnvelopes
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
 from penstock_converters.json.schemas import connect_schema, json_schema
@@ -24,6 +25,7 @@ from penstock_converters.json.writing import Writer
 __all__ = ["JsonConverter"]
 
 _NULL = SchemaAndValue(None, None)
+_BRACE = ord("}")
 _ENVELOPE_EXPECTED = (
     'JsonConverter with schemas.enable requires "schema" and "payload" fields and may not contain additional fields. '
     "If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration."
@@ -79,28 +81,43 @@ class JsonConverter(ConverterAndHeaderConverter):
         if not self._options.schemas_enable:
             return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree)))
         if self._fixed is not None:
-            schema, read = self._fixed
-            return _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+            return self._fixed_deserializer(*self._fixed)
         whole = _or_exactly(self._open_envelope)
-        recent: RecentEnvelopes[tuple[Schema, Reader]] = RecentEnvelopes()
+        recent: RecentEnvelopes[tuple[Schema, DirectReader | None, Reader]] = RecentEnvelopes()
 
         def deserialize(data: bytes | None) -> SchemaAndValue:
             if data is None:
                 return _NULL
-            known = recent.match(data)
-            if known is not None:
-                (schema, read), start = known
-                payload = data[start:-1]
-                try:
-                    return SchemaAndValue(schema, read(orjson.loads(payload)))
-                except NeedsExact:
-                    return SchemaAndValue(schema, read(exact_loads(payload)))
-                except orjson.JSONDecodeError:
-                    return whole(data)
+            for start, at, (schema, direct, read) in recent.known:
+                if data.startswith(start) and data[-1] == _BRACE:
+                    payload = data[at:-1]
+                    if direct is not None:
+                        try:
+                            return SchemaAndValue(schema, direct(payload))
+                        except UNUSUAL:
+                            pass
+                    return _payload(schema, read, payload) or whole(data)
             result = whole(data)
             if result.schema is not None:
                 recent.learn(data, self._known_reader)
             return result
+
+        return deserialize
+
+    def _fixed_deserializer(self, schema: Schema, read: Reader) -> Deserializer:
+        direct = direct_reader(schema, self._readers)
+        whole = _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+        if direct is None:
+            return whole
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            if data is None:
+                return _NULL
+            try:
+                return SchemaAndValue(schema, direct(data))
+            except UNUSUAL:
+                pass
+            return whole(data)
 
         return deserialize
 
@@ -121,8 +138,22 @@ class JsonConverter(ConverterAndHeaderConverter):
             known = self._by_json.put(key, (schema, self._readers.reader(schema)))
         return known
 
-    def _known_reader(self, tree: Any) -> tuple[Schema, Reader] | None:
-        return self._by_json.get(_key(tree))
+    def _known_reader(self, tree: Any) -> tuple[Schema, DirectReader | None, Reader] | None:
+        known = self._by_json.get(_key(tree))
+        if known is None:
+            return None
+        schema, read = known
+        return schema, direct_reader(schema, self._readers), read
+
+
+def _payload(schema: Schema, read: Reader, payload: bytes) -> SchemaAndValue | None:
+    """What a payload holds; None if it is no JSON that orjson reads."""
+    try:
+        return SchemaAndValue(schema, read(orjson.loads(payload)))
+    except NeedsExact:
+        return SchemaAndValue(schema, read(exact_loads(payload)))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _key(tree: Any) -> bytes:
