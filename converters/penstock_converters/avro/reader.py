@@ -276,8 +276,11 @@ class _Source:
         if self._raw:
             self._line(f"e = len(b); {x} = b[p:e]; p = e")
             return
-        self._byte("c")
-        self._line("e = H[c]")
+        if self._run:
+            self._byte("c")
+            self._line("e = H[c]")
+        else:
+            self._line("e = H[b[p]]")
         self._line(f"if e: e += p; {x} = b[p + 1:e]{decode}; p = e")
         self._line(f"else: n, p = N(b, p); e = p + n; {x} = b[p:e]{decode}; p = e")
 

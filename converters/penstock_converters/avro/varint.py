@@ -59,15 +59,18 @@ def long_bytes(number: int) -> bytes:
         if n < 0:
             raise OverflowError(number)
         return LAST[n]
-    if n < 1 << 28:
+    # In parts of 28 bits: small numbers are the quicker ones.
+    high = n >> 28
+    n &= 0xFFFFFFF
+    if not high:
         return MORE[n & 16383] + LAST[n >> 14]
-    if n < 1 << 42:
-        return MORE[n & 16383] + MORE[n >> 14 & 16383] + LAST[n >> 28]
-    if n < 1 << 56:
-        return MORE[n & 16383] + MORE[n >> 14 & 16383] + MORE[n >> 28 & 16383] + LAST[n >> 42]
-    if n < 1 << 64:
-        middle = MORE[n >> 14 & 16383] + MORE[n >> 28 & 16383] + MORE[n >> 42 & 16383]
-        return MORE[n & 16383] + middle + LAST[n >> 56]
+    if high < 1 << 14:
+        return MORE[n & 16383] + MORE[n >> 14] + LAST[high]
+    if high < 1 << 28:
+        return b"".join((MORE[n & 16383], MORE[n >> 14], MORE[high & 16383], LAST[high >> 14]))
+    if high < 1 << 36:
+        low, high, top = MORE[n & 16383] + MORE[n >> 14], high & 0xFFFFFFF, high >> 28
+        return b"".join((low, MORE[high & 16383], MORE[high >> 14], LAST[top]))
     raise OverflowError(number)
 
 

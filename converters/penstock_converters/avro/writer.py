@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Struct, Type
@@ -36,8 +37,9 @@ from penstock_converters.avro.plan import (
     ScalarPlan,
     UnionPlan,
 )
+from penstock_converters.avro.scalars import text_bytes
 from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes, read_long
-from penstock_converters.javahash import in_java_order
+from penstock_converters.javahash import keys_in_java_order
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
 
@@ -82,6 +84,21 @@ _LIMITS: Final = {Type.INT8: (-(2**7), 2**7 - 1), Type.INT16: (-(2**15), 2**15 -
 _INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
 
 
+def _keys(value: dict[str, Any]) -> Sequence[tuple[str, bytes]]:
+    """A map's keys in their order in Avro's data, and their bytes there."""
+    # Records of one topic mostly have maps of the same few keys. These bounds keep what is kept small.
+    return _few_keys(tuple(value)) if len(value) <= 16 else _key_bytes(tuple(value))
+
+
+def _key_bytes(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
+    if not all(isinstance(key, str) for key in keys):
+        raise _Unusual
+    return [(key, text_bytes(key)) for key in keys_in_java_order(keys)]
+
+
+_few_keys: Final = lru_cache(maxsize=256)(_key_bytes)
+
+
 class _Source:
     """Collects the text of the functions and the names they use."""
 
@@ -100,7 +117,7 @@ class _Source:
             "U": _Unusual,
             "UNFIT": _UNFIT,
             "Struct": Struct,
-            "JO": in_java_order,
+            "KEYS": _keys,
             "EPOCH": EPOCH,
             "MORE": MORE,
             "DAYS": DAYS,
@@ -230,7 +247,9 @@ class _Source:
         four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728"
         if kind is not Type.INT64:
             return [f"({small} else {four} else I({v}))"]
-        six = f"MORE[{v} << 1 & 16383] + MORE[{v} >> 13 & 16383] + LAST[{v} >> 27] if 0 < {v} < 2199023255552"
+        # With the low 27 bits apart, most of this is done with small numbers.
+        parts = f"MORE[(c := {v} & 134217727) << 1 & 16383] + MORE[c >> 13]"
+        six = f"{parts} + LAST[{v} >> 27] if 0 < {v} < 2199023255552"
         return [f"({small} else {four} else {six} else L({v}))"]
 
     def _temporal(self, name: str, v: str) -> list[str]:
@@ -384,13 +403,11 @@ class _Source:
         self._line(f"if {n}:")
         self._indent += 1
         self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
-        self._line(f"for {k}, {item} in JO({v}):")
-        self._indent += 1
-        self._guard(f"type({k}) is not str")
         e = self._name("e")
-        self._line(f"{e} = {k}.encode()")
-        head = self._with_length(e)
-        parts = head + self._emit(plan.value, item, depth + 2)
+        self._line(f"for {k}, {e} in KEYS({v}):")
+        self._indent += 1
+        self._line(f"{item} = {v}[{k}]")
+        parts = [e, *self._emit(plan.value, item, depth + 2)]
         self._line(f"{q} += ({', '.join(parts)},)")
         self._indent -= 1
         self._line(f'{q}.append(b"\\x00")')
