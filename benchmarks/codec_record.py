@@ -108,10 +108,16 @@ def each(work: Callable[[Any], object], items: list[Any]) -> Callable[[], None]:
     return run
 
 
-def main(measure: Callable[[int, int], Iterable[Measured]], doc: str | None) -> None:
+def main(
+    measure: Callable[[int, int], Iterable[Measured]],
+    doc: str | None,
+    *,
+    records: int = 2_000,
+    of: str = "8 mixed fields",
+) -> None:
     """The command line of a ``*_codec.py``: a table, or a line of JSON for ``run.py``."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=2_000, help="records a round (default: 2000)")
+    parser.add_argument("--records", type=int, default=records, help=f"records a round (default: {records})")
     parser.add_argument("--rounds", type=int, default=30, help="rounds, of which the best counts (default: 30)")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     chosen = parser.parse_args()
@@ -121,4 +127,4 @@ def main(measure: Callable[[int, int], Iterable[Measured]], doc: str | None) -> 
         return
     from harness import table  # needs a Kafka client, which timing does not
 
-    table(f"{chosen.records} records of 8 mixed fields, CPU a record", HEAD, [case.row() for case in measured])
+    table(f"{chosen.records} records of {of}, CPU a record", HEAD, [case.row() for case in measured])

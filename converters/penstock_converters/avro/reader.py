@@ -26,15 +26,23 @@ from penstock_converters.avro import names
 from penstock_converters.avro.anything import read_anything
 from penstock_converters.avro.instants import instants, precision_of
 from penstock_converters.avro.names import AvroDataOptions
+from penstock_converters.avro.shape import ends_in_a_slice, may_be_empty, recursive
 from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
+    NUMBERS,
+    SIX_HIGH,
+    SIX_LOW,
+    SIX_MIDDLE,
+    THREE_MARKS,
     TIME_HIGH,
     TIME_LOW,
     TOO_SHORT,
-    read_int,
+    beyond_int,
     read_length,
     read_long,
+    read_more,
     read_timestamp,
+    six_bytes,
     time_parts,
 )
 from penstock_registry.formats.avro.model import AvroSchema
@@ -122,15 +130,22 @@ class _Source:
         self._keep: list[object] = []
         self._path: list[str] = []
         self._lines: list[str] = []
+        self._run: list[tuple[str, str]] = []
+        self._after = 0  # bytes that follow what is being read, at least
         self._indent = 0
         self._count = 0
         self.env: dict[str, Any] = {
-            # one-byte integers by their byte
-            "D": [(n >> 1) ^ -(n & 1) for n in range(128)],
+            "D": NUMBERS,
             # a length of one byte to how far the data's end is from that byte; 0 where there are more bytes to it
             "H": [(n >> 1) + 1 if n < 128 and not n & 1 else 0 for n in range(256)],
             "L": read_long,
-            "I": read_int,
+            "MORE": read_more,
+            "beyond_int": beyond_int,
+            "SIX": six_bytes,
+            "NO_SIX": (0, 0, 0),
+            "S1": SIX_LOW,
+            "S2": SIX_MIDDLE,
+            "S3": SIX_HIGH,
             "N": read_length,
             "UD": struct.Struct("<d").unpack_from,
             "UF": struct.Struct("<f").unpack_from,
@@ -157,19 +172,24 @@ class _Source:
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
 
     def _function(self, avro: AvroSchema, schema: Schema | None, root: bool = False) -> str:
+        self._packed()
         name = self._name("f")
         outer, self._lines, depth, self._indent = self._lines, [], self._indent, 2 if root else 1
+        after, self._after = self._after, 0
         self._emit(avro, schema, "x", 0)
         if root:
             # Slices past the end are silently short; the position tells.
             # With at least one byte read, looking at the last one is the cheapest way to ask.
-            check = "if p > len(b): raise SHORT" if _may_be_empty(avro, frozenset()) or self._raw else "b[p - 1]"
-            self._lines = ["    try:", *self._lines, f"        {check}", "        return x"]
+            if may_be_empty(avro) or self._raw:
+                self._line("if p > len(b): raise SHORT")
+            elif ends_in_a_slice(avro):
+                self._line("b[p - 1]")
+            self._lines = ["    try:", *self._lines, "        return x"]
             self._lines += ["    except UNREADABLE as error:", "        raise failed(error) from error"]
         else:
             self._line("return x, p")
         self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
-        self._lines, self._indent = outer, depth
+        self._lines, self._indent, self._after = outer, depth, after
         return name
 
     def _name(self, letter: str) -> str:
@@ -182,7 +202,16 @@ class _Source:
         return name
 
     def _line(self, text: str) -> None:
+        self._packed()
         self._lines.append("    " * self._indent + text)
+
+    def _byte(self, name: str, then: str = "") -> None:
+        """Reads the byte at p, which something begins with, together with what waits to be read before it."""
+        if not self._run:
+            self._line(f"{name} = b[p]{then}")
+            return
+        self._run.append(("B", name))
+        self._packed(ahead=0 if then else 1)
 
     # -- each kind: statements that read from b at p into x -------------------------------------------------------
 
@@ -246,24 +275,40 @@ class _Source:
         self._logical(avro, schema, x)
 
     def _integer(self, kind: str, x: str) -> None:
-        self._line("c = b[p]")
+        self._byte("c")
         self._line(f"if c < 128: {x} = D[c]; p += 1")
         self._line("else:")
         self._line("    d = b[p + 1]")
-        self._line(f"    if d < 128: c += (d << 7) - 128; {x} = ~(c >> 1) if c & 1 else c >> 1; p += 2")
+        self._line(f"    if d < 128: {x} = D[c + (d << 7)]; p += 2")
         self._line("    else:")
         self._line("        e = b[p + 2]")
         self._line(
             f"        if e < 128: c += (d << 7) + (e << 14) - 16512; {x} = ~(c >> 1) if c & 1 else c >> 1; p += 3"
         )
-        self._line(f"        else: {x}, p = {'L' if kind == 'long' else 'I'}(b, p)")
+        more = f"{x}, p = MORE(b, p, c + (d << 7) + (e << 14) - {THREE_MARKS})"
+        self._line("        else:")
+        if kind == "int":
+            self._line(f"            {more}")
+            self._line(f"            if not -2147483648 <= {x} <= 2147483647: beyond_int({x})")
+            return
+        self._line("            try:")
+        # Where less than two bytes are sure to follow, one of four or five bytes may be too near to the data's end.
+        near = "" if self._after >= 2 else " if p + 6 <= len(b) else NO_SIX"
+        self._line(f"                h, i, j = SIX(b, p){near}")
+        self._line(f"                if j in S3 and not c & 1: {x} = S1[h] + S2[i] + S3[j]; p += 6")
+        self._line(f"                else: {more}")
+        self._line(f"            except KeyError: {more}")
 
     def _delimited(self, x: str, decode: str) -> None:
         """Bytes or text behind their length."""
         if self._raw:
             self._line(f"e = len(b); {x} = b[p:e]; p = e")
             return
-        self._line("e = H[b[p]]")
+        if self._run:
+            self._byte("c")
+            self._line("e = H[c]")
+        else:
+            self._line("e = H[b[p]]")
         self._line(f"if e: e += p; {x} = b[p + 1:e]{decode}; p = e")
         self._line(f"else: n, p = N(b, p); e = p + n; {x} = b[p:e]{decode}; p = e")
 
@@ -295,7 +340,7 @@ class _Source:
         )
         n, step = self._name("n"), 1
         if len(types) <= 64:
-            self._line(f"{n} = b[p]; p += 1")  # one byte: twice the index
+            self._byte(n, "; p += 1")  # one byte: twice the index
             step = 2
         else:
             self._line(f"{n}, p = N(b, p)")
@@ -327,7 +372,7 @@ class _Source:
         if name is not None:
             self._line(f"{x}, p = {name}(b, p)")
             return
-        if _recursive(avro):
+        if recursive(avro):
             name = self._records[known] = self._name("r")
             self._keep.append((avro, schema))
             made = self._function_body(avro, schema, name)
@@ -336,27 +381,30 @@ class _Source:
         self._fields(avro, schema, x, depth)
 
     def _function_body(self, avro: AvroSchema, schema: Schema, name: str) -> str:
+        self._packed()
         outer, self._lines, depth, self._indent = self._lines, [], self._indent, 1
         path, self._path = self._path, [avro.full_name]  # it may be anywhere
+        after, self._after = self._after, 0
         self._fields(avro, schema, "x", 0)
         self._line("return x, p")
         self._functions.append(f"def {name}(b, p):\n" + "\n".join(self._lines) + "\n")
-        self._lines, self._indent, self._path = outer, depth, path
+        self._lines, self._indent, self._path, self._after = outer, depth, path, after
         return name
 
     def _fields(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
         values: list[str] = []
-        run: list[tuple[str, str]] = []
+        after = self._after
+        self._after += sum(not may_be_empty(member.schema) for member in avro.fields)
         for member in avro.fields:
             field = schema.field(member.name)
             assert field is not None
+            self._after -= not may_be_empty(member.schema)
             a = self._name("a")
             values.append(f"{member.name!r}: {a}")
             width = {"double": "d", "float": "f", "boolean": "?"}.get(member.schema.type)
             if width is not None and field.schema.name is None and not self._traced:
-                run.append((width, a))
+                self._run.append((width, a))
                 continue
-            self._packed(run)
             self._path.append(member.name)
             if self._traced:
                 self._line(f"AT[0] = {'.'.join(self._path)!r}")
@@ -364,16 +412,17 @@ class _Source:
             if self._traced:
                 self._line("if p > len(b): raise SHORT")
             self._path.pop()
-        self._packed(run)
+        self._packed()
+        self._after = after
         self._line(f"{x} = {{{', '.join(values)}}}")
 
-    def _packed(self, run: list[tuple[str, str]]) -> None:
-        if run:
-            packed = struct.Struct("<" + "".join(w for w, _ in run))
-            self._line(
-                f"{', '.join(a for _, a in run)}, = {self._constant(packed.unpack_from)}(b, p); p += {packed.size}"
-            )
-            run.clear()
+    def _packed(self, ahead: int = 0) -> None:
+        """Reads the waiting neighbours of fixed width in one call; p stays before the last `ahead` bytes of them."""
+        if self._run:
+            packed = struct.Struct("<" + "".join(width for width, _ in self._run))
+            names = ", ".join(name for _, name in self._run)
+            self._run.clear()
+            self._line(f"{names}, = {self._constant(packed.unpack_from)}(b, p); p += {packed.size - ahead}")
 
     def _array(self, avro: AvroSchema, schema: Schema, x: str, depth: int) -> None:
         assert avro.items is not None
@@ -421,7 +470,7 @@ class _Source:
         self._line(f"if {n} == 0: break")
         self._line(f"if {n} < 0:")
         self._line(f"    {n} = -{n}; _, p = L(b, p)")
-        if item is not None and _may_be_empty(item, frozenset()):
+        if item is not None and may_be_empty(item):
             self._line(
                 f"if {n} > {_MAX_EMPTY_ITEMS}: raise IndexError('a block claims too many items that take no bytes')"
             )
@@ -431,28 +480,3 @@ class _Source:
         self._indent += 1
         body()
         self._indent -= 2
-
-
-def _recursive(avro: AvroSchema) -> bool:
-    """True if a record contains itself."""
-    seen: set[int] = set()
-    pending = [f.schema for f in avro.fields]
-    while pending:
-        node = pending.pop()
-        if node is avro:
-            return True
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        pending += [s for s in (node.items, node.values) if s is not None]
-        pending += [*node.types, *(f.schema for f in node.fields)]
-    return False
-
-
-def _may_be_empty(avro: AvroSchema, inside: frozenset[int]) -> bool:
-    """True if a value may take no bytes at all."""
-    if avro.type == "null" or (avro.type == "fixed" and avro.size == 0):
-        return True
-    if avro.type not in ("record", "error") or id(avro) in inside:
-        return False
-    return all(_may_be_empty(f.schema, inside | {id(avro)}) for f in avro.fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from penstock.data.logical import EPOCH
 from penstock.errors import SerializationError
@@ -13,15 +13,23 @@ __all__ = [
     "DAYS",
     "LAST",
     "MORE",
+    "NUMBERS",
+    "SIX_HIGH",
+    "SIX_LOW",
+    "SIX_MIDDLE",
     "SMALL",
+    "THREE_MARKS",
     "TIME_HIGH",
     "TIME_LOW",
     "TOO_SHORT",
+    "beyond_int",
     "long_bytes",
     "read_int",
     "read_length",
     "read_long",
+    "read_more",
     "read_timestamp",
+    "six_bytes",
     "time_parts",
 ]
 
@@ -51,55 +59,93 @@ def long_bytes(number: int) -> bytes:
         if n < 0:
             raise OverflowError(number)
         return LAST[n]
-    if n < 1 << 28:
+    # In parts of 28 bits: small numbers are the quicker ones.
+    high = n >> 28
+    n &= 0xFFFFFFF
+    if not high:
         return MORE[n & 16383] + LAST[n >> 14]
-    if n < 1 << 42:
-        return MORE[n & 16383] + MORE[n >> 14 & 16383] + LAST[n >> 28]
-    if n < 1 << 56:
-        return MORE[n & 16383] + MORE[n >> 14 & 16383] + MORE[n >> 28 & 16383] + LAST[n >> 42]
-    if n < 1 << 64:
-        middle = MORE[n >> 14 & 16383] + MORE[n >> 28 & 16383] + MORE[n >> 42 & 16383]
-        return MORE[n & 16383] + middle + LAST[n >> 56]
+    if high < 1 << 14:
+        return MORE[n & 16383] + MORE[n >> 14] + LAST[high]
+    if high < 1 << 28:
+        return b"".join((MORE[n & 16383], MORE[n >> 14], MORE[high & 16383], LAST[high >> 14]))
+    if high < 1 << 36:
+        low, high, top = MORE[n & 16383] + MORE[n >> 14], high & 0xFFFFFFF, high >> 28
+        return b"".join((low, MORE[high & 16383], MORE[high >> 14], LAST[top]))
     raise OverflowError(number)
 
 
 TOO_SHORT: Final = "the data ends too early"
 
+#: Integers of one byte by that byte, of two by the sum ``first + (second << 7)``, which starts at 128.
+NUMBERS: Final = [(n >> 1) ^ -(n & 1) for n in range(128)] + [(n >> 1) ^ -(n & 1) for n in range(1 << 14)]
+#: What the continuation bits of the first bytes add to the sum of the shifted bytes.
+THREE_MARKS: Final = 0x204080
+_FOUR_MARKS: Final = 0x10204080
+
+# An integer of six bytes, which most identifiers and milliseconds since 1970 are, is the sum of what its three pairs of
+# bytes say. Only pairs that were met in one that is not negative are in these tables; each can have 16,384.
+
+#: Reads the three pairs, as little-endian numbers.
+six_bytes: Final = struct.Struct("<HHH").unpack_from
+SIX_LOW: Final[dict[int, int]] = {}
+SIX_MIDDLE: Final[dict[int, int]] = {}
+SIX_HIGH: Final[dict[int, int]] = {}
+
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
     """The integer at `position`, and the position after it. Raises `IndexError` where the data ends."""
-    # Up to six bytes written out: almost every integer, milliseconds since 1970 included.
     first = data[position]
     if first < 0x80:
-        n, position = first, position + 1
-    elif (second := data[position + 1]) < 0x80:
-        n, position = first + (second << 7) - 0x80, position + 2
-    elif (third := data[position + 2]) < 0x80:
-        n, position = first + (second << 7) + (third << 14) - 0x4080, position + 3
-    elif (fourth := data[position + 3]) < 0x80:
-        n, position = first + (second << 7) + (third << 14) + (fourth << 21) - 0x204080, position + 4
-    elif (fifth := data[position + 4]) < 0x80:
-        n = first + (second << 7) + (third << 14) + (fourth << 21) + (fifth << 28) - 0x10204080
-        position += 5
-    elif (sixth := data[position + 5]) < 0x80:
-        n = first + (second << 7) + (third << 14) + (fourth << 21) + (fifth << 28) + (sixth << 35) - 0x810204080
-        position += 6
+        return NUMBERS[first], position + 1
+    first += data[position + 1] << 7
+    if first < 0x4080:
+        return NUMBERS[first], position + 2
+    first += data[position + 2] << 14
+    if first < THREE_MARKS:
+        first -= 0x4080
+        return (~(first >> 1) if first & 1 else first >> 1), position + 3
+    return read_more(data, position, first - THREE_MARKS)
+
+
+def read_more(data: bytes, position: int, low: int) -> tuple[int, int]:
+    """The same for an integer of four bytes or more, of which `low` are the first 21 bits."""
+    low += data[position + 3] << 21
+    if low < 0x10000000:
+        return (~(low >> 1) if low & 1 else low >> 1), position + 4
+    low -= 0x10000000
+    # What is above 28 bits is summed apart: small numbers are the quicker ones.
+    high = data[position + 4]
+    if high < 0x80:
+        size = 5
+    elif (high := high + (data[position + 5] << 7)) < 0x4080:
+        high, size = high - 0x80, 6
+        if not low & 1:
+            _learn(data, position, low, high)
+    elif (high := high + (data[position + 6] << 14)) < THREE_MARKS:
+        high, size = high - 0x4080, 7
+    elif (high := high + (data[position + 7] << 21)) < _FOUR_MARKS:
+        high, size = high - THREE_MARKS, 8
     else:
-        n, position = _read_many(data, position)
-    return ~(n >> 1) if n & 1 else n >> 1, position
+        high, size = _last_bytes(data, position, high - _FOUR_MARKS)
+    number = low + (high << 28)
+    return (~(number >> 1) if number & 1 else number >> 1), position + size
 
 
-def _read_many(data: bytes, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return result & 0xFFFFFFFFFFFFFFFF, position
-        shift += 7
-        if shift > 63:
-            raise SerializationError("an integer is longer than ten bytes")
+def _last_bytes(data: bytes, position: int, high: int) -> tuple[int, int]:
+    ninth = data[position + 8]
+    if ninth < 0x80:
+        return high + (ninth << 28), 9
+    tenth = data[position + 9]
+    if tenth >= 0x80:
+        raise SerializationError("an integer is longer than ten bytes")
+    return high + (ninth - 0x80 << 28) + ((tenth & 1) << 35), 10
+
+
+def _learn(data: bytes, position: int, low: int, high: int) -> None:
+    first, second, third = six_bytes(data, position)
+    SIX_LOW[first] = (low & 0x3FFF) >> 1
+    SIX_MIDDLE[second] = low >> 14 << 13
+    SIX_HIGH[third] = high << 27
 
 
 # A timestamp of six bytes is the sum of what its first two and its last four bytes say. The tables hold both as Python
@@ -156,8 +202,12 @@ def read_timestamp(data: bytes, position: int) -> tuple[Any, int]:
 def read_int(data: bytes, position: int) -> tuple[int, int]:
     number, position = read_long(data, position)
     if not -(2**31) <= number < 2**31:
-        raise SerializationError(f"{number} is beyond Avro's int")
+        beyond_int(number)
     return number, position
+
+
+def beyond_int(number: int) -> NoReturn:
+    raise SerializationError(f"{number} is beyond Avro's int")
 
 
 def read_length(data: bytes, position: int) -> tuple[int, int]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Struct, Type
-from penstock.data.javahash import in_java_order
+from penstock.data.javahash import keys_in_java_order
 from penstock.data.logical import (
     DATE_NAME,
     EPOCH,
@@ -37,6 +38,7 @@ from penstock_converters.avro.plan import (
     ScalarPlan,
     UnionPlan,
 )
+from penstock_converters.avro.scalars import text_bytes
 from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes, read_long
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
@@ -82,6 +84,21 @@ _LIMITS: Final = {Type.INT8: (-(2**7), 2**7 - 1), Type.INT16: (-(2**15), 2**15 -
 _INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
 
 
+def _keys(value: dict[str, Any]) -> Sequence[tuple[str, bytes]]:
+    """A map's keys in their order in Avro's data, and their bytes there."""
+    # Records of one topic mostly have maps of the same few keys. These bounds keep what is kept small.
+    return _few_keys(tuple(value)) if len(value) <= 16 else _key_bytes(tuple(value))
+
+
+def _key_bytes(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
+    if not all(isinstance(key, str) for key in keys):
+        raise _Unusual
+    return [(key, text_bytes(key)) for key in keys_in_java_order(keys)]
+
+
+_few_keys: Final = lru_cache(maxsize=256)(_key_bytes)
+
+
 class _Source:
     """Collects the text of the functions and the names they use."""
 
@@ -100,7 +117,7 @@ class _Source:
             "U": _Unusual,
             "UNFIT": _UNFIT,
             "Struct": Struct,
-            "JO": in_java_order,
+            "KEYS": _keys,
             "EPOCH": EPOCH,
             "MORE": MORE,
             "DAYS": DAYS,
@@ -228,9 +245,14 @@ class _Source:
             self._guard(f"type({v}) is not int or not {low} <= {v} <= {high}")
         else:
             self._guard(f"type({v}) is not int")
-        big = "L" if kind is Type.INT64 else "I"
-        four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728 else {big}({v})"
-        return [f"(S[{v}] if -64 <= {v} < 8192 else {four})"]
+        small = f"S[{v}] if -64 <= {v} < 8192"
+        four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728"
+        if kind is not Type.INT64:
+            return [f"({small} else {four} else I({v}))"]
+        # With the low 27 bits apart, most of this is done with small numbers.
+        parts = f"MORE[(c := {v} & 134217727) << 1 & 16383] + MORE[c >> 13]"
+        six = f"{parts} + LAST[{v} >> 27] if 0 < {v} < 2199023255552"
+        return [f"({small} else {four} else {six} else L({v}))"]
 
     def _temporal(self, name: str, v: str) -> list[str]:
         n = self._name("n")
@@ -257,14 +279,12 @@ class _Source:
         self._line(f"{n} = len({e})")
         return [f"(S[{n}] if {n} < 8192 else L({n}))", e]
 
-    def _optional(self, plan: OptionalPlan, v: str, depth: int, check: str = "") -> list[str]:
+    def _optional(self, plan: OptionalPlan, v: str, depth: int) -> list[str]:
         if isinstance(plan.inner, AnyPlan) or plan.null is None:
             return self._leave(plan, v)
         p = self._name("p")
         self._line(f"if {v} is None:")
         self._indent += 1
-        if check:
-            self._line(check)
         if plan.schema.optional:
             self._line(f"{p} = {long_bytes(plan.null)!r}")
         else:
@@ -289,27 +309,39 @@ class _Source:
         return [f"{name}({v})"]
 
     def _fields(self, plan: RecordPlan, v: str, depth: int) -> list[str]:
-        names = frozenset(f.name for f in plan.schema.fields)
-        schema, f, g = self._constant(plan.schema), self._name("f"), self._name("g")
-        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
-        self._line(f"{f} = len({v}) == {len(names)}")
-        self._line(f"if not {f} and not {self._constant(names)}.issuperset({v}): raise U")
-        self._line(f"{g} = {v}.get")
+        places = self._fetch(plan, v)
         parts: list[str] = []
         floats: list[tuple[str, str]] = []
-        for member in plan.fields:
+        for member, a in zip(plan.fields, places, strict=True):
             inner = self._float_format(member.plan)
             if inner is None:
                 parts += self._packed(floats)
-                parts += self._field(member, f, g, v, depth)
+                parts += self._field(member, a, depth)
                 continue
-            a = self._name("a")
-            self._line(f"{a} = {g}({member.name!r})")
             if self._default(member) is not None:
                 self._guard(f"{a} is None")
             self._guard(f"type({a}) is not {'bool' if inner == '?' else 'float'}")
             floats.append((inner, a))
         return parts + self._packed(floats)
+
+    def _fetch(self, plan: RecordPlan, v: str) -> list[str]:
+        """Statements that take a struct's fields into variables; these, by the plan's fields."""
+        places = ["" if member.plan is None else self._name("a") for member in plan.fields]
+        named = [(a, member.name) for a, member in zip(places, plan.fields, strict=True) if a]
+        names = frozenset(f.name for f in plan.schema.fields)
+        schema = self._constant(plan.schema)
+        self._line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
+        # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
+        # and names have to be looked at.
+        self._line(f"if len({v}) == {len(names)}:")
+        self._lines += ["    " * (self._indent + 1) + f"{a} = {v}[{name!r}]" for a, name in named]
+        if not named:
+            self._line("    pass")
+        self._line("else:")
+        self._line(f"    if not {self._constant(names)}.issuperset({v}): raise U")
+        self._line(f"    g = {v}.get")
+        self._lines += ["    " * (self._indent + 1) + f"{a} = g({name!r})" for a, name in named]
+        return places
 
     def _float_format(self, plan: Plan | None) -> str | None:
         """The struct format of a required field of fixed width; neighbours are packed in one call."""
@@ -330,19 +362,13 @@ class _Source:
     def _default(self, member: FieldPlan) -> Any:
         return None if self._ignore_defaults or member.plan is None else member.plan.schema.default
 
-    def _field(self, member: FieldPlan, f: str, g: str, v: str, depth: int) -> list[str]:
+    def _field(self, member: FieldPlan, a: str, depth: int) -> list[str]:
         if member.plan is None:
             assert member.avro is not None
             return [self._constant(constant_bytes(member.avro.schema, member.constant))]
-        a = self._name("a")
-        self._line(f"{a} = {g}({member.name!r})")
         default = self._default(member)
-        if default is None and not isinstance(member.plan, OptionalPlan):
-            return self._emit(member.plan, a, depth + 1)
         if default is None:
-            # A field that is absent from a dict of the full length means that some other name is not the schema's.
-            assert isinstance(member.plan, OptionalPlan)
-            return self._optional(member.plan, a, depth, f"if {f} and {member.name!r} not in {v}: raise U")
+            return self._emit(member.plan, a, depth + 1)
         p = self._name("p")
         try:
             constant = general_writer(member.plan, self._ignore_defaults)(default)
@@ -350,7 +376,6 @@ class _Source:
             return self._leave(member.plan, a)  # an unusable default is an error only for a record that needs it
         self._line(f"if {a} is None:")
         self._indent += 1
-        self._guard(f"{f} and {member.name!r} not in {v}")
         self._line(f"{p} = {constant!r}")
         self._indent -= 1
         self._line("else:")
@@ -380,13 +405,11 @@ class _Source:
         self._line(f"if {n}:")
         self._indent += 1
         self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
-        self._line(f"for {k}, {item} in JO({v}):")
-        self._indent += 1
-        self._guard(f"type({k}) is not str")
         e = self._name("e")
-        self._line(f"{e} = {k}.encode()")
-        head = self._with_length(e)
-        parts = head + self._emit(plan.value, item, depth + 2)
+        self._line(f"for {k}, {e} in KEYS({v}):")
+        self._indent += 1
+        self._line(f"{item} = {v}[{k}]")
+        parts = [e, *self._emit(plan.value, item, depth + 2)]
         self._line(f"{q} += ({', '.join(parts)},)")
         self._indent -= 1
         self._line(f'{q}.append(b"\\x00")')

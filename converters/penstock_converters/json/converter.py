@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,6 +15,7 @@ from penstock_converters.base import ConverterAndHeaderConverter
 from penstock_converters.cache import BoundedCache
 from penstock_converters.json.compiled import compile_writer, schemaless_writer
 from penstock_converters.json.config import JsonOptions, json_config_def
+from penstock_converters.json.direct import UNUSUAL, DirectReader, direct_reader
 from penstock_converters.json.envelope import RecentEnvelopes
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
 from penstock_converters.json.schemas import connect_schema, json_schema
@@ -25,10 +26,19 @@ from penstock_converters.precision import Instants
 __all__ = ["JsonConverter"]
 
 _NULL = SchemaAndValue(None, None)
+_BRACE = ord("}")
 _ENVELOPE_EXPECTED = (
     'JsonConverter with schemas.enable requires "schema" and "payload" fields and may not contain additional fields. '
     "If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration."
 )
+
+
+class _Known(NamedTuple):
+    """A schema that was read, and what reads values of it; `readers` know which numbers in it are finer timestamps."""
+
+    schema: Schema
+    read: Reader
+    readers: Readers
 
 
 class JsonConverter(ConverterAndHeaderConverter):
@@ -48,13 +58,13 @@ class JsonConverter(ConverterAndHeaderConverter):
         self._readers = Readers(options.replace_null_with_default)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: By the schema's JSON; a reader and the schema it is for.
-        self._by_json: BoundedCache[bytes, tuple[Schema, Reader]] = BoundedCache(options.cache_size)
-        self._fixed: tuple[Schema, Reader] | None = None
+        self._by_json: BoundedCache[bytes, _Known] = BoundedCache(options.cache_size)
+        self._fixed: _Known | None = None
         if options.schema_content is not None:
             fixed = self._configured_schema(options.schema_content)  # refused where it is none, even if not used
             self._fixed = fixed if options.schemas_enable else None
 
-    def _configured_schema(self, content: str) -> tuple[Schema, Reader] | None:
+    def _configured_schema(self, content: str) -> _Known | None:
         try:
             tree = exact_loads(content.encode("utf-8", "surrogatepass"))
         except SerializationError as error:
@@ -83,28 +93,44 @@ class JsonConverter(ConverterAndHeaderConverter):
         if not self._options.schemas_enable:
             return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree)))
         if self._fixed is not None:
-            schema, read = self._fixed
-            return _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+            return self._fixed_deserializer(self._fixed)
         whole = _or_exactly(self._open_envelope)
-        recent: RecentEnvelopes[tuple[Schema, Reader]] = RecentEnvelopes()
+        recent: RecentEnvelopes[tuple[Schema, DirectReader | None, Reader]] = RecentEnvelopes()
 
         def deserialize(data: bytes | None) -> SchemaAndValue:
             if data is None:
                 return _NULL
-            known = recent.match(data)
-            if known is not None:
-                (schema, read), start = known
-                payload = data[start:-1]
-                try:
-                    return SchemaAndValue(schema, read(orjson.loads(payload)))
-                except NeedsExact:
-                    return SchemaAndValue(schema, read(exact_loads(payload)))
-                except orjson.JSONDecodeError:
-                    return whole(data)
+            for start, at, (schema, direct, read) in recent.known:
+                if data.startswith(start) and data[-1] == _BRACE:
+                    payload = data[at:-1]
+                    if direct is not None:
+                        try:
+                            return SchemaAndValue(schema, direct(payload))
+                        except UNUSUAL:
+                            pass
+                    return _payload(schema, read, payload) or whole(data)
             result = whole(data)
             if result.schema is not None:
                 recent.learn(data, self._known_reader)
             return result
+
+        return deserialize
+
+    def _fixed_deserializer(self, fixed: _Known) -> Deserializer:
+        schema, read, readers = fixed
+        direct = direct_reader(schema, readers)
+        whole = _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+        if direct is None:
+            return whole
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            if data is None:
+                return _NULL
+            try:
+                return SchemaAndValue(schema, direct(data))
+            except UNUSUAL:
+                pass
+            return whole(data)
 
         return deserialize
 
@@ -113,10 +139,10 @@ class JsonConverter(ConverterAndHeaderConverter):
             raise DataError(_ENVELOPE_EXPECTED)
         if tree["schema"] is None:
             return SchemaAndValue(None, read_schemaless(tree["payload"]))
-        schema, read = self._reader(tree["schema"])
+        schema, read, _ = self._reader(tree["schema"])
         return SchemaAndValue(schema, read(tree["payload"]))
 
-    def _reader(self, tree: Any) -> tuple[Schema, Reader]:
+    def _reader(self, tree: Any) -> _Known:
         """The schema that `tree` describes, and its reader; the same objects for the same JSON."""
         key = _key(tree)
         known = self._by_json.get(key)
@@ -126,11 +152,24 @@ class JsonConverter(ConverterAndHeaderConverter):
                 instants = Instants()
                 readers = Readers(self._options.replace_null_with_default, instants)
             schema = connect_schema(tree, readers.default, instants)
-            known = self._by_json.put(key, (schema, readers.reader(schema)))
+            known = self._by_json.put(key, _Known(schema, readers.reader(schema), readers))
         return known
 
-    def _known_reader(self, tree: Any) -> tuple[Schema, Reader] | None:
-        return self._by_json.get(_key(tree))
+    def _known_reader(self, tree: Any) -> tuple[Schema, DirectReader | None, Reader] | None:
+        known = self._by_json.get(_key(tree))
+        if known is None:
+            return None
+        return known.schema, direct_reader(known.schema, known.readers), known.read
+
+
+def _payload(schema: Schema, read: Reader, payload: bytes) -> SchemaAndValue | None:
+    """What a payload holds; None if it is no JSON that orjson reads."""
+    try:
+        return SchemaAndValue(schema, read(orjson.loads(payload)))
+    except NeedsExact:
+        return SchemaAndValue(schema, read(exact_loads(payload)))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _key(tree: Any) -> bytes:

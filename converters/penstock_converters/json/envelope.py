@@ -24,15 +24,9 @@ class RecentEnvelopes(Generic[T]):
     """
 
     def __init__(self) -> None:
-        # Replaced as a whole, never altered: safe to read while another thread learns.
-        self._known: tuple[tuple[bytes, T], ...] = ()
-
-    def match(self, data: bytes) -> tuple[T, int] | None:
-        """What was made of the schema, and where the payload starts."""
-        for start, made in self._known:
-            if data.startswith(start) and data.endswith(b"}"):
-                return made, len(start)
-        return None
+        #: The starts, where the payload begins, and what was made of each schema. Replaced as a whole, never altered:
+        #: safe to read while another thread learns.
+        self.known: tuple[tuple[bytes, int, T], ...] = ()
 
     def learn(self, data: bytes, find: Callable[[Any], T | None]) -> None:
         """Remember the start of `data`, a valid envelope, if it has the usual form and `find` knows its schema."""
@@ -42,10 +36,10 @@ class RecentEnvelopes(Generic[T]):
             text = data.decode("utf-8")
             tree, end = _DECODER.raw_decode(text, len(_START))
             start = text[:end].encode("utf-8") + _MIDDLE
-            if not data.startswith(start) or any(start == known for known, _ in self._known):
+            if not data.startswith(start) or any(start == known for known, _, _ in self.known):
                 return
         except (ValueError, RecursionError):
             return  # an envelope of some unusual kind; it is read as a whole every time
         made = find(tree)
         if made is not None:
-            self._known = ((start, made), *self._known[: _MAX - 1])
+            self.known = ((start, len(start), made), *self.known[: _MAX - 1])

@@ -54,7 +54,7 @@ class Readers:
     def reader(self, schema: Schema) -> Reader:
         """A function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`."""
         read = self._present(schema)
-        default = schema.default if self._replace else None
+        default = self.stands_for_null(schema)
         optional, problem = schema.optional, f"Invalid null value for required {schema.type.name} field"
 
         def nullable(tree: Any) -> Any:
@@ -67,6 +67,10 @@ class Readers:
             raise DataError(problem)
 
         return nullable
+
+    def stands_for_null(self, schema: Schema) -> Any:
+        """The default that is read where a document has null, or nothing; None if there is none."""
+        return schema.default if self._replace else None
 
     def default(self, schema: Schema, tree: Any) -> Any:
         """Reads a default value out of a schema's JSON."""
@@ -140,7 +144,7 @@ class Readers:
         names: dict[str, Any] = {"_slow": _not_an_object}
         lines = ["def read(tree):", "    if type(tree) is not dict:", "        _slow(tree)", "    get = tree.get"]
         for i, field in enumerate(schema.fields):
-            names[f"r{i}"] = self._field_reader(field.name, field.schema)
+            names[f"r{i}"] = self.field_reader(field.name, field.schema)
             test = usual_test(field.schema, f"f{i}")
             lines.append(f"    f{i} = get({field.name!r})")
             lines.append(f"    if {test}: f{i} = r{i}(f{i})" if test else f"    f{i} = r{i}(f{i})")
@@ -151,7 +155,8 @@ class Readers:
         read: Reader = names["read"]
         return read
 
-    def _field_reader(self, name: str, schema: Schema) -> Reader:
+    def field_reader(self, name: str, schema: Schema) -> Reader:
+        """A reader for a struct's field; what it raises names the field."""
         read = self.reader(schema)
 
         def field(tree: Any) -> Any:

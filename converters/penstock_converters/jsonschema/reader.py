@@ -76,7 +76,7 @@ class SchemaReaders(Readers):
         lines = ["def read(tree):", "    if type(tree) is not dict:", "        _slow(tree)", "    get = tree.get"]
         for i, field in enumerate(schema.fields):
             var, reader = f"f{i}", f"r{i}"
-            used[reader], used[f"d{i}"] = self._field_reader(field.name, field.schema), field.schema.default
+            used[reader], used[f"d{i}"] = self.field_reader(field.name, field.schema), field.schema.default
             test = usual_test(field.schema, var)
             lines.append(f"    {var} = get({field.name!r}, _absent)")
             pad = "    "
@@ -92,15 +92,15 @@ class SchemaReaders(Readers):
         return read
 
     def _union_reader(self, schema: Schema) -> Reader:
-        branches = [(f.name, _MATCHES.get(f.schema.type), self._field_reader(f.name, f.schema)) for f in schema.fields]
+        branches = [(f.name, _MATCHES.get(f.schema.type), self.field_reader(f.name, f.schema)) for f in schema.fields]
         structs = [
-            (f.name, frozenset(m.name for m in f.schema.fields), self._field_reader(f.name, f.schema))
+            (f.name, frozenset(m.name for m in f.schema.fields), self.field_reader(f.name, f.schema))
             for f in schema.fields
             if f.schema.type is Type.STRUCT and not names.is_union(f.schema)
         ]
-        nested = [(f.name, self._field_reader(f.name, f.schema)) for f in schema.fields if names.is_union(f.schema)]
+        nested = [(f.name, self.field_reader(f.name, f.schema)) for f in schema.fields if names.is_union(f.schema)]
         # Bytes are text in JSON, decimals that or a number. The JVM knows neither as such; they come last, therefore.
-        binary = [(f.name, self._field_reader(f.name, f.schema)) for f in schema.fields if f.schema.type is Type.BYTES]
+        binary = [(f.name, self.field_reader(f.name, f.schema)) for f in schema.fields if f.schema.type is Type.BYTES]
         empty = dict.fromkeys(f.name for f in schema.fields)
 
         def read(tree: Any) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class _Unusual(Exception):
 
 
 _UNUSUAL: Final = _Unusual()
+_UNFIT: Final = (_Unusual, TypeError, ValueError, KeyError, AttributeError, RecursionError, DataError)
 _PYTHON: Final = {
     Type.INT8: "int",
     Type.INT16: "int",
@@ -66,17 +67,7 @@ def make_writer(plan: Plan, ignore_defaults: bool) -> Writer:
     general = general_writer(plan, ignore_defaults)
     if not isinstance(plan, StructPlan):
         return lambda header, value: header + general(value)
-    convert = _Source(ignore_defaults).build(plan)
-
-    def write(header: bytes, value: Any) -> bytes:
-        try:
-            data: bytes = convert(value).SerializeToString()
-        except (_Unusual, TypeError, ValueError, KeyError, AttributeError, RecursionError, DataError):
-            # Unusual, or wrong: both are for the general writer to tell.
-            return header + general(value)
-        return header + data
-
-    return write
+    return _Source(ignore_defaults).build(plan, general)
 
 
 class _Source:
@@ -87,6 +78,7 @@ class _Source:
         self._count = 0
         self.env: dict[str, Any] = {
             "U": _UNUSUAL,
+            "UNFIT": _UNFIT,
             "Struct": Struct,
             "DT": dt.datetime,
             "UTC": dt.UTC,
@@ -95,8 +87,16 @@ class _Source:
             "INF": (float("inf"), float("-inf")),
         }
 
-    def build(self, plan: StructPlan) -> Callable[[Any], Any]:
-        name = self._struct(plan)
+    def build(self, plan: StructPlan, general: Callable[[Any], bytes]) -> Writer:
+        self.env["general"] = general
+        name = self._name("w")
+        # What is unusual, or wrong, is for the general writer to tell.
+        lines, message = self._body(plan)
+        body = [*lines, f"return header + {message}.SerializeToString()"]
+        self._functions.append(
+            f"def {name}(header, v):\n    try:\n" + "".join(f"        {line}\n" for line in body)
+            + "    except UNFIT:\n        return header + general(v)\n"
+        )  # fmt: skip
         source = "\n".join(self._functions)
         exec(compile(source, f"<protobuf writer of {plan.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env, repr()s, or identifiers that the runtime has checked
         return self.env[name]  # type: ignore[no-any-return]  # the function just made
@@ -116,56 +116,61 @@ class _Source:
         if known is not None:
             return known
         name = self._structs[id(plan)] = self._name("w")
-        lines = self._check(plan.schema, [f.name for f in plan.fields])
+        lines, message = self._body(plan)
+        self._functions.append(f"def {name}(v):\n" + "".join(f"    {line}\n" for line in [*lines, f"return {message}"]))
+        return name
+
+    def _body(self, plan: StructPlan) -> tuple[list[str], str]:
+        """Statements over a struct's value `v`, and the expression that makes its message then."""
+        places = [(self._name("a"), member) for member in plan.fields]
+        lines = self._fetch(plan.schema, [(a, member.name) for a, member in places])
         arguments: list[tuple[str, str]] = []
-        for member in plan.fields:
-            lines += self._field(member, arguments)
+        for a, member in places:
+            lines += self._field(member, a, arguments)
         make = self._constant(plan.make)
         plain = ", ".join(f"{target}={a}" for target, a in arguments if not keyword.iskeyword(target))
         odd = ", ".join(f"{target!r}: {a}" for target, a in arguments if keyword.iskeyword(target))
         given = ", ".join(part for part in (plain, f"**{{{odd}}}" if odd else "") if part)
-        lines.append(f"return {make}({given})")
-        self._functions.append(f"def {name}(v):\n" + "".join(f"    {line}\n" for line in lines))
-        return name
+        return lines, f"{make}({given})"
 
-    def _check(self, schema: Schema, names: list[str]) -> list[str]:
-        own, known = self._constant(schema), self._constant(frozenset(names))
+    def _fetch(self, schema: Schema, named: list[tuple[str, str]]) -> list[str]:
+        own, known = self._constant(schema), self._constant(frozenset(name for _, name in named))
+        # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
+        # and names have to be looked at.
         return [
             f"if type(v) is not dict and (type(v) is not Struct or v.schema is not {own}): raise U",
-            f"f = len(v) == {len(names)}",
-            f"if not f and not {known}.issuperset(v): raise U",
-            "g = v.get",
+            f"if len(v) == {len(named)}:",
+            *([f"    {a} = v[{name!r}]" for a, name in named] or ["    pass"]),
+            "else:",
+            f"    if not {known}.issuperset(v): raise U",
+            "    g = v.get",
+            *(f"    {a} = g({name!r})" for a, name in named),
         ]
 
-    def _field(self, member: FieldPlan, arguments: list[tuple[str, str]]) -> list[str]:
-        a, plan = self._name("a"), member.plan
-        lines = [f"{a} = g({member.name!r})"]
+    def _field(self, member: FieldPlan, a: str, arguments: list[tuple[str, str]]) -> list[str]:
+        plan = member.plan
         if isinstance(plan, UnionPlan):
-            return lines + self._union(plan, member, a, arguments)
+            return self._union(plan, a, arguments)
         schema = plan.schema
         default = None if self._ignore_defaults and schema.optional else schema.default
         arguments.append((member.target, a))
+        convert = self._convert(plan, a)
         if default is not None:
-            lines += [
-                f"if {a} is None:",
-                f"    if f and {member.name!r} not in v: raise U",
-                f"    {a} = {self._constant(default)}",
-            ]
-        if default is None and schema.optional:
-            # An absent field among as many names as the schema has means that some other name is not the schema's.
-            lines += [f"if {a} is None:", f"    if f and {member.name!r} not in v: raise U", "else:"]
-            lines += [f"    {line}" for line in self._convert(plan, a)] or ["    pass"]
-            return lines
-        return lines + self._convert(plan, a)
+            return [f"if {a} is None: {a} = {self._constant(default)}", *convert]
+        if not schema.optional:
+            return convert
+        if len(convert) == 1 and convert[0].startswith("if "):
+            return [f"if {a} is not None and {convert[0].removeprefix('if ')}"]
+        return [f"if {a} is not None:", *(f"    {line}" for line in convert)] if convert else []
 
-    def _union(self, plan: UnionPlan, member: FieldPlan, a: str, arguments: list[tuple[str, str]]) -> list[str]:
+    def _union(self, plan: UnionPlan, a: str, arguments: list[tuple[str, str]]) -> list[str]:
         targets = [(branch, self._name("a")) for branch in plan.branches]
         lines = [f"{' = '.join(t for _, t in targets)} = None"] if targets else []
         known = self._constant(frozenset(b.name for b in plan.branches))
         own = self._constant(plan.schema)
         lines += [
             f"if {a} is None:",
-            f"    if {not plan.schema.optional} or f and {member.name!r} not in v: raise U",
+            "    pass" if plan.schema.optional else "    raise U",
             "else:",
         ]
         body = [

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
 
-__all__ = ["in_java_order", "spread_hash"]
+__all__ = ["in_java_order", "keys_in_java_order", "spread_hash"]
 
 T = TypeVar("T")
 
@@ -28,12 +28,17 @@ def spread_hash(text: str) -> int:
 
 def in_java_order(values: dict[str, T]) -> Iterable[tuple[str, T]]:
     """The items as a ``HashMap`` filled in this order would give them."""
-    count = len(values)
+    return [(key, values[key]) for key in keys_in_java_order(tuple(values))]
+
+
+def keys_in_java_order(keys: tuple[str, ...]) -> Iterable[str]:
+    """The same for the keys alone."""
+    count = len(keys)
     if count < 2:
-        return values.items()
+        return keys
     capacity = 16
     while count > capacity * 3 // 4:
         capacity *= 2
     mask = capacity - 1
     # A bucket keeps the order of insertion, and so does a stable sort.
-    return sorted(values.items(), key=lambda item: spread_hash(item[0]) & mask)
+    return sorted(keys, key=lambda key: spread_hash(key) & mask)

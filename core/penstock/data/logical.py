@@ -7,7 +7,8 @@ what Python's types cannot hold (years before 1 or beyond 9999) and says so.
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from functools import lru_cache
 from typing import Final
 
 from penstock.data.schema import Schema, Type
@@ -83,6 +84,10 @@ def decimal_schema(scale: int, optional: bool = False) -> Schema:
     return Schema(Type.BYTES, optional, DECIMAL_NAME, 1, parameters={SCALE_FIELD: str(scale)})
 
 
+#: Rounds nothing that fits into memory.
+_EXACT: Final = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+
 def decimal_scale(schema: Schema) -> int:
     """The scale a Decimal schema declares."""
     text = schema.parameters.get(SCALE_FIELD)
@@ -104,21 +109,26 @@ def scale_of(value: Decimal) -> int:
 
 def unscaled(value: Decimal) -> int:
     """``BigDecimal.unscaledValue()``, free of the decimal context's precision."""
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise DataError(f"Decimal value {value} is not a finite number")
-    # str() of a tuple of digits beats arithmetic and cannot round.
-    number = int("".join(map(str, digits)) or "0")
-    return -number if sign else number
+    return int(value.scaleb(scale_of(value), _EXACT))
+
+
+@lru_cache(maxsize=64)
+def _one(scale: int) -> Decimal:
+    """A Decimal of that scale. Comparing exponents with it costs a quarter of asking for one."""
+    return Decimal((0, (1,), -scale))
 
 
 def decimal_to_bytes(value: Decimal, scale: int) -> bytes:
     """Two's complement, big-endian, of the unscaled value (``Decimal.fromLogical``)."""
-    if scale_of(value) != scale:
+    try:
+        fits = value.same_quantum(_one(scale))
+    except OverflowError:  # no Decimal has such a scale
+        fits = False
+    if not fits:
         raise DataError(
             f"Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {scale_of(value)}."
         )
-    number = unscaled(value)
+    number = int(value.scaleb(scale, _EXACT))
     length = (number if number >= 0 else ~number).bit_length() // 8 + 1
     return number.to_bytes(length, "big", signed=True)
 

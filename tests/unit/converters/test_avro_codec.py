@@ -37,6 +37,7 @@ from penstock.data import (
     Type,
     decimal_schema,
 )  # fmt: skip
+from penstock.data.javahash import in_java_order
 from penstock.errors import DataError
 from penstock_converters.avro.general import general_writer
 from penstock_converters.avro.names import AvroDataOptions
@@ -46,7 +47,6 @@ from penstock_converters.avro.to_avro import ToAvro, is_union_schema
 from penstock_converters.avro.to_connect import ToConnect
 from penstock_converters.avro.varint import long_bytes, read_long
 from penstock_converters.avro.writer import make_writer
-from penstock_converters.javahash import in_java_order
 from penstock_registry.formats.avro import AvroSchema
 
 OPTIONS = AvroDataOptions(enhanced=True)

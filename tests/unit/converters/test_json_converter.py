@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from decimal import Context, Decimal
 
 import pytest
@@ -34,6 +35,8 @@ from penstock.data import (
 from penstock.data.javatext import to_float32
 from penstock.errors import ConfigError, DataError
 from penstock_converters.json import JsonConverter
+from penstock_converters.json.direct import UNUSUAL, direct_reader
+from penstock_converters.json.reading import Readers
 from penstock_converters.json.text import as_jackson, dumps
 from penstock_converters.json.writing import Writer
 
@@ -165,6 +168,70 @@ def test_damaged_bytes_are_read_or_refused_as_data_errors(damage):
             read(data)
         except DataError:
             continue
+
+
+#: What a damaged payload may hold in the place of something else.
+ODD = (
+    b"1", b"-0", b"-0.0", b"0.0", b"1.0", b"2.5", b"1e400", b"1e-400", b"127.5", b"300", b"9223372036854775808", b"9007199254740993.0",
+    b"123456789012345678901234567890", b"true", b"null", b'"x"', b'"12"', b'"\\ud800"', b'"\\ud83d\\ude00"', b'"a\x01"', b'"\xff"', b"[]",
+    b"[1]", b"{}", b'{"a":1}', b'"YQ=="', b"NaN", b"01", b" ", b",", b":", b'"', b"}", b'"more":[tru],', b'"more":"\xff",', b'"more":1,', b"",
+)  # fmt: skip
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+|[{}\[\],:]')
+
+
+def outcome(read, data):
+    try:
+        return read(data)
+    except DataError as error:
+        return type(error), str(error), getattr(error, "__notes__", [])
+
+
+@given(schemas_and_values, st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(ODD)), max_size=3))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_known_envelope_is_read_as_an_unknown_one_is_however_damaged(part, damage):
+    """A known one's payload goes from text straight to values, an unknown one's by way of a tree."""
+    schema, value = part
+    good = converter().from_connect("t", schema, value)
+    start = good.rindex(b',"payload":') if schema.type is not Type.STRUCT else good.index(b',"payload":')
+    head, payload = good[: start + 11], good[start + 11 : -1]
+    known = converter().deserializer("t")
+    known(good)
+    tokens = [match.span() for match in TOKEN.finditer(payload)]
+    for at, put in damage:
+        begin, end = tokens[at % len(tokens)]
+        data = head + payload[:begin] + put + payload[end:] + b"}"
+        one, other = outcome(known, data), outcome(converter().deserializer("t"), data)
+        if isinstance(one, tuple):
+            assert one == other
+        else:
+            assert one.schema == other.schema
+            assert same(one.value, other.value)
+            assert repr(one.value) == repr(other.value)  # of the order of members, too
+
+
+def test_what_kafkas_converter_writes_takes_the_direct_way():
+    line = SchemaBuilder.struct().name("L").field("sku", STRING).field("price", FLOAT64.as_optional()).build()
+    schema = (
+        SchemaBuilder.struct().field("id", INT64).field("lines", SchemaBuilder.array(line).build()).field("at", TIMESTAMP)
+        .field("ratio", FLOAT32).field("tags", SchemaBuilder.map(STRING, FLOAT64).optional().build())
+        .field("n", Schema(Type.INT32, default=7)).build()
+    )  # fmt: skip
+    value = {
+        "id": 2**62, "lines": [{"sku": "a", "price": None}, {"sku": "", "price": 0.5}],
+        "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "ratio": 0.25, "tags": {"k": 1.0}, "n": 1,
+    }  # fmt: skip
+    data = converter(schemas_enable="false").from_connect("t", schema, value)
+    read = direct_reader(schema, Readers(replace_null_with_default=True))
+    assert same(read(data), value)
+    assert read(data.replace(b'"n":1', b'"n":null'))["n"] == read(data.replace(b',"n":1', b""))["n"] == 7
+    for was, odd in (
+        (b'"id":', b'"id":1'),
+        (b'"id":', b'"more":1,"id":'),
+        (b'"sku":"a"', b'"sku":5'),
+        (b"0.5", b'"0.5"'),
+    ):
+        with pytest.raises(UNUSUAL):
+            read(data.replace(was, odd))
 
 
 @given(st.binary(max_size=40))
