@@ -63,9 +63,11 @@ class RegistryConverter(Converter):
         which = "key" if is_key else "value"
         self._is_key = is_key
         self._values = values
-        self._strategy: SubjectNameStrategy = subject_name_strategy(
-            f"{which}.subject.name.strategy", values[f"{which}.subject.name.strategy"]
-        )
+        strategies = {  # both are looked up, so that a mistake in either is told at once, as on the JVM
+            part: subject_name_strategy(f"{part}.subject.name.strategy", values[f"{part}.subject.name.strategy"])
+            for part in ("key", "value")
+        }
+        self._strategy: SubjectNameStrategy = strategies[which]
         self._strategy_needs_record = getattr(self._strategy, "needs_record", True)
         given = {key: values[key] for key in configs if key in values}  # parsed: passwords hidden, numbers numbers
         self._client: RegistryClient = client_for(values["schema.registry.url"], {**configs, **given})

@@ -74,11 +74,16 @@ class AvroConverter(RegistryConverter):
     # -- writing --------------------------------------------------------------------------------------------------
 
     def serializer(self, topic: str, schema: Schema | None) -> Serializer:
-        avro = ToAvro(self._options).convert(schema)
-        text = avro.text()  # fails here, not at the first record, for what no Avro schema can say
         optional = schema is None or schema.optional
+        try:
+            avro = ToAvro(self._options).convert(schema)
+            text = avro.text()
+            own = self._writer(schema, avro)
+        except DataError as error:
+            if not optional:
+                raise
+            return _only_null(error)  # a null needs no schema
         bound: tuple[bytes, Writer] | None = None
-        own = self._writer(schema, avro)
 
         def serialize(value: Any) -> bytes | None:
             nonlocal bound
@@ -164,3 +169,14 @@ class AvroConverter(RegistryConverter):
 
     def _not_read(self, topic: str, cause: SerializationError) -> DataError:
         return with_note(f"Failed to deserialize data for topic {topic} to Avro: ", cause)
+
+
+def _only_null(error: DataError) -> Serializer:
+    kind, message = type(error), error.message
+
+    def serialize(value: Any) -> bytes | None:
+        if value is None:
+            return None
+        raise kind(message)
+
+    return serialize

@@ -184,7 +184,9 @@ class ToAvro:
             namespace, name = self._name(schema.name)
             entry = AvroSchema("record", name=name, namespace=namespace)
             entry.props[names.CONNECT_INTERNAL_TYPE] = names.MAP_ENTRY
-        entry.fields = (self._field(names.KEY, key, None), self._field(names.VALUE, value, None))
+        # Without marks a field's doc is its schema's, for a map's key and value as for a struct's fields.
+        docs = [s.doc if s is not None and self._options.discard_type_doc_default else None for s in (key, value)]
+        entry.fields = (self._field(names.KEY, key, docs[0]), self._field(names.VALUE, value, docs[1]))
         return AvroSchema("array", items=entry)
 
     def _record(self, schema: Schema) -> AvroSchema:

@@ -211,14 +211,13 @@ class ToConnect:
 
     def _annotate(self, parts: _Parts, avro: AvroSchema, default: Any, doc: str | None, version: int | None) -> None:
         options = self._options
-        if options.connect_meta_data:
-            connect_doc = avro.props.get(names.CONNECT_DOC)
-            if options.discard_type_doc_default:
-                parts.doc = doc if doc is not None else avro.doc if avro.doc is not None else connect_doc
-            else:
-                parts.doc = connect_doc
-            if avro.type == "record":
-                self._docs(parts, avro)
+        connect_doc = avro.props.get(names.CONNECT_DOC) if options.connect_meta_data else None
+        if options.discard_type_doc_default:  # Avro's own docs, which are no metadata of Connect's
+            parts.doc = doc if doc is not None else avro.doc if avro.doc is not None else connect_doc
+        else:
+            parts.doc = connect_doc
+        if options.connect_meta_data and avro.type == "record":
+            self._docs(parts, avro)
         self._version(parts, avro, version)
         parameters = avro.props.get(names.CONNECT_PARAMETERS)
         if options.connect_meta_data and parameters is not None:
@@ -326,10 +325,9 @@ class ToConnect:
                 continue
             name = union_field_name(member, index, self._options)
             if any(name == known for known, _ in fields):
-                raise DataError(
-                    f"Multiple union schemas map to the Connect union field name {name};"
-                    " enhanced.avro.schema.support=true tells them apart by namespace"
-                )
+                error = DataError("Multiple union schemas map to the Connect union field name")
+                error.add_note(f"two branches are named {name}; enhanced.avro.schema.support=true tells them apart")
+                raise error
             fields.append((name, self._schema(member, True)))
         return fields
 

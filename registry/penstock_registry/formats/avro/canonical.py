@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-import struct
 from typing import Any, Final
 
 from penstock.api import InvalidSchemaError
 from penstock.data import Float32
+from penstock.data.javatext import double_text, float_text
 from penstock_registry.formats.avro.model import PRIMITIVES, AvroField, AvroSchema, full_name
 
 __all__ = ["java_json", "same", "to_json", "to_text"]
@@ -153,30 +154,5 @@ def _quoted(text: str) -> str:
 
 
 def _java_number(number: float) -> str:
-    # Double.toString and Float.toString: plain between 1e-3 and 1e7, otherwise d.dddE±n.
-    if number != number or number in (float("inf"), float("-inf")):
-        return '"NaN"' if number != number else '"Infinity"' if number > 0 else '"-Infinity"'
-    shown = _float32_repr(number) if isinstance(number, Float32) else repr(float(number))
-    if number == 0 or 1e-3 <= abs(number) < 1e7:
-        return shown if "e" not in shown else f"{number:f}"
-    sign, digits, point = _digits(shown)
-    fraction = digits[1:] or "0"
-    return f"{sign}{digits[0]}.{fraction}E{point - 1}"
-
-
-def _float32_repr(number: float) -> str:
-    for precision in range(1, 10):
-        shown = f"{number:.{precision}g}"
-        if struct.unpack("f", struct.pack("f", float(shown)))[0] == number:
-            return repr(float(shown))
-    return repr(float(number))
-
-
-def _digits(shown: str) -> tuple[str, str, int]:
-    """Sign, significant digits, and how many of them stand before the decimal point."""
-    sign = "-" if shown.startswith("-") else ""
-    mantissa, _, exponent = shown.lstrip("-").partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    leading = len(whole + fraction) - len(digits)
-    return sign, digits.rstrip("0") or "0", len(whole) - leading + int(exponent or 0)
+    shown = float_text(number) if isinstance(number, Float32) else double_text(number)
+    return shown if math.isfinite(number) else f'"{shown}"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from penstock.api import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference
 from penstock_registry.formats.avro.canonical import to_text
@@ -113,7 +114,7 @@ def _normalized(schema: AvroSchema, done: dict[int, AvroSchema]) -> AvroSchema:
         namespace=schema.namespace,
         doc=schema.doc,
         aliases=tuple(sorted(schema.aliases)),
-        props={k: _sorted(schema.props[k]) for k in sorted(schema.props)},
+        props=_sorted_props(schema),
         symbols=schema.symbols,
         default=schema.default,
         size=schema.size,
@@ -135,6 +136,39 @@ def _normalized(schema: AvroSchema, done: dict[int, AvroSchema]) -> AvroSchema:
         for f in schema.fields
     )
     return made
+
+
+#: Types that a logical type stands on (Avro's ``LogicalTypes``).
+_LOGICAL: Final = {
+    "date": "int", "time-millis": "int", "time-micros": "long", "timestamp-millis": "long", "timestamp-micros": "long",
+    "timestamp-nanos": "long", "local-timestamp-millis": "long", "local-timestamp-micros": "long",
+    "local-timestamp-nanos": "long", "uuid": "string",
+}  # fmt: skip
+
+
+def _sorted_props(schema: AvroSchema) -> dict[str, Any]:
+    """In the order of ``AvroSchemaUtils``: the logical type and what belongs to it, where it is one, then by name."""
+    props = schema.props
+    first: list[str] = []
+    word = props.get("logicalType")
+    if isinstance(word, str) and (_LOGICAL.get(word) == schema.type or (word == "decimal" and _is_decimal(schema))):
+        # A scale of 0 is not the logical type's business there.
+        first = [
+            "logicalType",
+            *(["precision", *(["scale"] if props.get("scale") else [])] if word == "decimal" else []),
+        ]
+    return {k: _sorted(props[k]) for k in dict.fromkeys([*first, *sorted(props)])}
+
+
+def _is_decimal(schema: AvroSchema) -> bool:
+    precision, scale = schema.props.get("precision"), schema.props.get("scale", 0)
+    return (
+        schema.type in ("bytes", "fixed")
+        and isinstance(precision, int)
+        and isinstance(scale, int)
+        and 0 <= scale <= precision
+        and precision > 0
+    )
 
 
 def _sorted(node: object) -> object:
