@@ -211,10 +211,10 @@ class ToConnect:
 
     def _annotate(self, parts: _Parts, avro: AvroSchema, default: Any, doc: str | None, version: int | None) -> None:
         options = self._options
-        connect_doc = avro.props.get(names.CONNECT_DOC) if options.connect_meta_data else None
-        if options.discard_type_doc_default:  # Avro's own docs, which are no metadata of Connect's
+        connect_doc = avro.props.get(names.CONNECT_DOC)
+        if options.discard_type_doc_default:  # then docs are taken whether or not metadata is
             parts.doc = doc if doc is not None else avro.doc if avro.doc is not None else connect_doc
-        else:
+        elif options.connect_meta_data:
             parts.doc = connect_doc
         if options.connect_meta_data and avro.type == "record":
             self._docs(parts, avro)
