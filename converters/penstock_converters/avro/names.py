@@ -35,6 +35,9 @@ AVRO_UNION: Final = f"{NAMESPACE}.Union"
 AVRO_ENUM: Final = f"{NAMESPACE}.Enum"
 ANYTHING: Final = f"{NAMESPACE}.Anything"
 
+#: What begins so is a property of the Avro schema, and a parameter of the Connect schema.
+AVRO_PROP: Final = "avro"
+
 FIXED_SIZE: Final = "connect.fixed.size"
 DECIMAL_PRECISION: Final = "connect.decimal.precision"
 DEFAULT_PRECISION: Final = 64

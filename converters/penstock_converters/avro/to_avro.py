@@ -103,7 +103,10 @@ class ToAvro:
     def _union(self, schema: Schema, optional: bool) -> AvroSchema:
         types = [_NULL] if optional else []
         for field in schema.fields:
-            types.append(self._schema(field.schema, False))
+            member = self._schema(field.schema, False)
+            if any(known.full_name == member.full_name for known in types):
+                raise DataError(f"Duplicate in union:{member.full_name}")  # Avro's words
+            types.append(member)
         return AvroSchema("union", types=tuple(types))
 
     def _base(self, schema: Schema) -> AvroSchema:
@@ -247,9 +250,14 @@ class ToAvro:
                 props[names.CONNECT_DOC] = schema.doc
             if schema.version is not None and (named or schema.version != 1):
                 props[names.CONNECT_VERSION] = schema.version
-            if schema.parameters:
-                props[names.CONNECT_PARAMETERS] = dict(schema.parameters)
-            if schema.default is not None and names.FIELD_DEFAULT_FLAG not in schema.parameters:
+            # The mark of a default that came from an Avro field has done its duty here, and goes.
+            marked = names.FIELD_DEFAULT_FLAG in schema.parameters and not options.discard_type_doc_default
+            parameters = dict(schema.parameters)
+            if marked:
+                del parameters[names.FIELD_DEFAULT_FLAG]
+            if parameters:
+                props[names.CONNECT_PARAMETERS] = parameters
+            if schema.default is not None and not marked:
                 props[names.CONNECT_DEFAULT] = default_json(schema, schema.default, options.precision)
             if schema.name is not None and named:
                 props[names.CONNECT_NAME] = schema.name
@@ -258,6 +266,7 @@ class ToAvro:
         word = TIMESTAMP_WORDS[options.precision] if is_timestamp else _LOGICAL_WORD.get(schema.name or "")
         if word is not None:
             props["logicalType"] = word
+        props.update((key, value) for key, value in schema.parameters.items() if key.startswith(names.AVRO_PROP))
 
     def _name(self, full: str) -> tuple[str | None, str]:
         namespace, name = split_name(scrub_full(full) if self._options.scrub_names else full)
@@ -293,6 +302,10 @@ def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
         if keys.type is Type.STRING and not keys.optional:
             return {k: default_json(values, v, precision) for k, v in value.items()}
         return [[default_json(keys, k, precision), default_json(values, v, precision)] for k, v in value.items()]
+    if is_union_schema(schema):
+        # The first branch's, as Avro wants it.
+        first = schema.fields[0]
+        return default_json(first.schema, value.get(first.name, first.schema.default), precision)
     if kind is Type.STRUCT:
         return {f.name: default_json(f.schema, value.get(f.name, f.schema.default), precision) for f in schema.fields}
     return int(value) if kind.value.startswith("int") else value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from penstock.data import DECIMAL_NAME, STRING, Field, Float32, Schema, SchemaBuilder, Type
+from penstock.data import DECIMAL_NAME, STRING, Field, Float32, Schema, SchemaBuilder, Type, validate_value
+from penstock.data.conversion import wrap
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -118,8 +120,10 @@ class ToConnect:
         if avro.type == "union":
             inner = _single(avro, self._options)
             if inner is not None:
-                alone = len(avro.types) == 1
-                return self._schema(inner, optional or not alone, default if alone else _ABSENT, doc)
+                # Its default is the union's, which Confluent's converter does not hand on.
+                return self._schema(inner, optional or len(avro.types) != 1, _ABSENT, doc)
+        if default is not _ABSENT and _is_no_default(avro, default):
+            default = _ABSENT
         parts = self._parts(avro)
         parts.optional = optional or (avro.type == "union" and any(t.type == "null" for t in avro.types))
         self._annotate(parts, avro, default, doc, version)
@@ -170,13 +174,14 @@ class ToConnect:
             parts.parameters[names.FIXED_SIZE] = str(avro.size)
 
     def _int(self, parts: _Parts, avro: AvroSchema, word: str | None) -> None:
-        connect_type = avro.props.get(names.CONNECT_TYPE)
+        given = avro.props.get(names.CONNECT_TYPE)
+        connect_type = given if isinstance(given, str) else None
         if word == "date":
             parts.name, parts.version = DATE_NAME, 1
         elif word == "time-millis":
             parts.name, parts.version = TIME_NAME, 1
         elif word is None and connect_type is not None:
-            found = _CONNECT_TYPES.get(connect_type) if isinstance(connect_type, str) else None
+            found = _CONNECT_TYPES.get(connect_type)
             if found is None:
                 raise DataError("Connect type annotation for Avro int field is null")
             parts.type = found
@@ -188,7 +193,7 @@ class ToConnect:
             if avro.doc is not None:
                 key = names.CONNECT_ENUM_DOC if options.discard_type_doc_default else names.ENUM_DOC_PREFIX + avro.name
                 parts.parameters[key] = avro.doc
-            if avro.default is not None:
+            if avro.default is not None and not options.discard_type_doc_default:
                 parts.parameters[names.ENUM_DEFAULT_PREFIX + avro.name] = avro.default
         mark = GENERAL_ENUM if options.general_sum_types else names.AVRO_ENUM
         parts.parameters[mark] = avro.full_name
@@ -211,13 +216,17 @@ class ToConnect:
 
     def _annotate(self, parts: _Parts, avro: AvroSchema, default: Any, doc: str | None, version: int | None) -> None:
         options = self._options
-        connect_doc = avro.props.get(names.CONNECT_DOC)
-        if options.discard_type_doc_default:  # then docs are taken whether or not metadata is
+        given_doc = avro.props.get(names.CONNECT_DOC)
+        connect_doc = given_doc if isinstance(given_doc, str) else None
+        if options.discard_type_doc_default:
+            # Whatever connect.meta.data says.
             parts.doc = doc if doc is not None else avro.doc if avro.doc is not None else connect_doc
+            if options.connect_meta_data and avro.doc is not None:
+                parts.parameters[names.CONNECT_RECORD_DOC] = avro.doc
         elif options.connect_meta_data:
             parts.doc = connect_doc
-        if options.connect_meta_data and avro.type == "record":
-            self._docs(parts, avro)
+            if avro.type == "record":
+                self._docs(parts, avro)
         self._version(parts, avro, version)
         parameters = avro.props.get(names.CONNECT_PARAMETERS)
         if options.connect_meta_data and parameters is not None:
@@ -228,8 +237,8 @@ class ToConnect:
                     raise DataError(f"Expected schema parameter values to be strings but found: {java_json(value)}")
                 parts.parameters.setdefault(key, value)
         for key, value in avro.props.items():
-            if key.startswith("avro"):
-                parts.parameters.setdefault(key, value if isinstance(value, str) else java_json(value))
+            if key.startswith(names.AVRO_PROP):
+                parts.parameters.setdefault(key, _object_text(value))
         if (
             default is not _ABSENT
             and names.CONNECT_DEFAULT not in avro.props
@@ -240,13 +249,11 @@ class ToConnect:
         self._name(parts, avro)
 
     def _docs(self, parts: _Parts, avro: AvroSchema) -> None:
-        discard = self._options.discard_type_doc_default
         if avro.doc is not None:
-            parts.parameters[names.CONNECT_RECORD_DOC if discard else names.RECORD_DOC] = avro.doc
-        if not discard:
-            for field in avro.fields:
-                if field.doc is not None:
-                    parts.parameters[names.FIELD_DOC_PREFIX + field.name] = field.doc
+            parts.parameters[names.RECORD_DOC] = avro.doc
+        for field in avro.fields:
+            if field.doc is not None:
+                parts.parameters[names.FIELD_DOC_PREFIX + field.name] = field.doc
 
     def _version(self, parts: _Parts, avro: AvroSchema, version: int | None) -> None:
         given = avro.props.get(names.CONNECT_VERSION)
@@ -334,88 +341,137 @@ class ToConnect:
     # -- defaults -------------------------------------------------------------------------------------------------
 
     def _default(self, schema: Schema, avro: AvroSchema, default: Any) -> Any:
+        """The default as a value of `schema`; None where there is none, or one that is none: a reader needs it least."""
         given = avro.props.get(names.CONNECT_DEFAULT) if default is _ABSENT else default
         if given is None:
             return None
+        convert = _Defaults(self._options, lenient=default is _ABSENT)
         try:
-            return self._value(schema, avro, given)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"Invalid default {java_json(given)} for Avro type {avro.full_name}") from error
+            value = convert.value(schema, avro, given)
+            if value is not None:
+                validate_value(schema, value)
+            return value
+        except (TypeError, ValueError, KeyError, AttributeError, DataError) as error:
+            log.warning("Ignoring invalid default %s for schema %s: %s", java_json(given), avro.full_name, error)
+            return None
 
-    def _value(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
-        """JSON of a default to a Connect value (``defaultValueFromAvro``)."""
+
+class _Defaults:
+    """JSON of a default to a Connect value (``defaultValueFromAvro``).
+
+    What stands in ``connect.default`` is read as Jackson reads nodes: a text is the number 0, a number the text of its
+    digits, and what is too wide wraps. An Avro field's own default has to be of the field's type.
+    """
+
+    def __init__(self, options: AvroDataOptions, lenient: bool) -> None:
+        self._options = options
+        self._lenient = lenient
+
+    def value(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
+        """Raises `DataError`, `TypeError` and the like for what is no such value."""
         if value is None:
             return None
-        kind = avro.type
-        if kind == "union":
-            return self._union_value(schema, avro, value)
-        if kind in ("bytes", "fixed"):
-            raw = value.encode("latin-1")
-            return decimal_from_bytes(raw, decimal_scale(schema)) if schema.name == DECIMAL_NAME else raw
-        if kind in ("int", "long"):
-            number = int(value)
-            if schema.name == DATE_NAME:
-                return _or_millis(date_from_days, number, MILLIS_PER_DAY)
-            if schema.name == TIME_NAME:
-                return number if number == MILLIS_PER_DAY else time_from_millis(number)
-            if schema.name == TIMESTAMP_NAME:
-                precision = precision_of(avro, self._options.precision) or Precision.MILLISECONDS
-                return precision.instant(number) if precision.is_finer else _or_millis(precision.instant, number, 1)
-            return number
-        if kind == "float":
-            return float(_as_float32(value))
-        if kind == "double":
-            return float(value)
-        if kind == "array":
-            return self._array_value(schema, avro, value)
-        if kind == "map":
-            assert avro.values is not None
-            assert schema.value_schema is not None
-            return {k: self._value(schema.value_schema, avro.values, v) for k, v in value.items()}
-        if kind in ("record", "error"):
-            return self._record_value(schema, avro, value)
-        if (kind == "boolean") != isinstance(value, bool) or not isinstance(value, bool | str):
-            raise TypeError(f"not a {kind}")
-        return value
+        match avro.type:
+            case "union":
+                return self._union(schema, avro, value)
+            case "bytes" | "fixed":
+                raw = value.encode("latin-1", "replace")
+                return decimal_from_bytes(raw, decimal_scale(schema)) if schema.name == DECIMAL_NAME else raw
+            case "int" | "long":
+                return self._moment(schema, avro, self._whole(schema, avro.type, value))
+            case "float":
+                return float(_as_float32(self._number(value)))
+            case "double":
+                return float(self._number(value))
+            case "array":
+                return self._array(schema, avro, value)
+            case "map":
+                assert avro.values is not None
+                assert schema.value_schema is not None
+                return {k: self.value(schema.value_schema, avro.values, v) for k, v in value.items()}
+            case "record" | "error":
+                return self._record(schema, avro, value)
+            case "boolean":
+                return self._boolean(value)
+        return self._text(value)
 
-    def _union_value(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
+    def _number(self, value: Any) -> int | float:
+        if _is_number(value):
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError("more than 64 bits")
+            return value  # type: ignore[no-any-return]  # an int or a float
+        if not self._lenient and value in _ODD_NUMBERS:
+            return _ODD_NUMBERS[value]
+        if self._lenient:
+            return 0
+        raise TypeError("not a number")
+
+    def _whole(self, schema: Schema, kind: str, value: Any) -> int:
+        number = int(self._number(value))
+        if self._lenient:
+            return wrap(number, {Type.INT8: 8, Type.INT16: 16}.get(schema.type, 32 if kind == "int" else 64))
+        if isinstance(value, float):
+            raise TypeError("not a whole number")
+        return number
+
+    def _boolean(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if self._lenient:  # JsonNode.asBoolean
+            return value != 0 if isinstance(value, int) else isinstance(value, str) and value.strip() == "true"
+        raise TypeError("not a boolean")
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if self._lenient:  # JsonNode.asText
+            return "" if isinstance(value, list | dict) else java_json(value)
+        raise TypeError("not a text")
+
+    def _moment(self, schema: Schema, avro: AvroSchema, number: int) -> Any:
+        if schema.name == DATE_NAME:
+            return _or_millis(date_from_days, number, MILLIS_PER_DAY)
+        if schema.name == TIME_NAME:
+            return number if number == MILLIS_PER_DAY else time_from_millis(number)
+        if schema.name == TIMESTAMP_NAME:
+            precision = precision_of(avro, self._options.precision) or Precision.MILLISECONDS
+            return precision.instant(number) if precision.is_finer else _or_millis(precision.instant, number, 1)
+        return number
+
+    def _union(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
         inner = _single(avro, self._options)
         first = avro.types[0]
         if first.type == "null":
             return None
         if inner is not None:
-            return self._value(schema, inner, value)
+            return self.value(schema, inner, value)
+        if first.type in ("record", "error", "enum"):
+            raise DataError("Did not find matching union field for data")  # nor does Confluent's converter
         name = union_field_name(first, 0, self._options)
         field = schema.field(name)
         assert field is not None
-        return {name: self._value(field.schema, first, value)}
+        return {name: self.value(field.schema, first, value)}
 
-    def _array_value(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
+    def _array(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
         assert avro.items is not None
         assert schema.value_schema is not None
         if not isinstance(value, list):
-            raise DataError(f"Invalid JSON for array default value: {java_json(value)}")
-        if schema.type is not Type.MAP:
-            return [self._value(schema.value_schema, avro.items, item) for item in value]
-        assert schema.key_schema is not None
-        entries = {}
-        for item in value:
-            key, held = (item[names.KEY], item[names.VALUE]) if isinstance(item, dict) else item
-            fields = {f.name: f.schema for f in avro.items.fields}
-            entries[self._value(schema.key_schema, fields[names.KEY], key)] = self._value(
-                schema.value_schema, fields[names.VALUE], held
-            )
-        return entries
+            raise DataError("Invalid JSON for array default value")
+        if schema.type is Type.MAP and value:
+            raise DataError("a map whose keys are no plain strings has no default in Avro")  # as with Confluent's
+        if schema.type is Type.MAP:
+            return {}
+        return [self.value(schema.value_schema, avro.items, item) for item in value]
 
-    def _record_value(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
+    def _record(self, schema: Schema, avro: AvroSchema, value: Any) -> Any:
         if not isinstance(value, dict):
-            raise DataError(f"Invalid JSON for record default value: {java_json(value)}")
+            raise DataError("Invalid JSON for record default value")
         result = {}
         for member in avro.fields:
             field = schema.field(member.name)
             assert field is not None
             given = value.get(member.name, member.default if member.has_default else None)
-            result[member.name] = self._value(field.schema, member.schema, given)
+            result[member.name] = self.value(field.schema, member.schema, given)
         return result
 
 
@@ -429,11 +485,43 @@ def _single(avro: AvroSchema, options: AvroDataOptions) -> AvroSchema | None:
     return None
 
 
+#: What a float's default may be in JSON besides a number.
+_ODD_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _is_no_default(avro: AvroSchema, default: Any) -> bool:
+    """Is a field's default of a kind that Avro's Java library makes nothing of for this type?"""
+    if avro.type == "union":
+        return bool(avro.types) and _is_no_default(avro.types[0], default)
+    match default:
+        case bool() | None:
+            return False
+        case int():
+            return avro.type not in ("int", "long", "float", "double")
+        case float():
+            return avro.type not in ("float", "double")
+        case str():
+            odd = default in _ODD_NUMBERS and avro.type in ("float", "double")
+            return not odd and avro.type not in ("string", "enum", "bytes", "fixed")
+        case list():
+            return avro.type != "array"
+    return False
+
+
 def _or_millis(make: Callable[[int], Any], number: int, millis: int) -> Any:
     try:
         return make(number)
     except DataError:
         return number * millis  # beyond Python's years, as the reader has it
+
+
+def _object_text(value: Any) -> str:
+    """``Object.toString`` of what Avro makes of a property's JSON."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k}={_object_text(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_object_text, value))}]"
+    return value if isinstance(value, str) else java_json(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -121,7 +121,8 @@ def map_field(name: str) -> str:
     """A map's Connect name, from its entry message's."""
     if not name.endswith(ENTRY):
         return name
-    return _UPPER.sub("_", name.removesuffix(ENTRY)).lower()
+    outer, dot, own = name.removesuffix(ENTRY).rpartition(".")
+    return f"{outer}{dot}{_UPPER.sub('_', own).lower()}"
 
 
 def map_entry(name: str) -> str:

@@ -62,6 +62,9 @@ def wrapper_of(schema: Schema) -> str:
     return names.WRAPPERS[_SCALARS[schema.type]]
 
 
+_MAX_MESSAGES: Final = 10_000
+
+
 @dataclass(slots=True)
 class _Parts:
     """What is gathered of one message."""
@@ -84,8 +87,11 @@ class ToProto:
     def __init__(self, options: ProtobufDataOptions) -> None:
         self._options = options
         self._defaults = 0
+        self._messages = 0
         self._imports: dict[str, None] = {}
-        self._seen: set[tuple[str, str]] = set()
+        #: Messages being written in the message around them, and those around this place with their structs.
+        self._nesting: list[tuple[str, str]] = []
+        self._open: list[tuple[str, Schema | None]] = []
 
     def convert(self, schema: Schema) -> ProtoFile:
         """The file whose first message is `schema`, a struct. Raises `DataError`."""
@@ -109,7 +115,14 @@ class ToProto:
         return scrub(name) if self._options.scrub_names else name
 
     def _message(self, name: str, schema: Schema) -> Message:
+        self._messages += 1
+        if self._messages > _MAX_MESSAGES:
+            raise DataError(
+                f"The schema becomes more than {_MAX_MESSAGES} messages: Protobuf nests a struct's message wherever it"
+                " is used, and these are used in many combinations"
+            )
         parts = _Parts(name)
+        self._open.append((name, schema))
         index = 1
         for member in schema.fields:
             tag = _tag(member.schema)
@@ -118,9 +131,12 @@ class ToProto:
             made = self._field(parts, member.schema, self._scrubbed(member.name), tag, in_oneof=False)
             if made is not None:
                 parts.fields.append(made)
+        self._open.pop()
         return parts.build()
 
-    def _field(self, parts: _Parts, schema: Schema, name: str, tag: int, in_oneof: bool) -> FieldDecl | None:
+    def _field(
+        self, parts: _Parts, schema: Schema, name: str, tag: int, in_oneof: bool, in_entry: bool = False
+    ) -> FieldDecl | None:
         """A field; None for a union, which becomes a oneof of `parts`."""
         if schema.type is Type.STRUCT and is_union(schema):
             self._oneof(parts, schema)
@@ -133,7 +149,7 @@ class ToProto:
             inner = schema.value_schema
         elif schema.type is Type.MAP:
             label = "repeated"
-        elif self._options.optional_for_nullables and schema.optional and not in_oneof:
+        elif self._options.optional_for_nullables and schema.optional and not in_oneof and not in_entry:
             label = "optional"
         params: dict[str, str] = {}
         type_name = self._type(inner, params, name)
@@ -218,22 +234,33 @@ class ToProto:
         known = parts.shapes.setdefault(type_name, schema)
         if known is not schema and not _alike(known, schema):
             raise _twice(parts.name, type_name)
-        if (parts.name, type_name) in self._seen:
+        nesting = (parts.name, type_name)
+        # Each message brings those it holds along, however often they were written before; what is being written around
+        # this place already is found there by its name.
+        if type_name in parts.messages or nesting in self._nesting or _alike(self._around(type_name), schema):
             return
-        self._seen.add((parts.name, type_name))
+        self._nesting.append(nesting)
         parts.messages[type_name] = None  # keeps its place before those that are nested while it is made
         parts.messages[type_name] = self._message(type_name, schema)
+        self._nesting.pop()
+
+    def _around(self, type_name: str) -> Schema | None:
+        """The struct whose message is being written, if it goes by this name."""
+        name, schema = self._open[-1]
+        return schema if name == type_name else None
 
     def _entry(self, name: str, schema: Schema) -> Message:
         parts = _Parts(name)
+        self._open.append((name, None))
         for number, (member, inner) in enumerate(
             ((names.KEY, schema.key_schema), (names.VALUE, schema.value_schema)), 1
         ):
             assert inner is not None
-            made = self._field(parts, inner, member, number, in_oneof=False)
+            made = self._field(parts, inner, member, number, in_oneof=False, in_entry=True)
             if made is None:
                 raise DataError(f"The {member} of map {name} is a union: put it into a struct")
             parts.fields.append(made)
+        self._open.pop()
         return parts.build()
 
     def _enum(self, parts: _Parts, schema: Schema) -> None:
@@ -274,8 +301,10 @@ def _tag(schema: Schema) -> int | None:
     return None if text is None else _number(names.TAG, text)
 
 
-def _alike(a: Schema, b: Schema) -> bool:
-    return a.fields is b.fields or [(f.name, f.schema) for f in a.fields] == [(f.name, f.schema) for f in b.fields]
+def _alike(a: Schema | None, b: Schema) -> bool:
+    return a is not None and (
+        a.fields is b.fields or [(f.name, f.schema) for f in a.fields] == [(f.name, f.schema) for f in b.fields]
+    )
 
 
 def _twice(message: str, name: str) -> DataError:

@@ -94,9 +94,12 @@ def decimal_scale(schema: Schema) -> int:
     if text is None:
         raise DataError("Invalid Decimal schema: scale parameter not found.")
     try:
-        return int(text)
+        scale = int(text)
     except ValueError:
         raise DataError("Invalid scale parameter found in Decimal schema: ") from None
+    if not -(2**31) <= scale < 2**31 or "_" in text or text != text.strip():  # as Integer.parseInt has it
+        raise DataError("Invalid scale parameter found in Decimal schema: ")
+    return scale
 
 
 def scale_of(value: Decimal) -> int:
@@ -139,11 +142,14 @@ def decimal_from_bytes(data: bytes, scale: int) -> Decimal:
     return decimal_from_unscaled(int.from_bytes(data, "big", signed=True), scale)
 
 
+_SCALEB_LIMIT: Final = 100_000  # far from where scaleb() refuses
+
+
 def decimal_from_unscaled(number: int, scale: int) -> Decimal:
     # Decimal(tuple) keeps every digit; arithmetic would round to the context's 28.
     return (
         Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
-        if abs(number) >= 10**15
+        if abs(number) >= 10**15 or abs(scale) > _SCALEB_LIMIT
         else Decimal(number).scaleb(-scale)
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from penstock.data import (
     DATE,
+    DECIMAL_NAME,
     INT8,
     INT32,
     INT64,
@@ -248,3 +249,17 @@ def test_values_have_the_names_java_gives_them():
     assert java_class_name(5, INT32) == "java.lang.Integer"
     assert java_class_name(2**70) == "java.math.BigInteger"
     assert java_class_name({}, person().build()) == "org.apache.kafka.connect.data.Struct"
+
+
+@pytest.mark.parametrize("scale", ["2147483647", "-2147483648", "1999999"])
+def test_a_decimal_may_have_any_scale_that_java_has(scale: str) -> None:
+    schema = Schema(Type.BYTES, name=DECIMAL_NAME, parameters={"scale": scale})
+    value = decimal_from_bytes(b"\x05", decimal_scale(schema))
+    assert value.as_tuple().exponent == -int(scale)
+    assert decimal_to_bytes(value, int(scale)) == b"\x05"
+
+
+@pytest.mark.parametrize("scale", ["2147483648", "1_0", " 2", "x", "", "9" * 30])
+def test_a_scale_that_is_none_is_a_data_error(scale: str) -> None:
+    with pytest.raises(DataError, match="Invalid scale parameter found in Decimal schema"):
+        decimal_scale(Schema(Type.BYTES, name=DECIMAL_NAME, parameters={"scale": scale}))
