@@ -28,7 +28,7 @@ def measure(records: int, rounds: int) -> Iterator[Measured]:
     assert [read(message).value for message in messages] == data
     cases = [
         ("json with schema, write", write, lambda r: json.dumps({"schema": schema, "payload": r}).encode(), data, 5.0),
-        ("json with schema, read", read, json.loads, messages, None),
+        ("json with schema, read", read, json.loads, messages, 5.0),
         ("json, write", plain.serializer("t", None), lambda r: json.dumps(r).encode(), data, None),
         ("json, read", plain.deserializer("t"), json.loads, payloads, None),
     ]

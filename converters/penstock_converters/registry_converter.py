@@ -202,7 +202,15 @@ class RegistryConverter(Converter):
                     if len(readers) >= limit:
                         readers.clear()
                     readers[frame] = read
-            return read(data)
+            try:
+                return read(data)
+            except SerializationError as error:
+                which = _which(data)
+                problem = SerializationError(
+                    f"Error deserializing {self.language} message for {_shown(which)}: {error}"
+                )
+                problem.__cause__ = error
+                raise self._not_read(topic, problem) from problem
 
         return deserialize
 
@@ -235,36 +243,25 @@ class RegistryConverter(Converter):
         if len(data) < size or not size:
             error = SerializationError(f"Unknown magic byte! {describe_payload(data)}")
             raise self._not_read(topic, error) from error
-        which = schema_guid(data) if data[0] == GUID_MAGIC else schema_id(data)
+        which = _which(data)
         return self._readers.get((which, topic), lambda: self._make_reader(topic, which, size, data))
 
     def _make_reader(self, topic: str, which: int | str, size: int, data: bytes) -> Reader:
         subject = None if self._strategy_needs_record else self._strategy.subject_name(topic, self._is_key, None)
         client = self._client
-        shown = f"id {which}" if isinstance(which, int) else f"GUID {which}"
+        shown = _shown(which)
         try:
             found = client.schema_by_id(which, subject) if isinstance(which, int) else client.schema_by_guid(which)
             if found.schema_type != self.schema_type:
                 raise SerializationError(
                     f"Schema {shown} is a schema of type {found.schema_type}, not {self.schema_type}"
                 )
-            read = self._bind_reader(found, lambda record: self._version(topic, found, record), size)
+            return self._bind_reader(found, lambda record: self._version(topic, found, record), size)
         except (RegistryRequestError, SerializationError, InvalidSchemaError) as error:
             hint = describe_id(data) if isinstance(error, RegistryRequestError) and error.not_found else ""
             problem = SerializationError(f"Error retrieving {self._schema_words()} for {shown}: {error}{hint}")
             problem.__cause__ = error
             raise self._not_read(topic, problem) from problem
-        where = f"Error deserializing {self.language} message for {shown}"
-
-        def convert(data: bytes) -> SchemaAndValue:
-            try:
-                return read(data)
-            except SerializationError as error:
-                problem = SerializationError(f"{where}: {error}")
-                problem.__cause__ = error
-                raise self._not_read(topic, problem) from problem
-
-        return convert
 
     def _version(self, topic: str, found: RegisteredSchema, record_name: str | None) -> int | None:
         """The schema's version in this topic's subject; None if it stands there under no version."""
@@ -277,6 +274,15 @@ class RegistryConverter(Converter):
             if error.not_found:
                 return None
             raise
+
+
+def _which(data: bytes) -> int | str:
+    """The id, or the GUID, in a payload's frame."""
+    return schema_guid(data) if data[0] == GUID_MAGIC else schema_id(data)
+
+
+def _shown(which: int | str) -> str:
+    return f"id {which}" if isinstance(which, int) else f"GUID {which}"
 
 
 def check_compatible(found: RegisteredSchema, own: str, reasons: Sequence[str]) -> None:

@@ -307,7 +307,8 @@ def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
         first = schema.fields[0]
         return default_json(first.schema, value.get(first.name, first.schema.default), precision)
     if kind is Type.STRUCT:
-        return {f.name: default_json(f.schema, value.get(f.name, f.schema.default), precision) for f in schema.fields}
+        held = ((f, value.get(f.name)) for f in schema.fields)
+        return {f.name: default_json(f.schema, f.schema.default if v is None else v, precision) for f, v in held}
     return int(value) if kind.value.startswith("int") else value
 
 

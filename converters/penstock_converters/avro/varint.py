@@ -83,7 +83,8 @@ THREE_MARKS: Final = 0x204080
 _FOUR_MARKS: Final = 0x10204080
 
 # An integer of six bytes, which most identifiers and milliseconds since 1970 are, is the sum of what its three pairs of
-# bytes say. Only pairs that were met in one that is not negative are in these tables; each can have 16,384.
+# bytes say. Only pairs that were met in one that is not negative are in these tables; each can have 16,384. Threads may
+# fill them at once: what stands under a key is always the same.
 
 #: Reads the three pairs, as little-endian numbers.
 six_bytes: Final = struct.Struct("<HHH").unpack_from

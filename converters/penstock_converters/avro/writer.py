@@ -84,19 +84,16 @@ _LIMITS: Final = {Type.INT8: (-(2**7), 2**7 - 1), Type.INT16: (-(2**15), 2**15 -
 _INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
 
 
-def _keys(value: dict[str, Any]) -> Sequence[tuple[str, bytes]]:
-    """A map's keys in their order in Avro's data, and their bytes there."""
-    # Records of one topic mostly have maps of the same few keys. These bounds keep what is kept small.
-    return _few_keys(tuple(value)) if len(value) <= 16 else _key_bytes(tuple(value))
-
-
-def _key_bytes(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
+def _keys(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
+    """A map's keys in their order in Avro's data, with their bytes there."""
     if not all(isinstance(key, str) for key in keys):
         raise _Unusual
     return [(key, text_bytes(key)) for key in keys_in_java_order(keys)]
 
 
-_few_keys: Final = lru_cache(maxsize=256)(_key_bytes)
+#: The same for few keys: records of one topic mostly have maps of the same ones. Few, so that what is kept stays small.
+_few_keys: Final = lru_cache(maxsize=256)(_keys)
+_FEW: Final = 16
 
 
 class _Source:
@@ -118,6 +115,7 @@ class _Source:
             "UNFIT": _UNFIT,
             "Struct": Struct,
             "KEYS": _keys,
+            "FEW_KEYS": _few_keys,
             "EPOCH": EPOCH,
             "MORE": MORE,
             "DAYS": DAYS,
@@ -387,45 +385,38 @@ class _Source:
 
     def _array(self, plan: ArrayPlan, v: str, depth: int) -> list[str]:
         self._guard(f"type({v}) is not list")
+        item = self._name("i")
+        return self._block(v, f"for {item} in {v}:", lambda: self._emit(plan.item, item, depth + 2))
+
+    def _map(self, plan: MapPlan, v: str, depth: int) -> list[str]:
+        self._guard(f"type({v}) is not dict")
+        key, text, item = (self._name(c) for c in "kei")
+
+        def entry() -> list[str]:
+            self._line(f"{item} = {v}[{key}]")
+            return [text, *self._emit(plan.value, item, depth + 2)]
+
+        return self._block(v, f"for {key}, {text} in (FEW_KEYS if len({v}) <= {_FEW} else KEYS)(tuple({v})):", entry)
+
+    def _block(self, v: str, loop: str, body: Callable[[], list[str]]) -> list[str]:
+        """All items in one block: their number, they themselves, and a zero."""
         q, n = self._name("q"), self._name("n")
         self._line(f"{n} = len({v})")
         self._line(f"if {n}:")
         self._indent += 1
         self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
-        self._loop(f"for {(item := self._name('i'))} in {v}:", plan.item, item, q, depth, [])
-        self._line(f'{q}.append(b"\\x00")')
-        self._indent -= 1
-        self._line(f'else: {q} = (b"\\x00",)')
-        return [f"J({q})"]
-
-    def _map(self, plan: MapPlan, v: str, depth: int) -> list[str]:
-        self._guard(f"type({v}) is not dict")
-        q, n, k, item = (self._name(c) for c in "qnki")
-        self._line(f"{n} = len({v})")
-        self._line(f"if {n}:")
+        self._line(loop)
         self._indent += 1
-        self._line(f"{q} = [S[{n}] if {n} < 8192 else L({n})]")
-        e = self._name("e")
-        self._line(f"for {k}, {e} in KEYS({v}):")
-        self._indent += 1
-        self._line(f"{item} = {v}[{k}]")
-        parts = [e, *self._emit(plan.value, item, depth + 2)]
-        self._line(f"{q} += ({', '.join(parts)},)")
-        self._indent -= 1
-        self._line(f'{q}.append(b"\\x00")')
-        self._indent -= 1
-        self._line(f'else: {q} = (b"\\x00",)')
-        return [f"J({q})"]
-
-    def _loop(self, head: str, plan: Plan, item: str, q: str, depth: int, before: list[str]) -> None:
-        self._line(head)
-        self._indent += 1
-        parts = before + self._emit(plan, item, depth + 2)
-        if len(parts) == 1:
-            self._line(f"{q}.append({parts[0]})")
-        elif parts:
+        parts = body()
+        if len(parts) <= 3:
+            self._line("; ".join(f"{q}.append({part})" for part in parts) or "pass")
+        else:
             self._line(f"{q} += ({', '.join(parts)},)")
         self._indent -= 1
+        self._line(f'{q}.append(b"\\x00")')
+        self._indent -= 1
+        self._line(f'else: {q} = (b"\\x00",)')
+        return [f"J({q})"]
 
     def _union(self, plan: UnionPlan, v: str, depth: int) -> list[str]:
         if plan.avro.type != "union" or any(p.schema.default is not None for _, _, p in plan.branches):

@@ -186,6 +186,7 @@ class ProtobufConverter(RegistryConverter):
         except InvalidSchemaError as error:
             raise SerializationError(f"The registered schema cannot be used: {error}") from error
         readers: dict[bytes, tuple[Schema, Callable[[bytes], Any]]] = {}
+        main: tuple[Schema, Callable[[bytes], Any]] | None = None
         first = start + 1
 
         def bind(indexes: Sequence[int]) -> tuple[Schema, Callable[[bytes], Any]]:
@@ -197,11 +198,15 @@ class ProtobufConverter(RegistryConverter):
             return schema, make_reader(descriptor, schema, compiled, self._options)
 
         def convert(data: bytes) -> SchemaAndValue:
-            # One zero byte means the first message: nearly always.
-            end = first if data[start:first] == b"\x00" else decode_message_indexes(data, start)[1]
+            nonlocal main
+            if data[start:first] == b"\x00":  # the first message: nearly always
+                main = main or bind([0])
+                schema, read = main
+                return SchemaAndValue(schema, read(data[first:]))
+            indexes, end = decode_message_indexes(data, start)
             reader = readers.get(data[start:end])
             if reader is None:
-                reader = bind(decode_message_indexes(data, start)[0])
+                reader = bind(indexes)
                 if len(readers) >= _MAX_MESSAGES:
                     readers.clear()
                 readers[bytes(data[start:end])] = reader
