@@ -169,7 +169,15 @@ class TopicLog:
         good or the log is stopped.
         """
         deadline = time.monotonic() + timeout
-        ends = end_offsets(self._admin, self.topic, self._partitions, deadline)
+        self._await(end_offsets(self._admin, self.topic, self._partitions, deadline), deadline, timeout)
+
+    def read_up_to(self, ends: Mapping[int, int], timeout: float) -> None:
+        """Return once `on_record` has seen every record before the offsets of `ends`, by partition: sooner than
+        `read_to_end`, since the broker is not asked and the end of a transaction not waited for. Raises as that does.
+        """
+        self._await(ends, time.monotonic() + timeout, timeout)
+
+    def _await(self, ends: Mapping[int, int], deadline: float, timeout: float) -> None:
         with self._changed:
             while missing := {p: end for p, end in ends.items() if self._progress.positions.get(p, 0) < end}:
                 if self._progress.error is not None:
