@@ -218,6 +218,14 @@ class Catalog:
             stored = versions.get(version)
             return stored if stored is not None and (deleted or not stored.deleted) else None
 
+    def newest(self, subject: str, identity: Identity, deleted: bool = False) -> StoredSchema | None:
+        """The newest version of `subject` with exactly this content."""
+        with self.lock:
+            for stored in reversed(self._subjects.get(subject, {}).values()):
+                if stored.content.identity == identity and (deleted or not stored.deleted):
+                    return stored
+        return None
+
     def has_subject(self, subject: str, deleted: bool = False) -> bool:
         """Whether there is any version of the subject."""
         with self.lock:

@@ -110,16 +110,25 @@ class Registering:
         normalize = normalize or bool(self._settings.config_in_scope(subject).get("normalize"))
         return self._reader.candidate(subject, request, normalize)
 
+    def known(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """What `find` finds for `request`, if that was read before and is there as it is; None says nothing."""
+        if not normalize:
+            normalize = bool(self._settings.config_in_scope(subject).get("normalize"))
+        content = self._reader.remembered(request, normalize)
+        return None if content is None else self._catalog.newest(subject, content.identity, deleted)
+
     def find(self, subject: str, candidate: Candidate, deleted: bool = False) -> StoredSchema | None:
         """The version of `subject` that `candidate` describes, the newest if several; None if there is none.
 
         A candidate without metadata or rules takes any; one without references also finds a version whose
         references, filled in, read the same.
         """
+        exact = self._catalog.newest(subject, candidate.content.identity, deleted)
+        if exact is not None:
+            return exact
         versions = self._catalog.versions(subject, deleted)
-        exact = [stored for stored in versions if stored.content.identity == candidate.content.identity]
-        if exact:
-            return exact[-1]
         return next((stored for stored in reversed(versions) if self._describes(candidate, stored)), None)
 
     def _describes(self, candidate: Candidate, stored: StoredSchema) -> bool:

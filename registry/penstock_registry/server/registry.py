@@ -115,6 +115,18 @@ class Registry:
             raise schema_not_found()
         return found
 
+    def known(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """What `lookup` finds, where that takes no parsing; None says nothing."""
+        return self._registering.known(self._named(subject), request, normalize, deleted)
+
+    def known_registered(self, subject: str, request: SchemaRequest, normalize: bool = False) -> StoredSchema | None:
+        """The version that `register` answers without writing, where that takes no parsing; None says nothing."""
+        if request.version != 0 or request.id != -1 or request.changes_tags:
+            return None
+        return self._registering.known(self._named(subject), request, normalize)
+
     def version(self, subject: str, version: int, deleted: bool = False) -> StoredSchema:
         """One version, or the latest for -1. Raises 40401 or 40402."""
         subject = self._named(subject)
@@ -220,8 +232,11 @@ class Registry:
 
     def _in_contexts(self, subject: str, find: Callable[[str], T | None]) -> T | None:
         """What `find` finds for the subject, or, for a plain one, for its namesakes in the other contexts."""
-        name = Subject.parse(subject).name
-        for context in self._contexts_for(subject):
+        found = find(subject)
+        context, name = Subject.parse(subject)
+        if found is not None or context != DEFAULT_CONTEXT:
+            return found
+        for context in self._contexts_for(subject)[1:]:
             found = find(str(Subject(context, name)))
             if found is not None:
                 return found

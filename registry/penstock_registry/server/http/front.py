@@ -1,4 +1,4 @@
-"""In front of the routes: the hot path, paths under a context, encoded slashes, HEAD.
+"""In front of the routes: the quick answers, paths under a context, encoded slashes, HEAD.
 
 A plain ASGI callable, since it sees every request: middleware classes would double the cost of one.
 """
@@ -16,6 +16,7 @@ from penstock_registry.server.access.guard import Guard, asked_by
 from penstock_registry.server.access.rules import is_change
 from penstock_registry.server.errors import RegistryError, body_too_large
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
+from penstock_registry.server.http.quick import QuickAnswers
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.subjects import ANY_CONTEXT, Subject, normalize_context
 
@@ -29,7 +30,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HOT = b"/schemas/ids/"
 _DEFAULT_BYTES = DEFAULT_TYPE.encode()
 
 
@@ -49,6 +49,7 @@ class Front:
         self._app = app
         self._registry = registry
         self._guard = guard
+        self._quick = None if guard is not None else QuickAnswers(registry, forwarder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,16 +57,11 @@ class Front:
             return
         media_type = answer_type(_header(scope, b"accept"))
         path: bytes = scope.get("raw_path") or scope["path"].encode()
-        if (
-            self._guard is None
-            and path.startswith(_HOT)
-            and media_type
-            and scope["method"] == "GET"
-            and not scope["query_string"]
-        ):
-            number = path[len(_HOT) :]
-            if number.isdigit() and len(number) < 10 and await self._answer_hot(int(number), media_type, send):
+        if self._quick is not None and media_type is not None:
+            still = await self._answer_quickly(self._quick, scope, path, media_type, receive, send)
+            if still is None:
                 return
+            receive = still
         method, asked_query = scope["method"], scope["query_string"]
         segments = _rewrite(scope, path)
         scope["registry.media_type"] = media_type
@@ -81,7 +77,7 @@ class Front:
                 if reply is not None:
                     await _pass_on(send, reply)
                     return
-                receive = _again(body, receive)
+                receive = _again({"type": "http.request", "body": body, "more_body": False}, receive)
         except RegistryError as error:
             await _refuse(sender, error, self._challenges if error.http_status == 401 else ())
             return
@@ -100,14 +96,27 @@ class Front:
             forwarder.threads, forwarder.forward, method, target.decode("latin-1"), headers, body
         )
 
-    async def _answer_hot(self, schema_id: int, media_type: str, send: Send) -> bool:
-        body = self._registry.prepared_by_id(schema_id)
-        if body is None:
-            return False
-        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    async def _answer_quickly(
+        self, quick: QuickAnswers, scope: Scope, path: bytes, media_type: str, receive: Receive, send: Send
+    ) -> Receive | None:
+        """None if that was all; otherwise what the routes get the request's body from."""
+        method, query = scope["method"], scope["query_string"]
+        answer = None
+        if method == "GET":
+            answer = quick.get(path, query)
+        elif method == "POST" and quick.takes(path):
+            message = await receive()
+            body = message.get("body", b"")
+            if not message.get("more_body") and len(body) <= self._max_request_size:
+                answer = quick.post(path, query, _header(scope, b"content-type"), body)
+            if answer is None:
+                receive = _again(message, receive)
+        if answer is None:
+            return receive
+        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        return True
+        await send({"type": "http.response.body", "body": answer})
+        return None
 
 
 class _Sender:
@@ -154,8 +163,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
             return bytes(body)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body which was read already, and then what comes."""
+def _again(first: MutableMapping[str, Any], receive: Receive) -> Receive:
+    """A `receive` that gives a message which was read already, and then what comes."""
     told = False
 
     async def again() -> MutableMapping[str, Any]:
@@ -163,7 +172,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
         if told:
             return await receive()
         told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first
 
     return again
 
