@@ -1,6 +1,6 @@
 """The least a Python HTTP server can do: a fixed answer, served as the registry serves its own.
 
-    bare_asgi.py PORT
+bare_asgi.py PORT
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ class TransactionalWriter:
         return RetriableError(f"{what} {self._name}: {cause.str()}")
 
 
-def _delivered(told: Callable[[Any, Any], None], reached: dict[int, int], error: KafkaError | None, message: Any) -> None:
+def _delivered(
+    told: Callable[[Any, Any], None], reached: dict[int, int], error: KafkaError | None, message: Any
+) -> None:
     # Called within the commit, by the thread that waits for it.
     told(error, message)
     if error is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, context_of
 from penstock_registry.store import (
@@ -26,6 +27,9 @@ from penstock_registry.store.records import MAX_IDS, Value
 __all__ = ["Catalog", "IdEntry"]
 
 _log = logging.getLogger(__name__)
+#: Of finished answers, made when asked for.
+_PREPARED_COUNT = 50_000
+_PREPARED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -63,7 +67,9 @@ class Catalog:
         self._referrers: dict[SchemaKey, set[SchemaKey]] = {}
         #: The ids that have a key among their overwritten ones.
         self._overwritten: dict[SchemaKey, set[int]] = {}
-        self._prepared: dict[tuple[str, int], bytes] = {}
+        self._prepared: BoundedCache[tuple[str, int], bytes] = BoundedCache(_PREPARED_COUNT, _PREPARED_BYTES)
+        #: Every subject, sorted, and whether it has a version that is not deleted; None when that has changed.
+        self._listing: Sequence[tuple[str, bool]] | None = None
 
     # --- applying records --------------------------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ class Catalog:
             self._unreference(key, previous)
             context.entries[previous.id].overwritten.add(key)
             self._overwritten.setdefault(key, set()).add(previous.id)
-            self._prepared.pop((context_of(key.subject), previous.id), None)
+            self._prepared.drop((context_of(key.subject), previous.id))
         if entry is None:
             entry = context.entries[stored.id] = IdEntry(stored.content)
             context.ids.setdefault(stored.content.identity, []).append(stored.id)
@@ -143,17 +149,19 @@ class Catalog:
             self._overwritten[key].discard(stored.id)
         context.max_id = max(context.max_id, stored.id)
         versions = self._subjects.setdefault(key.subject, {})
+        self._listing = None if stored.deleted or not self._is_alive(versions) else self._listing
         in_order = not versions or key.version >= next(reversed(versions))
         versions[key.version] = stored
         if not in_order:
             self._subjects[key.subject] = dict(sorted(versions.items()))
         for target in _references(stored):
             self._referrers.setdefault(target, set()).add(key)
-        self._prepared.pop((context_of(key.subject), stored.id), None)
+        self._prepared.drop((context_of(key.subject), stored.id))
 
     def _remove(self, key: SchemaKey) -> None:
         versions = self._subjects.get(key.subject, {})
         stored = versions.pop(key.version, None)
+        self._listing = None
         if not versions:
             self._subjects.pop(key.subject, None)
         if stored is None:
@@ -165,7 +173,7 @@ class Catalog:
             entry = context.entries[schema_id]
             entry.keys.pop(key, None)
             entry.overwritten.discard(key)
-            self._prepared.pop((name, schema_id), None)
+            self._prepared.drop((name, schema_id))
             if not entry.keys:
                 self._forget_id(name, context, schema_id, entry)
 
@@ -190,12 +198,13 @@ class Catalog:
 
     def _soft_delete(self, subject: str, up_to: int, timestamp_ms: int) -> None:
         versions = self._subjects.get(subject, {})
+        self._listing = None
         for version, stored in list(versions.items()):
             if version <= up_to and not stored.deleted:
                 versions[version] = StoredSchema(
                     stored.subject, stored.version, stored.id, stored.content, True, timestamp_ms
                 )
-                self._prepared.pop((context_of(subject), stored.id), None)
+                self._prepared.drop((context_of(subject), stored.id))
 
     def _clear(self, subject: str | None) -> None:
         for name in [name for name in self._subjects if _covers(subject, name)]:
@@ -237,12 +246,19 @@ class Catalog:
             return any(_covers(scope, name) and self._has(name, deleted) for name in self._subjects)
 
     def _has(self, subject: str, deleted: bool) -> bool:
-        return any(deleted or not stored.deleted for stored in self._subjects.get(subject, {}).values())
+        versions = self._subjects.get(subject, {})
+        return bool(versions) and (deleted or self._is_alive(versions))
 
-    def subjects(self) -> list[str]:
-        """All, sorted, soft-deleted ones included."""
+    @staticmethod
+    def _is_alive(versions: dict[int, StoredSchema]) -> bool:
+        return any(not stored.deleted for stored in reversed(versions.values()))
+
+    def subjects(self) -> Sequence[tuple[str, bool]]:
+        """All, sorted, each with whether it has a version that is not soft-deleted. Not to be changed."""
         with self.lock:
-            return sorted(self._subjects)
+            if self._listing is None:
+                self._listing = sorted((name, self._is_alive(versions)) for name, versions in self._subjects.items())
+            return self._listing
 
     def referrers(self, key: SchemaKey, deleted: bool) -> list[StoredSchema]:
         """The schemas that reference `key`; with the soft-deleted ones if `deleted`."""
@@ -288,7 +304,7 @@ class Catalog:
 
     def prepare(self, context: str, schema_id: int, body: bytes) -> None:
         """Keep a finished answer until anything it says changes. Call with `lock` held since the answer was made."""
-        self._prepared[context, schema_id] = body
+        self._prepared.put((context, schema_id), body, len(body))
 
     # --- contexts, config, mode --------------------------------------------------------------------------------------
 

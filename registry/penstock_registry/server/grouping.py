@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ["Change", "GroupCommit"]
 
@@ -43,7 +43,7 @@ class Change(Generic[T]):
         return self._result
 
 
-C = TypeVar("C", bound=Change[object])
+C = TypeVar("C", bound=Change[Any])
 
 
 class GroupCommit(Generic[C]):

@@ -207,11 +207,7 @@ class Registering:
             return
         for one, stored in batch.planned:
             written = self._catalog.version(stored.subject, stored.version)
-            if (
-                written is not None
-                and written.id == stored.id
-                and written.content.identity == stored.content.identity
-            ):
+            if written is not None and written.id == stored.id and written.content.identity == stored.content.identity:
                 one.succeed(written)
 
     def _plan(self, one: _Registration, batch: _Batch) -> StoredSchema | None:

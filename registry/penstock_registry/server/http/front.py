@@ -66,6 +66,9 @@ class Front:
         segments = _rewrite(scope, path)
         scope["registry.media_type"] = media_type
         sender = _Sender(scope, send, media_type)
+        if method == "HEAD":
+            # A copy: the server looks into its own to know whether a body follows.
+            scope = {**scope, "method": "GET"}
         try:
             if self._guard is not None:
                 query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -101,6 +104,7 @@ class Front:
     ) -> Receive | None:
         """None if that was all; otherwise what the routes get the request's body from."""
         method, query = scope["method"], scope["query_string"]
+        path = path.partition(b"?")[0]
         answer = None
         if method == "GET":
             answer = quick.get(path, query)
@@ -126,8 +130,6 @@ class _Sender:
         self._send = send
         self._media_type = media_type.encode() if media_type and media_type != DEFAULT_TYPE else None
         self._drop_body = scope["method"] == "HEAD"
-        if self._drop_body:
-            scope["method"] = "GET"
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start" and self._media_type is not None:
