@@ -110,9 +110,11 @@ class Front:
             answer = quick.get(path, query)
         elif method == "POST" and quick.takes(path):
             message = await receive()
-            body = message.get("body", b"")
-            if not message.get("more_body") and len(body) <= self._max_request_size:
-                answer = quick.post(path, query, _header(scope, b"content-type"), body)
+            try:
+                answer = await self._posted(quick, scope, path, query, message)
+            except RegistryError as error:
+                await _refuse(_Sender(scope, send, media_type), error, ())
+                return None
             if answer is None:
                 receive = _again(message, receive)
         if answer is None:
@@ -121,6 +123,25 @@ class Front:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         return None
+
+    async def _posted(
+        self, quick: QuickAnswers, scope: Scope, path: bytes, query: bytes, message: MutableMapping[str, Any]
+    ) -> bytes | None:
+        body = message.get("body", b"")
+        if message.get("more_body") or len(body) > self._max_request_size:
+            return None
+        asked = quick.read(path, query, _header(scope, b"content-type"), body)
+        if asked is None:
+            return None
+        answer = quick.post(asked)
+        if answer is None:
+            answer = await asyncio.get_running_loop().run_in_executor(quick.threads, quick.post_waiting, asked)
+        return answer
+
+    def close(self) -> None:
+        """No more requests will come."""
+        if self._quick is not None:
+            self._quick.close()
 
 
 class _Sender:

@@ -1,12 +1,14 @@
-"""What clients ask again and again, answered on the event loop: a schema by its id, a version of a subject, the place of
-a schema that was read before, in a lookup or a registration that finds it there.
+"""What clients ask again and again, without the routes: a schema by its id, a version of a subject, lookups and
+registrations; on the event loop where nothing has to be parsed or written.
 
-Whatever is not plain, would have to wait or would be refused is left to the routes, which give the same answers.
+Whatever is not plain is left to the routes, which give the same answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -15,6 +17,7 @@ import orjson
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.http.media import body_problem
+from penstock_registry.server.http.refusals import refusal
 from penstock_registry.server.registry import LATEST, Registry
 from penstock_registry.server.requests import SchemaRequest
 
@@ -23,15 +26,28 @@ if TYPE_CHECKING:
 
 __all__ = ["QuickAnswers", "lookup_answer", "registered_answer"]
 
+_THREADS: Final = 64
 _FLAGS: Final = {"true": True, "false": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A lookup of a schema or, if it `registers`, a registration."""
+
+    registers: bool
+    subject: str
+    request: SchemaRequest
+    flags: Mapping[str, bool]
+
+
 class QuickAnswers:
-    """For a registry that is open to everybody. Nothing here waits; each answers None where the routes have to."""
+    """For a registry that is open to everybody. Nothing but `post_waiting` waits; None leaves it to the routes."""
 
     def __init__(self, registry: Registry, forwarder: Forwarder | None) -> None:
         self._registry = registry
         self._forwarder = forwarder
+        #: Of their own, so that writes that wait for the store keep no thread from the routes.
+        self.threads = ThreadPoolExecutor(_THREADS, "schema-registry-request")
 
     def get(self, path: bytes, query: bytes) -> bytes | None:
         """The body that answers a GET."""
@@ -50,26 +66,53 @@ class QuickAnswers:
         """Whether a POST there is worth reading its body for."""
         return path.startswith(b"/subjects/") and (path.count(b"/") == 2 or path.endswith(b"/versions"))
 
-    def post(self, path: bytes, query: bytes, content_type: str, body: bytes) -> bytes | None:
-        """The body that answers a lookup or a registration."""
+    def read(self, path: bytes, query: bytes, content_type: str, body: bytes) -> Asked | None:
+        """A lookup or a registration; None for what is not plain."""
         flags = _flags(query)
         parts = path.split(b"/")
         if flags is None or body_problem(content_type) is not None or not parts[2]:
             return None
+        registers = len(parts) == 4
+        if len(parts) > 4 or not flags.keys() <= ({"normalize"} if registers else {"normalize", "deleted"}):
+            return None
+        if registers and not self._writes_here:
+            return None
         try:
             members = orjson.loads(body)
-            if not isinstance(members, dict):
-                return None
-            request, subject = SchemaRequest.from_json(members), _text(parts[2])
-            if len(parts) == 3 and flags.keys() <= {"normalize", "deleted"}:
-                found = self._registry.known(subject, request, **flags)
-                return None if found is None else orjson.dumps(lookup_answer(self._registry, found))
-            if len(parts) == 4 and flags.keys() <= {"normalize"} and self._writes_here:
-                found = self._registry.known_registered(subject, request, **flags)
-                return None if found is None else orjson.dumps(registered_answer(self._registry, found))
+            if isinstance(members, dict):
+                return Asked(registers, _text(parts[2]), SchemaRequest.from_json(members), flags)
         except (RegistryError, ValueError):
-            pass  # as above
+            pass  # refused by the routes, with their words
         return None
+
+    def post(self, asked: Asked) -> bytes | None:
+        """The answer, where the schema was read before and is registered already."""
+        find = self._registry.known_registered if asked.registers else self._registry.known
+        try:
+            found = find(asked.subject, asked.request, **asked.flags)
+        except RegistryError:
+            return None
+        return None if found is None else self._answer(asked, found)
+
+    def post_waiting(self, asked: Asked) -> bytes:
+        """The answer; on a thread of `threads`, since it may have to parse a schema or to wait for the store.
+
+        Raises `RegistryError`, whatever goes wrong.
+        """
+        try:
+            act = self._registry.register if asked.registers else self._registry.lookup
+            return self._answer(asked, act(asked.subject, asked.request, **asked.flags))
+        except Exception as error:
+            raise refusal(
+                error, "POST", f"/subjects/{asked.subject}{'/versions' if asked.registers else ''}"
+            ) from error
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, asked: Asked, stored: StoredSchema) -> bytes:
+        answer = registered_answer if asked.registers else lookup_answer
+        return orjson.dumps(answer(self._registry, stored))
 
     @property
     def _writes_here(self) -> bool:
