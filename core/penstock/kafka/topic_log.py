@@ -32,6 +32,7 @@ __all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
 
 _log: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
+_AT_ONCE: Final = 500
 _FLUSH_S: Final = 30.0
 #: Errors of the consumer after which nothing will come any more, whatever one waits.
 _HOPELESS: Final = frozenset(
@@ -99,6 +100,7 @@ class TopicLog:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 8192,  # read ahead; what a long log fills is not given back to the system
             **({"fetch.max.wait.ms": "100"} if transactions else {}),
         }
         self._changed = threading.Condition()
@@ -201,6 +203,8 @@ class TopicLog:
                 message = consumer.poll(_POLL_S)
                 if message is not None:
                     self._take(message)
+                    for following in consumer.consume(_AT_ONCE, 0):  # what is here already; waits for nothing
+                        self._take(following)
                 producer = self._producer
                 if producer is not None:
                     producer.poll(0)  # callbacks of records that nobody flushes
