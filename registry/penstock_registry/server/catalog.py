@@ -315,8 +315,7 @@ class Catalog:
                 yield stored
 
     def prepared(self, context: str, schema_id: int) -> bytes | None:
-        with self.lock:
-            return self._prepared.get((context, schema_id))
+        return self._prepared.get((context, schema_id))
 
     def prepare(self, context: str, schema_id: int, body: bytes) -> None:
         """Keep a finished answer until anything it says changes. Call with `lock` held since the answer was made."""

@@ -53,7 +53,10 @@ class GroupCommit(Generic[C]):
     def __init__(self, writer: threading.RLock, work: Callable[[Sequence[C]], None]) -> None:
         self._writer = writer
         self._work = work
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        #: Whoever waits for company is told of it apart from the others, who would wake for nothing.
+        self._arrived = threading.Condition(lock)
         self._waiting: dict[C, None] = {}
         self._working = False
         #: Of the last group: how many there were, and seconds that their write took.
@@ -64,7 +67,7 @@ class GroupCommit(Generic[C]):
         """Return once `change` is done, here or by another thread."""
         with self._changed:
             self._waiting[change] = None
-            self._changed.notify_all()
+            self._arrived.notify()
             while self._working and not change.done:
                 self._changed.wait()
             if change.done:
@@ -85,7 +88,7 @@ class GroupCommit(Generic[C]):
         of its own would cost it."""
         if self._company > 1:
             patience = min(_LONGEST_WAIT_S, self._took / 4)
-            self._changed.wait_for(lambda: len(self._waiting) >= self._company, patience)
+            self._arrived.wait_for(lambda: len(self._waiting) >= self._company, patience)
 
     def _work_on(self, change: C) -> None:
         with self._changed:

@@ -56,13 +56,24 @@ class Front:
             await self._app(scope, receive, send)
             return
         media_type = answer_type(_header(scope, b"accept"))
+        method: str = scope["method"]
+        asked_query: bytes = scope["query_string"]
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         if self._quick is not None and media_type is not None:
-            still = await self._answer_quickly(self._quick, scope, path, media_type, receive, send)
-            if still is None:
+            answer = None
+            if method == "GET":
+                answer = self._quick.get(path, asked_query)
+            elif method == "POST" and self._quick.takes(path):
+                message = await receive()
+                try:
+                    answer = await self._posted(self._quick, scope, path, message)
+                except RegistryError as error:
+                    await _refuse(_Sender(scope, send, media_type), error, ())
+                    return
+                receive = _again(message, receive)
+            if answer is not None:
+                await _send_json(send, 200, media_type, answer)
                 return
-            receive = still
-        method, asked_query = scope["method"], scope["query_string"]
         segments = _rewrite(scope, path)
         scope["registry.media_type"] = media_type
         sender = _Sender(scope, send, media_type)
@@ -99,38 +110,14 @@ class Front:
             forwarder.threads, forwarder.forward, method, target.decode("latin-1"), headers, body
         )
 
-    async def _answer_quickly(
-        self, quick: QuickAnswers, scope: Scope, path: bytes, media_type: str, receive: Receive, send: Send
-    ) -> Receive | None:
-        """None if that was all; otherwise what the routes get the request's body from."""
-        method, query = scope["method"], scope["query_string"]
-        path = path.partition(b"?")[0]
-        answer = None
-        if method == "GET":
-            answer = quick.get(path, query)
-        elif method == "POST" and quick.takes(path):
-            message = await receive()
-            try:
-                answer = await self._posted(quick, scope, path, query, message)
-            except RegistryError as error:
-                await _refuse(_Sender(scope, send, media_type), error, ())
-                return None
-            if answer is None:
-                receive = _again(message, receive)
-        if answer is None:
-            return receive
-        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(answer)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
-        return None
-
     async def _posted(
-        self, quick: QuickAnswers, scope: Scope, path: bytes, query: bytes, message: MutableMapping[str, Any]
+        self, quick: QuickAnswers, scope: Scope, path: bytes, message: MutableMapping[str, Any]
     ) -> bytes | None:
+        """None leaves it to the routes; nothing was done then."""
         body = message.get("body", b"")
         if message.get("more_body") or len(body) > self._max_request_size:
             return None
-        asked = quick.read(path, query, _header(scope, b"content-type"), body)
+        asked = quick.read(path, scope["query_string"], _header(scope, b"content-type"), body)
         if asked is None:
             return None
         answer = quick.post(asked)
@@ -163,7 +150,8 @@ class _Sender:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    return ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
+    found = [value for name, value in scope["headers"] if name == wanted]
+    return b", ".join(found).decode("latin-1") if found else ""
 
 
 def _encode_segment(segment: str) -> str:
@@ -205,6 +193,12 @@ async def _pass_on(send: Send, reply: Reply) -> None:
     headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_json(send: Send, status: int, media_type: str, body: bytes) -> None:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _refuse(send: Send, error: RegistryError, challenges: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["QuickAnswers", "lookup_answer", "registered_answer"]
 
 _THREADS: Final = 64
+_IDS: Final = b"/schemas/ids/"
 _FLAGS: Final = {"true": True, "false": False}
 
 
@@ -51,10 +52,10 @@ class QuickAnswers:
 
     def get(self, path: bytes, query: bytes) -> bytes | None:
         """The body that answers a GET."""
-        parts = path.split(b"/")
         try:
-            if len(parts) == 4 and parts[1] == b"schemas" and parts[2] == b"ids":
-                return self._by_id(parts[3], query)
+            if path.startswith(_IDS):
+                return self._by_id(path[len(_IDS) :], query)
+            parts = path.split(b"/")
             if len(parts) == 5 and parts[1] == b"subjects" and parts[3] == b"versions" and not query:
                 return self._version(parts[2], parts[4])
         except RegistryError:
