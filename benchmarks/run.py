@@ -239,7 +239,7 @@ def options() -> argparse.Namespace:
         "--only",
         default="",
         metavar="REGEX",
-        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'codecs', 'transforms'])}",
+        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'codecs', 'transforms', 'registry'])}",
     )
     parser.add_argument("--bootstrap", help="a running broker; without it one is started")
     return parser.parse_args()
@@ -255,13 +255,14 @@ def main() -> int:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.records:,} records, median of {chosen.runs}"
     )
     fine = codecs(chosen.runs) if wanted("codecs") else True
-    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "transforms"]):
+    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "transforms", "registry"]):
         return 0 if fine else 1
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
         source, sink = [], []
-        with registry(Path(work), bench.registry_url):
-            for encoding in filter(wanted, ENCODINGS):
+        encodings = list(filter(wanted, ENCODINGS))
+        with registry(Path(work), bench.registry_url) if encodings else contextlib.nullcontext():
+            for encoding in encodings:
                 rows = bench.paths(encoding)
                 source += rows[0]
                 sink += rows[1]
@@ -284,6 +285,9 @@ def main() -> int:
         if wanted("transforms"):
             ran = subprocess.run([sys.executable, HERE / "transforms.py", "--bootstrap", bootstrap], check=False)
             fine = fine and ran.returncode == 0
+        if wanted("registry"):
+            command = [sys.executable, HERE / "registry_bench.py", "--bootstrap", bootstrap, "--runs", str(chosen.runs)]
+            fine = subprocess.run(command, check=False).returncode == 0 and fine
         return 0 if fine else 1
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from penstock.api.registry import SchemaReference
 
-__all__ = ["RULE_LISTS", "content_digest", "content_guid"]
+__all__ = ["RULE_LISTS", "content_digest", "content_guid", "guid_digest"]
 
 #: The lists of a rule set, in the order they are hashed in.
 RULE_LISTS: Final = ("migrationRules", "domainRules", "encodingRules")
@@ -18,6 +18,15 @@ RULE_LISTS: Final = ("migrationRules", "domainRules", "encodingRules")
 def content_guid(text: str, references: Sequence[SchemaReference] = ()) -> str:
     """The GUID of a schema without metadata and rules, as a registry spells it."""
     return str(uuid.UUID(bytes=content_digest(text, references)))
+
+
+def guid_digest(guid: str) -> bytes | None:
+    """The digest that a GUID spells, in the one way a registry does; None if it spells none."""
+    try:
+        read = uuid.UUID(guid)
+    except ValueError:
+        return None
+    return read.bytes if str(read) == guid else None
 
 
 def content_digest(

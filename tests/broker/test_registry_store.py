@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,3 +189,49 @@ def test_no_id_is_given_twice_after_deletion_and_compaction(
         assert again.register(":.c:new", schema(9)).id == 3
     finally:
         again.close()
+
+
+def test_many_who_register_at_once_share_transactions_and_followers_see_the_same(
+    open_registry: Callable[..., tuple[Registry, KafkaStore]],
+) -> None:
+    leader, store = open_registry()
+    follower, follows = open_registry(claim=False)
+    writes: list[int] = []
+    append = store.append
+
+    def counted(records: Any) -> None:
+        writes.append(len(records))
+        append(records)
+
+    store.append = counted  # type: ignore[method-assign]  # counts, and does what it did
+    given: dict[int, int] = {}
+
+    def write(which: int) -> None:
+        for number in range(which, 160, 8):
+            # Answered only when it was read back: whoever asks then finds it.
+            given[number] = leader.register(f"s{number}", schema(number + 1)).id
+            assert leader.version(f"s{number}", -1).id == given[number]
+
+    threads = [threading.Thread(target=write, args=(which,)) for which in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given.values()) == list(range(1, 161))
+    assert sum(writes) == 160
+    assert len(writes) < 120
+    follows.catch_up(30)
+    assert {int(one.subject[1:]): one.id for one in follower.schemas(":*:")} == given
+
+
+def test_an_append_returns_with_its_records_applied_and_does_not_wait_for_the_transactions_mark(
+    open_registry: Callable[..., tuple[Registry, KafkaStore]],
+) -> None:
+    leader, store = open_registry()
+    for number in range(1, 30):
+        leader.register(
+            "s", SchemaRequest(json.dumps({"type": "enum", "name": "E", "symbols": ["A"], "doc": f"{number}"}))
+        )
+        assert leader.version("s", -1).version == number
+    store.catch_up(30)
+    assert len(leader.versions("s")) == 29

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,8 @@ from penstock.errors import ConnectError
 
 __all__ = ["main"]
 
+#: Each a module of this package, in the order that help shows them.
+_COMMANDS = ("standalone", "worker", "dev", "registry", "schema", "plugins", "transform")
 _DESCRIPTION = "Kafka Connect and a Confluent-compatible Schema Registry in one Python package."
 _EPILOG = """\
 examples:
@@ -30,9 +33,11 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 0, 1 for an error that was explained, 2 for wrong usage."""
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    parser = _parser(argv[0] if argv else "")
+    arguments = parser.parse_args(argv)
     if arguments.command is None:
-        _parser().print_help()
+        parser.print_help()
         return 2
     try:
         status: int = arguments.run(arguments)
@@ -44,10 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    # Imported when a command line is read: `penstock --version` needs none of the rooms below.
-    from penstock.cli import dev, plugins, registry, schema, standalone, transform, worker
-
+def _parser(command: str) -> argparse.ArgumentParser:
+    """For one command, or for all if `command` is none: no other's module is imported, nor the rooms it stands on."""
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,14 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"penstock {__version__} (follows Kafka Connect {KAFKA_VERSION})"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for add_parser in (
-        standalone.add_parser,
-        worker.add_parser,
-        dev.add_parser,
-        registry.add_parser,
-        schema.add_parser,
-        plugins.add_parser,
-        transform.add_parser,
-    ):
-        add_parser(commands)
+    named = _COMMANDS if command != "--version" else ()
+    for name in [command] if command in _COMMANDS else named:
+        importlib.import_module(f"penstock.cli.{name}").add_parser(commands)
     return parser

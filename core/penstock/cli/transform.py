@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging
 from penstock.cli.record_view import compare
-from penstock.cli.wiring import config_transformer, resolved_properties
+from penstock.cli.services import config_transformer, resolved_properties
 from penstock.config.properties import load_connector, load_file
 from penstock.data import ConnectRecord
 from penstock.errors import ConnectError, DataError

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from penstock.api import Service
-from penstock.config.provider import ConfigProvider
+from penstock.cli.services import config_transformer, resolved_properties, start_registry
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
-from penstock.herder.distributed.herder import DistributedHerder
-from penstock.herder.distributed.leading import Leader
-from penstock.herder.distributed.membership import Membership
-from penstock.herder.distributed.news import ConfigNews
-from penstock.herder.distributed.views import ConfigView, StatusView
 from penstock.herder.interface import Herder
 from penstock.herder.overrides import OverridePolicy
 from penstock.herder.recorder import Recorder
@@ -24,53 +17,21 @@ from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
 from penstock.kafka.topic_log import TopicSpec, internal_clients
-from penstock.plugins import PluginKind, Plugins
+from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.worker import Worker
 from penstock.storage import OffsetStore
-from penstock.storage.config_store import ConfigStore
-from penstock.storage.kafka_offsets import KafkaOffsetStore
-from penstock.storage.status_store import StatusStore
+
+if TYPE_CHECKING:
+    from penstock.herder.distributed.herder import DistributedHerder
 
 __all__ = ["DistributedProcess", "StandaloneProcess", "config_transformer", "resolved_properties", "start_registry"]
 
 _log: Final = logging.getLogger(__name__)
-_REGISTRY_SERVICE: Final = "schema-registry"
 #: The embedded registry's defaults that differ from the standalone one's.
 _EMBEDDED_LISTENERS: Final = "http://127.0.0.1:8081"
 _LOCAL_NAME: Final = "default"
-
-
-def config_transformer(props: Mapping[str, str], plugins: Plugins) -> ConfigTransformer:
-    """Providers as ``config.providers`` and ``config.providers.<name>.*`` say (KIP-297)."""
-    providers: dict[str, ConfigProvider] = {}
-    for name in (n.strip() for n in props.get("config.providers", "").split(",")):
-        if not name:
-            continue
-        prefix = f"config.providers.{name}."
-        class_name = props.get(prefix + "class")
-        if not class_name:
-            raise ConfigError(f'Missing required configuration "{prefix}class" which has no default value.')
-        provider: ConfigProvider = plugins.new(PluginKind.CONFIG_PROVIDER, class_name)
-        parameters = prefix + "param."
-        provider.configure({k.removeprefix(parameters): v for k, v in props.items() if k.startswith(parameters)})
-        providers[name] = provider
-    return ConfigTransformer(providers)
-
-
-def resolved_properties(props: Mapping[str, str], transformer: ConfigTransformer) -> dict[str, str]:
-    return dict(transformer.transform(props)[0])
-
-
-def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
-    """The registry, found as a service plugin: core knows nothing else of it."""
-    service: Any = plugins.new(PluginKind.SERVICE, _REGISTRY_SERVICE)
-    for info in plugins.infos(PluginKind.SCHEMA_FORMAT):
-        if info.distribution != "penstock":  # its own formats the registry knows; a stranger's it is handed
-            service.formats[info.plugin.name.upper()] = partial(plugins.new, PluginKind.SCHEMA_FORMAT, info.plugin.name)
-    service.start(settings)
-    return cast("Service", service)
 
 
 def embedded_registry(config: WorkerConfig) -> dict[str, str]:
@@ -194,6 +155,16 @@ class DistributedProcess(_Process):
                 config["exactly.once.source.support"],
                 "source records are delivered at least once here; expected disabled",
             )
+        # Kafka's group client is 12 MB that a standalone worker has no use for.
+        from penstock.herder.distributed.herder import DistributedHerder
+        from penstock.herder.distributed.leading import Leader
+        from penstock.herder.distributed.membership import Membership
+        from penstock.herder.distributed.news import ConfigNews
+        from penstock.herder.distributed.views import ConfigView, StatusView
+        from penstock.storage.config_store import ConfigStore
+        from penstock.storage.kafka_offsets import KafkaOffsetStore
+        from penstock.storage.status_store import StatusStore
+
         super().__init__(config, plugins, registry_url)
         clients = internal_clients(config.client_settings())
         # Two workers of one machine must not be one to a broker's quotas and logs.

@@ -32,6 +32,7 @@ __all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
 
 _log: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
+_AT_ONCE: Final = 500
 _FLUSH_S: Final = 30.0
 #: Errors of the consumer after which nothing will come any more, whatever one waits.
 _HOPELESS: Final = frozenset(
@@ -99,6 +100,7 @@ class TopicLog:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 8192,  # read ahead; what a long log fills is not given back to the system
             **({"fetch.max.wait.ms": "100"} if transactions else {}),
         }
         self._changed = threading.Condition()
@@ -169,7 +171,15 @@ class TopicLog:
         good or the log is stopped.
         """
         deadline = time.monotonic() + timeout
-        ends = end_offsets(self._admin, self.topic, self._partitions, deadline)
+        self._await(end_offsets(self._admin, self.topic, self._partitions, deadline), deadline, timeout)
+
+    def read_up_to(self, ends: Mapping[int, int], timeout: float) -> None:
+        """Return once `on_record` has seen every record before the offsets of `ends`, by partition: sooner than
+        `read_to_end`, since the broker is not asked and the end of a transaction not waited for. Raises as that does.
+        """
+        self._await(ends, time.monotonic() + timeout, timeout)
+
+    def _await(self, ends: Mapping[int, int], deadline: float, timeout: float) -> None:
         with self._changed:
             while missing := {p: end for p, end in ends.items() if self._progress.positions.get(p, 0) < end}:
                 if self._progress.error is not None:
@@ -192,7 +202,7 @@ class TopicLog:
             while not self._stopping.is_set():
                 message = consumer.poll(_POLL_S)
                 if message is not None:
-                    self._take(message)
+                    self._take([message, *consumer.consume(_AT_ONCE, 0)])  # with what is here already
                 producer = self._producer
                 if producer is not None:
                     producer.poll(0)  # callbacks of records that nobody flushes
@@ -202,15 +212,25 @@ class TopicLog:
         finally:
             consumer.close()
 
-    def _take(self, message: Message) -> None:
-        error = message.error()
-        partition, offset = message.partition() or 0, message.offset() or 0
-        if error is None:
-            self._hand_over(message)
-            self._reached(partition, offset + 1)
-        elif error.code() == KafkaError._PARTITION_EOF:
-            self._reached(partition, offset)
-        elif error.fatal() or error.code() in _HOPELESS:
+    def _take(self, messages: Sequence[Message]) -> None:
+        """Who waits is told once for all of them, not for each."""
+        reached: dict[int, int] = {}
+        for message in messages:
+            error = message.error()
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if error is None:
+                self._hand_over(message)
+                reached[partition] = offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                reached[partition] = offset
+            else:
+                self._reached(reached)
+                reached = {}
+                self._met(error)
+        self._reached(reached)
+
+    def _met(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() in _HOPELESS:
             _log.error("%s: cannot be read: %s", self._name, error.str())
             self._fail(WorkerError(error.str()))
         else:
@@ -230,12 +250,16 @@ class TopicLog:
         except Exception:
             _log.exception("%s: the record at %d-%d was not understood", self._name, record.partition, record.offset)
 
-    def _reached(self, partition: int, offset: int) -> None:
+    def _reached(self, offsets: Mapping[int, int]) -> None:
+        if not offsets:
+            return
         with self._changed:
             # An earlier failure that has passed: the topic is readable again.
             self._progress.error = None
-            if offset > self._progress.positions.get(partition, 0):
-                self._progress.positions[partition] = offset
+            positions = self._progress.positions
+            ahead = {p: offset for p, offset in offsets.items() if offset > positions.get(p, 0)}
+            if ahead:
+                positions.update(ahead)
                 self._changed.notify_all()
 
     def _fail(self, error: ConnectError) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -46,25 +47,27 @@ class TransactionalWriter:
         except KafkaException as error:
             raise self._error(error, "Cannot claim the right to write to") from error
 
-    def write(self, records: Sequence[tuple[str | bytes, bytes | None]], timeout: float) -> None:
-        """Write `records` in one transaction, committed when this returns.
+    def write(self, records: Sequence[tuple[str | bytes, bytes | None]], timeout: float) -> dict[int, int]:
+        """Write `records` in one transaction, committed when this returns. Answers how far they reach: for each
+        partition the offset after the last of them (`TopicLog.read_up_to`); the transaction's own mark lies behind it.
 
         Raises `FencedError` if another writer has claimed the id. After any other error too the outcome may be unknown,
         and this writer is of no further use: close it, claim a new one, read the topic.
         """
         deadline = time.monotonic() + timeout
         outcomes = Outcomes()
+        reached: dict[int, int] = {}
         try:
             self._producer.begin_transaction()
             for key, value in records:
-                self._producer.produce(
-                    self._topic, value, key, on_delivery=report(f"Cannot write to {self._name}", outcomes.expect())
-                )
+                told = report(f"Cannot write to {self._name}", outcomes.expect())
+                self._producer.produce(self._topic, value, key, on_delivery=partial(_delivered, told, reached))
             self._commit(deadline)
         except KafkaException as error:
             self._abort()
             raise self._error(error, "Cannot write to") from error
         outcomes.result(f"Cannot write to {self._name}: records are left over after the commit")
+        return reached
 
     def _commit(self, deadline: float) -> None:
         while True:
@@ -93,3 +96,12 @@ class TransactionalWriter:
         if cause.txn_requires_abort() or not cause.retriable():
             return connect_error(error, f"{what} {self._name}")
         return RetriableError(f"{what} {self._name}: {cause.str()}")
+
+
+def _delivered(
+    told: Callable[[Any, Any], None], reached: dict[int, int], error: KafkaError | None, message: Any
+) -> None:
+    # Called within the commit, by the thread that waits for it.
+    told(error, message)
+    if error is None:
+        reached[message.partition()] = max(reached.get(message.partition(), 0), message.offset() + 1)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_registry.guid import guid_digest
+from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, context_of
 from penstock_registry.store import (
@@ -26,6 +28,9 @@ from penstock_registry.store.records import MAX_IDS, Value
 __all__ = ["Catalog", "IdEntry"]
 
 _log = logging.getLogger(__name__)
+#: Of finished answers, made when asked for.
+_PREPARED_COUNT = 50_000
+_PREPARED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class IdEntry:
 
     content: SchemaContent
     keys: dict[SchemaKey, None] = field(default_factory=dict)
-    overwritten: set[SchemaKey] = field(default_factory=set)
+    overwritten: frozenset[SchemaKey] = frozenset()
 
 
 @dataclass(slots=True)
@@ -57,13 +62,16 @@ class Catalog:
         self._subjects: dict[str, dict[int, StoredSchema]] = {}
         self._contexts: dict[str, _Context] = {}
         self._known_contexts: set[str] = set()
-        self._guids: dict[str, dict[tuple[str, int], None]] = {}
+        #: Contexts and ids by the digest that a GUID spells.
+        self._guids: dict[bytes, tuple[tuple[str, int], ...]] = {}
         self._configs: dict[str | None, Mapping[str, Any]] = {}
         self._modes: dict[str | None, str] = {}
         self._referrers: dict[SchemaKey, set[SchemaKey]] = {}
         #: The ids that have a key among their overwritten ones.
         self._overwritten: dict[SchemaKey, set[int]] = {}
-        self._prepared: dict[tuple[str, int], bytes] = {}
+        self._prepared: BoundedCache[tuple[str, int], bytes] = BoundedCache(_PREPARED_COUNT, _PREPARED_BYTES)
+        #: Every subject, sorted, and whether it has a version that is not deleted; None when that has changed.
+        self._listing: Sequence[tuple[str, bool]] | None = None
 
     # --- applying records --------------------------------------------------------------------------------------------
 
@@ -88,7 +96,7 @@ class Catalog:
                 if value is None:
                     self._remove(key)
                 else:
-                    self._put(key, StoredSchema.from_value(value, timestamp_ms))
+                    self._put(key, StoredSchema.from_value(value, timestamp_ms, key.subject))
             case DeleteSubjectKey(subject) if value is not None:
                 self._soft_delete(subject, value["version"], timestamp_ms)
             case ClearSubjectKey(subject) if value is not None:
@@ -117,43 +125,56 @@ class Catalog:
             table[subject] = value
 
     def _put(self, key: SchemaKey, stored: StoredSchema) -> None:
-        self._known_contexts.add(context_of(key.subject))  # old logs have no record of their own for a context
-        context = self._contexts.setdefault(context_of(key.subject), _Context())
+        name = context_of(key.subject)
+        self._known_contexts.add(name)  # old logs have no record of their own for a context
+        context = self._contexts.get(name)
+        if context is None:
+            context = self._contexts[name] = _Context()
         entry = context.entries.get(stored.id)
         if entry is not None and entry.content.identity != stored.content.identity:
             _log.warning(
                 "The schema log gives id %d in context %s to %s version %d, but it belongs to another schema since an "
                 "earlier record; the later record is left out, since one id never means two schemas.",
-                stored.id, context_of(key.subject), key.subject, key.version,
+                stored.id, name, key.subject, key.version,
             )  # fmt: skip
             return
-        previous = self._subjects.get(key.subject, {}).get(key.version)
+        versions = self._subjects.get(key.subject)
+        previous = None if versions is None else versions.get(key.version)
         if previous is not None and previous.id != stored.id:
             self._unreference(key, previous)
-            context.entries[previous.id].overwritten.add(key)
+            context.entries[previous.id].overwritten |= {key}
             self._overwritten.setdefault(key, set()).add(previous.id)
-            self._prepared.pop((context_of(key.subject), previous.id), None)
+            self._prepared.drop((name, previous.id))
         if entry is None:
             entry = context.entries[stored.id] = IdEntry(stored.content)
             context.ids.setdefault(stored.content.identity, []).append(stored.id)
-            self._guids.setdefault(stored.content.guid, {})[context_of(key.subject), stored.id] = None
+            digest = stored.content.identity.digest
+            self._guids[digest] = (*self._guids.get(digest, ()), (name, stored.id))
         entry.keys[key] = None
         if key in entry.overwritten:  # the id is back where it was
-            entry.overwritten.discard(key)
+            entry.overwritten -= {key}
             self._overwritten[key].discard(stored.id)
         context.max_id = max(context.max_id, stored.id)
-        versions = self._subjects.setdefault(key.subject, {})
+        self._place(key, stored, versions)
+        for target in _references(stored):
+            self._referrers.setdefault(target, set()).add(key)
+        self._prepared.drop((name, stored.id))
+
+    def _place(self, key: SchemaKey, stored: StoredSchema, versions: dict[int, StoredSchema] | None) -> None:
+        """Among the subject's `versions`, which stay in order."""
+        if versions is None:
+            versions = self._subjects[key.subject] = {}
+        if stored.deleted or not self._is_alive(versions):
+            self._listing = None
         in_order = not versions or key.version >= next(reversed(versions))
         versions[key.version] = stored
         if not in_order:
             self._subjects[key.subject] = dict(sorted(versions.items()))
-        for target in _references(stored):
-            self._referrers.setdefault(target, set()).add(key)
-        self._prepared.pop((context_of(key.subject), stored.id), None)
 
     def _remove(self, key: SchemaKey) -> None:
         versions = self._subjects.get(key.subject, {})
         stored = versions.pop(key.version, None)
+        self._listing = None
         if not versions:
             self._subjects.pop(key.subject, None)
         if stored is None:
@@ -164,8 +185,8 @@ class Catalog:
         for schema_id in {stored.id, *self._overwritten.pop(key, ())}:
             entry = context.entries[schema_id]
             entry.keys.pop(key, None)
-            entry.overwritten.discard(key)
-            self._prepared.pop((name, schema_id), None)
+            entry.overwritten -= {key}
+            self._prepared.drop((name, schema_id))
             if not entry.keys:
                 self._forget_id(name, context, schema_id, entry)
 
@@ -175,10 +196,12 @@ class Catalog:
         same.remove(schema_id)
         if not same:
             del context.ids[entry.content.identity]
-        places = self._guids[entry.content.guid]
-        places.pop((name, schema_id), None)
-        if not places:
-            del self._guids[entry.content.guid]
+        digest = entry.content.identity.digest
+        places = tuple(place for place in self._guids[digest] if place != (name, schema_id))
+        if places:
+            self._guids[digest] = places
+        else:
+            del self._guids[digest]
 
     def _unreference(self, key: SchemaKey, stored: StoredSchema) -> None:
         for target in _references(stored):
@@ -190,12 +213,13 @@ class Catalog:
 
     def _soft_delete(self, subject: str, up_to: int, timestamp_ms: int) -> None:
         versions = self._subjects.get(subject, {})
+        self._listing = None
         for version, stored in list(versions.items()):
             if version <= up_to and not stored.deleted:
                 versions[version] = StoredSchema(
                     stored.subject, stored.version, stored.id, stored.content, True, timestamp_ms
                 )
-                self._prepared.pop((context_of(subject), stored.id), None)
+                self._prepared.drop((context_of(subject), stored.id))
 
     def _clear(self, subject: str | None) -> None:
         for name in [name for name in self._subjects if _covers(subject, name)]:
@@ -218,6 +242,14 @@ class Catalog:
             stored = versions.get(version)
             return stored if stored is not None and (deleted or not stored.deleted) else None
 
+    def newest(self, subject: str, identity: Identity, deleted: bool = False) -> StoredSchema | None:
+        """The newest version of `subject` with exactly this content."""
+        with self.lock:
+            for stored in reversed(self._subjects.get(subject, {}).values()):
+                if stored.content.identity == identity and (deleted or not stored.deleted):
+                    return stored
+        return None
+
     def has_subject(self, subject: str, deleted: bool = False) -> bool:
         """Whether there is any version of the subject."""
         with self.lock:
@@ -229,12 +261,19 @@ class Catalog:
             return any(_covers(scope, name) and self._has(name, deleted) for name in self._subjects)
 
     def _has(self, subject: str, deleted: bool) -> bool:
-        return any(deleted or not stored.deleted for stored in self._subjects.get(subject, {}).values())
+        versions = self._subjects.get(subject, {})
+        return bool(versions) and (deleted or self._is_alive(versions))
 
-    def subjects(self) -> list[str]:
-        """All, sorted, soft-deleted ones included."""
+    @staticmethod
+    def _is_alive(versions: dict[int, StoredSchema]) -> bool:
+        return any(not stored.deleted for stored in reversed(versions.values()))
+
+    def subjects(self) -> Sequence[tuple[str, bool]]:
+        """All, sorted, each with whether it has a version that is not soft-deleted. Not to be changed."""
         with self.lock:
-            return sorted(self._subjects)
+            if self._listing is None:
+                self._listing = sorted((name, self._is_alive(versions)) for name, versions in self._subjects.items())
+            return self._listing
 
     def referrers(self, key: SchemaKey, deleted: bool) -> list[StoredSchema]:
         """The schemas that reference `key`; with the soft-deleted ones if `deleted`."""
@@ -262,8 +301,9 @@ class Catalog:
 
     def by_guid(self, guid: str) -> list[tuple[str, int]]:
         """Where the schema of this GUID is known: contexts and ids."""
+        digest = guid_digest(guid)
         with self.lock:
-            return list(self._guids.get(guid, ()))
+            return [] if digest is None else list(self._guids.get(digest, ()))
 
     def stored_under(self, entry: IdEntry) -> Iterator[StoredSchema]:
         """The versions of an id, in the order of the log."""
@@ -275,12 +315,11 @@ class Catalog:
                 yield stored
 
     def prepared(self, context: str, schema_id: int) -> bytes | None:
-        with self.lock:
-            return self._prepared.get((context, schema_id))
+        return self._prepared.get((context, schema_id))
 
     def prepare(self, context: str, schema_id: int, body: bytes) -> None:
         """Keep a finished answer until anything it says changes. Call with `lock` held since the answer was made."""
-        self._prepared[context, schema_id] = body
+        self._prepared.put((context, schema_id), body, len(body))
 
     # --- contexts, config, mode --------------------------------------------------------------------------------------
 
@@ -311,6 +350,8 @@ class Catalog:
 
 
 def _references(stored: StoredSchema) -> Iterable[SchemaKey]:
+    if not stored.content.references:
+        return ()
     parent = Subject.parse(stored.subject)
     return {SchemaKey(parent.qualify(ref.subject), ref.version) for ref in stored.content.references}
 

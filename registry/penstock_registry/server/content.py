@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -82,20 +83,25 @@ class StoredSchema:
     timestamp_ms: int
 
     @classmethod
-    def from_value(cls, value: Value, timestamp_ms: int) -> StoredSchema:
-        """Read a stored value. The type is left out by old registries, for Avro."""
+    def from_value(cls, value: Value, timestamp_ms: int, subject: str = "") -> StoredSchema:
+        """Read a stored value. The type is left out by old registries, for Avro. `subject` is the key's: where the
+        value's is the same text, one copy of it is kept."""
         references = tuple(
             SchemaReference(entry["name"], entry["subject"], entry["version"])
             for entry in value.get("references") or ()
         )
         content = SchemaContent(
-            value.get("schemaType") or "AVRO",
+            sys.intern(value.get("schemaType") or "AVRO"),
             value["schema"],
             references,
             sorted_metadata(value.get("metadata")),
             value.get("ruleSet"),
         )
-        return cls(value["subject"], value["version"], value["id"], content, bool(value.get("deleted")), timestamp_ms)
+        named = value["subject"]
+        return cls(
+            subject if subject == named else named,
+            value["version"], value["id"], content, bool(value.get("deleted")), timestamp_ms,
+        )  # fmt: skip
 
     def to_value(self) -> dict[str, Any]:
         return {

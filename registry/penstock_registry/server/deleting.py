@@ -93,7 +93,7 @@ class Deleting:
     def delete_context(self, context: str) -> None:
         """Forget an empty context; one nobody knows is forgotten already. Raises 42211 while subjects are in it."""
         with self._writer:
-            if any(context_of(subject) == context for subject in self._catalog.subjects()):
+            if any(context_of(subject) == context for subject, _ in self._catalog.subjects()):
                 raise context_not_empty(context)
             if context != DEFAULT_CONTEXT and self._catalog.knows_context(context):
                 self._store.append([(ContextKey(DEFAULT_TENANT, context), None)])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaReference
 from penstock_registry.guid import content_digest
+from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
 from penstock_registry.server.errors import RegistryError, invalid_schema, schema_too_deep, schema_too_large
@@ -20,6 +21,9 @@ from penstock_registry.server.subjects import Subject, context_of
 __all__ = ["Candidate", "SchemaReader"]
 
 _CACHE_SIZE = 1000
+#: Of texts that were read, and what they were read as: clients send the same ones again.
+_READ_COUNT = 5000
+_READ_CHARACTERS = 10_000_000
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
@@ -42,6 +46,7 @@ class SchemaReader:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, Identity], ParsedSchema] = OrderedDict()
+        self._read: BoundedCache[tuple[str, str, bool], SchemaContent] = BoundedCache(_READ_COUNT, _READ_CHARACTERS)
 
     def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
         """What `request` means under `subject`; None if it has no schema at all. Raises 42201, 42209."""
@@ -65,7 +70,16 @@ class SchemaReader:
         content = SchemaContent(
             schema_type, parsed.canonical, tuple(parsed.references), request.metadata, request.rule_set
         )
+        if _is_plain(request):
+            self._read.put((schema_type, request.text, normalize), content, len(request.text) + len(content.text))
         return Candidate(parsed, content)
+
+    def remembered(self, request: SchemaRequest, normalize: bool) -> SchemaContent | None:
+        """The content of what `candidate` makes of `request`, if it was read before; None says nothing."""
+        if request.text is None or not _is_plain(request):
+            return None
+        schema_type = "AVRO" if request.schema_type is None else request.schema_type
+        return self._read.get((schema_type, request.text, normalize))
 
     def parsed(self, stored: StoredSchema) -> ParsedSchema:
         """The parsed form of a stored schema. Raises 42201 if the log has one that cannot be read."""
@@ -127,6 +141,11 @@ class SchemaReader:
                 )
             self._resolve_into(resolved, Subject.parse(target), stored.content.references)
             resolved.setdefault(reference.name, stored.content.text)
+
+
+def _is_plain(request: SchemaRequest) -> bool:
+    """Whether its text and type alone say what it means, whatever else is in the registry."""
+    return not request.references and request.metadata is None and request.rule_set is None
 
 
 def _nested_deeper_than(text: str, limit: int) -> bool:

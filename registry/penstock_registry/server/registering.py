@@ -14,6 +14,7 @@ from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.compatibility import check_compatibility
 from penstock_registry.server.content import (
     VERSION_PROPERTY,
+    Identity,
     SchemaContent,
     StoredSchema,
     merge_metadata,
@@ -21,6 +22,7 @@ from penstock_registry.server.content import (
     sorted_metadata,
 )
 from penstock_registry.server.errors import incompatible_schema, invalid_schema, not_permitted, store_failed
+from penstock_registry.server.grouping import Change, GroupCommit
 from penstock_registry.server.reading import Candidate, SchemaReader
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
 from penstock_registry.server.settings import Mode, Settings, shown_subject
@@ -36,6 +38,56 @@ _MAX_VERSION = 2**31 - 1
 _ID_RETRIES = 10
 
 
+class _Registration(Change[StoredSchema]):
+    """A schema to be registered: `subject` in its stored form, the request and what it was read as."""
+
+    __slots__ = ("candidate", "normalize", "request", "subject")
+
+    def __init__(self, subject: str, request: SchemaRequest, candidate: Candidate | None, normalize: bool) -> None:
+        super().__init__()
+        self.subject = subject
+        self.request = request
+        self.candidate = candidate
+        self.normalize = normalize
+
+
+class _Batch:
+    """Registrations that go to the store in one write, each to a subject of its own.
+
+    None of them sees what the others are about to write, so what it depends on must not be among that: its subject's
+    versions, and the ids of its context, of which this keeps count.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.planned: list[tuple[_Registration, StoredSchema]] = []
+        self.records: list[tuple[Key, Value | None]] = []
+        self._subjects: set[str] = set()
+        self._ids: dict[tuple[str, Identity], int] = {}
+        self._max_ids: dict[str, int] = {}
+        self._closed = False
+
+    def has_room_for(self, one: _Registration) -> bool:
+        """A schema that brings its own id is written by itself: any number may be one that was just given."""
+        if one.done or self._closed or one.subject in self._subjects:
+            return False
+        return one.request.id < 0 or not self.planned
+
+    def id_for(self, context: str, identity: Identity) -> int:
+        """A new id, the same for the same schema."""
+        known = self._ids.get((context, identity))
+        if known is None:
+            known = max(self._max_ids.get(context, 0), self._catalog.max_id(context)) + 1
+            self._ids[context, identity] = self._max_ids[context] = known
+        return known
+
+    def add(self, one: _Registration, stored: StoredSchema, records: Sequence[tuple[Key, Value | None]]) -> None:
+        self.planned.append((one, stored))
+        self.records += records
+        self._subjects.add(stored.subject)
+        self._closed = one.request.id >= 0
+
+
 class Registering:
     def __init__(
         self,
@@ -47,9 +99,9 @@ class Registering:
     ) -> None:
         self._catalog = catalog
         self._store = store
-        self._writer = writer
         self._reader = reader
         self._settings = settings
+        self._group: GroupCommit[_Registration] = GroupCommit(writer, self._register_all)
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -58,16 +110,25 @@ class Registering:
         normalize = normalize or bool(self._settings.config_in_scope(subject).get("normalize"))
         return self._reader.candidate(subject, request, normalize)
 
+    def known(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """What `find` finds for `request`, if that was read before and is there as it is; None says nothing."""
+        if not normalize:
+            normalize = bool(self._settings.config_in_scope(subject).get("normalize"))
+        content = self._reader.remembered(request, normalize)
+        return None if content is None else self._catalog.newest(subject, content.identity, deleted)
+
     def find(self, subject: str, candidate: Candidate, deleted: bool = False) -> StoredSchema | None:
         """The version of `subject` that `candidate` describes, the newest if several; None if there is none.
 
         A candidate without metadata or rules takes any; one without references also finds a version whose
         references, filled in, read the same.
         """
+        exact = self._catalog.newest(subject, candidate.content.identity, deleted)
+        if exact is not None:
+            return exact
         versions = self._catalog.versions(subject, deleted)
-        exact = [stored for stored in versions if stored.content.identity == candidate.content.identity]
-        if exact:
-            return exact[-1]
         return next((stored for stored in reversed(versions) if self._describes(candidate, stored)), None)
 
     def _describes(self, candidate: Candidate, stored: StoredSchema) -> bool:
@@ -94,8 +155,9 @@ class Registering:
         existing = None if candidate is None else self.find(subject, candidate)
         if existing is not None and request.version in (0, existing.version) and request.id in (-1, existing.id):
             return existing
-        with self._writer:
-            return self._register(subject, request, candidate, normalize)
+        wanted = _Registration(subject, request, candidate, normalize)
+        self._group.run(wanted)
+        return wanted.result()
 
     def _tagged(self, subject: str, request: SchemaRequest, normalize: bool) -> SchemaRequest:
         """`request` with its tag changes done to the text: its own, or that of the version it starts from."""
@@ -109,9 +171,48 @@ class Registering:
         text = with_tags(candidate.content, request.tags_to_add, request.tags_to_remove)
         return request.with_(text=text, tags_to_add=(), tags_to_remove=())
 
-    def _register(
-        self, subject: str, request: SchemaRequest, candidate: Candidate | None, normalize: bool
-    ) -> StoredSchema:
+    def _register_all(self, wanted: Sequence[_Registration]) -> None:
+        """One write for as many of `wanted` as do not depend on each other; the first is settled in any case."""
+        todo = list(wanted)
+        for _ in range(_ID_RETRIES):
+            batch = _Batch(self._catalog)
+            for one in todo:
+                if batch.has_room_for(one):
+                    self._plan_or_fail(one, batch)
+            self._write(batch)
+            if todo[0].done:
+                return
+            # What the log says is what counts: another writer took the id first.
+            todo = todo[:1]
+        one = todo[0]
+        one.fail(store_failed(f"no id for {one.subject} after {_ID_RETRIES} tries"))
+
+    def _plan_or_fail(self, one: _Registration, batch: _Batch) -> None:
+        try:
+            found = self._plan(one, batch)
+        except Exception as error:  # whoever asked for it is told, and no one else
+            one.fail(error)
+        else:
+            if found is not None:
+                one.succeed(found)
+
+    def _write(self, batch: _Batch) -> None:
+        if not batch.planned:
+            return
+        try:
+            self._store.append(batch.records)
+        except Exception as error:  # of the store: what became of each is not known
+            for one, _ in batch.planned:
+                one.fail(error)
+            return
+        for one, stored in batch.planned:
+            written = self._catalog.version(stored.subject, stored.version)
+            if written is not None and written.id == stored.id and written.content.identity == stored.content.identity:
+                one.succeed(written)
+
+    def _plan(self, one: _Registration, batch: _Batch) -> StoredSchema | None:
+        """Put what is to be written for `one` into `batch`; or answer the version that is there already."""
+        subject, request, candidate = one.subject, one.request, one.candidate
         importing = self._check_mode(subject, request) is Mode.IMPORT
         schema_id, found = self._known(subject, request, candidate)
         if found is not None:
@@ -123,7 +224,7 @@ class Registering:
             config = self._settings.config_in_scope(subject)
             filled = fill_from_previous(config, request, live, new_version)
             if filled != request:
-                candidate = self._reader.candidate(subject, filled, normalize)
+                candidate = self._reader.candidate(subject, filled, one.normalize)
                 schema_id, found = self._known(subject, filled, candidate)
                 if found is not None:
                     return found
@@ -141,7 +242,14 @@ class Registering:
             raise invalid_schema("Version is not one more than previous version")
         if not 1 <= version <= _MAX_VERSION:
             raise invalid_schema(f"Version {version} is out of range")
-        return self._write(subject, version, schema_id, candidate.content)
+        content = candidate.content
+        if schema_id >= 0:
+            self._check_id_free(subject, schema_id, content)
+        else:
+            schema_id = batch.id_for(context_of(subject), content.identity)
+        stored = StoredSchema(subject, version, schema_id, content, False, 0)
+        batch.add(one, stored, self._records(stored))
+        return None
 
     def _check_mode(self, subject: str, request: SchemaRequest) -> Mode:
         mode = self._settings.check_writable(subject)
@@ -164,20 +272,6 @@ class Registering:
                     return stored.id, stored
         known = self._catalog.id_of(context_of(subject), identity)
         return (known if known is not None and request.id < 0 else request.id), None
-
-    def _write(self, subject: str, version: int, schema_id: int, content: SchemaContent) -> StoredSchema:
-        context = context_of(subject)
-        if schema_id >= 0:
-            self._check_id_free(subject, schema_id, content)
-        for _ in range(_ID_RETRIES):
-            chosen = schema_id if schema_id >= 0 else self._catalog.max_id(context) + 1
-            stored = StoredSchema(subject, version, chosen, content, False, 0)
-            self._store.append(self._records(stored))
-            written = self._catalog.version(subject, version)
-            # What the log says is what counts: another writer may have taken the id first.
-            if written is not None and written.id == chosen and written.content.identity == content.identity:
-                return written
-        raise store_failed(f"no id for {subject} version {version} after {_ID_RETRIES} tries")
 
     def _check_id_free(self, subject: str, schema_id: int, content: SchemaContent) -> None:
         entry = self._catalog.entry(context_of(subject), schema_id)

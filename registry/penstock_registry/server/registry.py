@@ -28,7 +28,14 @@ from penstock_registry.server.reading import SchemaReader
 from penstock_registry.server.registering import Registering, fill_from_previous, from_stored
 from penstock_registry.server.requests import SchemaRequest
 from penstock_registry.server.settings import CompatibilityLevel, Settings
-from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, SubjectFilter, context_of
+from penstock_registry.server.subjects import (
+    ANY_CONTEXT,
+    DEFAULT_CONTEXT,
+    Subject,
+    SubjectFilter,
+    check_subject,
+    context_of,
+)
 from penstock_registry.store import RegistryStore, SchemaKey
 
 __all__ = ["LATEST", "Found", "Registry", "RegistryOptions"]
@@ -115,6 +122,21 @@ class Registry:
             raise schema_not_found()
         return found
 
+    def known(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """What `lookup` finds, where that takes no parsing; None says nothing."""
+        return self._registering.known(self._named(subject), request, normalize, deleted)
+
+    def known_registered(self, subject: str, request: SchemaRequest, normalize: bool = False) -> StoredSchema | None:
+        """The version that `register` answers without writing, where that takes no parsing; None says nothing. Raises
+        42208."""
+        if request.version != 0 or request.id != -1 or request.changes_tags:
+            return None
+        name = self._named(subject)
+        check_subject(name)
+        return self._registering.known(name, request, normalize)
+
     def version(self, subject: str, version: int, deleted: bool = False) -> StoredSchema:
         """One version, or the latest for -1. Raises 40401 or 40402."""
         subject = self._named(subject)
@@ -149,9 +171,10 @@ class Registry:
 
     def subjects(self, prefix: str, deleted: bool = False, deleted_only: bool = False) -> list[str]:
         """Names, sorted. `deleted` adds the subjects that have only soft-deleted versions, `deleted_only` tells these."""
-        asked = SubjectFilter.parse(prefix)
-        with self.catalog.lock:
-            found = [(name, self.catalog.has_subject(name)) for name in self.catalog.subjects() if asked.matches(name)]
+        found = self.catalog.subjects()
+        if prefix != ANY_CONTEXT:
+            asked = SubjectFilter.parse(prefix)
+            found = [one for one in found if asked.matches(one[0])]
         if deleted_only:
             return [name for name, alive in found if not alive]
         return [name for name, alive in found if alive or deleted]
@@ -220,8 +243,11 @@ class Registry:
 
     def _in_contexts(self, subject: str, find: Callable[[str], T | None]) -> T | None:
         """What `find` finds for the subject, or, for a plain one, for its namesakes in the other contexts."""
-        name = Subject.parse(subject).name
-        for context in self._contexts_for(subject):
+        found = find(subject)
+        context, name = Subject.parse(subject)
+        if found is not None or context != DEFAULT_CONTEXT:
+            return found
+        for context in self._contexts_for(subject)[1:]:
             found = find(str(Subject(context, name)))
             if found is not None:
                 return found

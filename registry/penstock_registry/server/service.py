@@ -23,6 +23,7 @@ from penstock_registry.store import RegistryStore
 
 if TYPE_CHECKING:
     from penstock_registry.server.config import Listener
+    from penstock_registry.server.http.front import Front
     from penstock_registry.server.http.serving import HttpServer
     from penstock_registry.server.kafka_config import KafkaConfig
     from penstock_registry.server.leader.forwarding import Forwarder
@@ -47,6 +48,7 @@ class RegistryService:
         self._lock = threading.Lock()
         self._registry: Registry | None = None
         self._server: HttpServer | None = None
+        self._front: Front | None = None
         self._forwarder: Forwarder | None = None
         self._urls: tuple[str, ...] = ()
         self._name: str | None = None
@@ -112,10 +114,12 @@ class RegistryService:
             self._forwarder.election.stop()
         if self._server is not None:
             self._server.stop()
+        if self._front is not None:
+            self._front.close()
         if self._forwarder is not None:
             self._forwarder.close()
         registry.close()
-        self._server = self._forwarder = None
+        self._server = self._front = self._forwarder = None
 
     def _serve(
         self,
@@ -144,7 +148,7 @@ class RegistryService:
             forwarder=self._forwarder,
         )
         server = HttpServer(app, bound, tls)
-        self._server = server
+        self._server, self._front = server, app
         server.start()
         if self._forwarder is not None:
             # Last: whoever is asked to lead must be able to answer.

@@ -115,8 +115,8 @@ class KafkaStore(RegistryStore):
                 encoded.insert(0, self._noop())
             deadline = time.monotonic() + self._settings.timeout
             try:
-                writer.write(encoded, self._settings.timeout)
-                log.read_to_end(max(1.0, deadline - time.monotonic()))
+                reached = writer.write(encoded, self._settings.timeout)
+                log.read_up_to(reached, max(1.0, deadline - time.monotonic()))
             except ConnectError as error:
                 # What became of the records is not known, and the writer is of no use any more.
                 self._release()

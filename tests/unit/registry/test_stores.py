@@ -297,3 +297,45 @@ def test_a_write_that_failed_is_not_applied(database: Path) -> None:
     store.append([(ConfigKey(None), {"compatibilityLevel": "FULL"})])
     assert len(seen) == 1
     store.close()
+
+
+CROWD = """
+    import sys, threading
+    from pathlib import Path
+    from penstock_registry.server.formats import Formats
+    from penstock_registry.server.registry import Registry
+    from penstock_registry.server.requests import SchemaRequest
+    from penstock_registry.store.sqlite import SqliteStore
+    registry = Registry(SqliteStore(Path(sys.argv[1])), Formats())
+    registry.start()
+    start = int(sys.argv[2])
+    telling = threading.Lock()
+    def write(which):
+        for number in range(start + which, start + 100_000, 6):
+            made = registry.register(f"s{number}", SchemaRequest('{"type":"fixed","name":"F","size":%d}' % (number + 1)))
+            with telling:
+                print(number, made.id, flush=True)
+    for which in range(6):
+        threading.Thread(target=write, args=(which,), daemon=True).start()
+    threading.Event().wait(120)
+"""
+
+
+def test_kill_9_in_the_middle_of_shared_writes_loses_nothing_that_was_acknowledged(database: Path) -> None:
+    given: dict[int, int] = {}
+    for start in (0, 100_000):
+        command = [sys.executable, "-c", textwrap.dedent(CROWD), str(database), str(start)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [writer.stdout.readline() for _ in range(150)]
+            writer.kill()
+            told += [line for line in writer.stdout if line.endswith("\n")]
+        for number, schema_id in (map(int, line.split()) for line in told):
+            assert given.setdefault(schema_id, number) == number
+    registry = registry_over(SqliteStore(database))
+    for schema_id, number in given.items():
+        stored = registry.version(f"s{number}", -1)
+        assert stored.id == schema_id
+        assert f'"size":{number + 1}}}' in stored.content.text
+    registry.close()
+    assert len(given) >= 300

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +11,21 @@ from starlette.exceptions import HTTPException
 
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
-from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
+from penstock_registry.server.errors import RegistryError, http_error
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
 from penstock_registry.server.http.parameters import Reply, check_accept
+from penstock_registry.server.http.refusals import refusal
 from penstock_registry.server.http.schema_routes import ContextRoutes, SchemaRoutes
 from penstock_registry.server.http.settings_routes import SettingsRoutes
 from penstock_registry.server.http.subject_routes import SubjectRoutes
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
-from penstock_registry.store import NotLeaderError
 
 if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["make_app"]
-
-_log = logging.getLogger(__name__)
 
 
 def make_app(
@@ -55,12 +52,10 @@ def make_app(
     ContextRoutes(registry, limits, identity, version).add_to(router)
     app.include_router(router)
     app.add_exception_handler(RegistryError, _registry_error)
-    app.add_exception_handler(NotLeaderError, _not_leader)
-    for failure in (RetriableError, WorkerError):
-        app.add_exception_handler(failure, _store_failure)
+    for failure in (RetriableError, WorkerError, Exception):
+        app.add_exception_handler(failure, _other_failure)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
-    app.add_exception_handler(Exception, _unexpected)
     return Front(app, registry, guard, forwarder, max_request_size)
 
 
@@ -77,13 +72,8 @@ async def _registry_error(request: Request, error: Exception) -> Response:
     return _answer(error)
 
 
-async def _not_leader(request: Request, error: Exception) -> Response:
-    return _answer(unknown_leader(str(error)))
-
-
-async def _store_failure(request: Request, error: Exception) -> Response:
-    _log.error("%s %s: the store failed: %s", request.method, request.url.path, error)
-    return _answer(store_failed(str(error)))
+async def _other_failure(request: Request, error: Exception) -> Response:
+    return _answer(refusal(error, request.method, request.url.path))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -93,8 +83,3 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 async def _unreadable_parameter(request: Request, error: Exception) -> Response:
     return _answer(http_error(404))
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(http_error(500))

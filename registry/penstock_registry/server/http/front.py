@@ -1,4 +1,4 @@
-"""In front of the routes: the hot path, paths under a context, encoded slashes, HEAD.
+"""In front of the routes: the quick answers, paths under a context, encoded slashes, HEAD.
 
 A plain ASGI callable, since it sees every request: middleware classes would double the cost of one.
 """
@@ -16,6 +16,7 @@ from penstock_registry.server.access.guard import Guard, asked_by
 from penstock_registry.server.access.rules import is_change
 from penstock_registry.server.errors import RegistryError, body_too_large
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
+from penstock_registry.server.http.quick import QuickAnswers
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.subjects import ANY_CONTEXT, Subject, normalize_context
 
@@ -29,7 +30,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HOT = b"/schemas/ids/"
 _DEFAULT_BYTES = DEFAULT_TYPE.encode()
 
 
@@ -49,27 +49,37 @@ class Front:
         self._app = app
         self._registry = registry
         self._guard = guard
+        self._quick = None if guard is not None else QuickAnswers(registry, forwarder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         media_type = answer_type(_header(scope, b"accept"))
+        method: str = scope["method"]
+        asked_query: bytes = scope["query_string"]
         path: bytes = scope.get("raw_path") or scope["path"].encode()
-        if (
-            self._guard is None
-            and path.startswith(_HOT)
-            and media_type
-            and scope["method"] == "GET"
-            and not scope["query_string"]
-        ):
-            number = path[len(_HOT) :]
-            if number.isdigit() and len(number) < 10 and await self._answer_hot(int(number), media_type, send):
+        if self._quick is not None and media_type is not None:
+            answer = None
+            if method == "GET":
+                answer = self._quick.get(path, asked_query)
+            elif method == "POST" and self._quick.takes(path):
+                message = await receive()
+                try:
+                    answer = await self._posted(self._quick, scope, path, message)
+                except RegistryError as error:
+                    await _refuse(_Sender(scope, send, media_type), error, ())
+                    return
+                receive = _again(message, receive)
+            if answer is not None:
+                await _send_json(send, 200, media_type, answer)
                 return
-        method, asked_query = scope["method"], scope["query_string"]
         segments = _rewrite(scope, path)
         scope["registry.media_type"] = media_type
         sender = _Sender(scope, send, media_type)
+        if method == "HEAD":
+            # A copy: the server looks into its own to know whether a body follows.
+            scope = {**scope, "method": "GET"}
         try:
             if self._guard is not None:
                 query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -81,7 +91,7 @@ class Front:
                 if reply is not None:
                     await _pass_on(send, reply)
                     return
-                receive = _again(body, receive)
+                receive = _again({"type": "http.request", "body": body, "more_body": False}, receive)
         except RegistryError as error:
             await _refuse(sender, error, self._challenges if error.http_status == 401 else ())
             return
@@ -100,14 +110,25 @@ class Front:
             forwarder.threads, forwarder.forward, method, target.decode("latin-1"), headers, body
         )
 
-    async def _answer_hot(self, schema_id: int, media_type: str, send: Send) -> bool:
-        body = self._registry.prepared_by_id(schema_id)
-        if body is None:
-            return False
-        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        return True
+    async def _posted(
+        self, quick: QuickAnswers, scope: Scope, path: bytes, message: MutableMapping[str, Any]
+    ) -> bytes | None:
+        """None leaves it to the routes; nothing was done then."""
+        body = message.get("body", b"")
+        if message.get("more_body") or len(body) > self._max_request_size:
+            return None
+        asked = quick.read(path, scope["query_string"], _header(scope, b"content-type"), body)
+        if asked is None:
+            return None
+        answer = quick.post(asked)
+        if answer is None:
+            answer = await asyncio.get_running_loop().run_in_executor(quick.threads, quick.post_waiting, asked)
+        return answer
+
+    def close(self) -> None:
+        """No more requests will come."""
+        if self._quick is not None:
+            self._quick.close()
 
 
 class _Sender:
@@ -117,8 +138,6 @@ class _Sender:
         self._send = send
         self._media_type = media_type.encode() if media_type and media_type != DEFAULT_TYPE else None
         self._drop_body = scope["method"] == "HEAD"
-        if self._drop_body:
-            scope["method"] = "GET"
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start" and self._media_type is not None:
@@ -131,7 +150,8 @@ class _Sender:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    return ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
+    found = [value for name, value in scope["headers"] if name == wanted]
+    return b", ".join(found).decode("latin-1") if found else ""
 
 
 def _encode_segment(segment: str) -> str:
@@ -154,8 +174,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
             return bytes(body)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body which was read already, and then what comes."""
+def _again(first: MutableMapping[str, Any], receive: Receive) -> Receive:
+    """A `receive` that gives a message which was read already, and then what comes."""
     told = False
 
     async def again() -> MutableMapping[str, Any]:
@@ -163,7 +183,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
         if told:
             return await receive()
         told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first
 
     return again
 
@@ -173,6 +193,12 @@ async def _pass_on(send: Send, reply: Reply) -> None:
     headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_json(send: Send, status: int, media_type: str, body: bytes) -> None:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _refuse(send: Send, error: RegistryError, challenges: Sequence[str]) -> None:

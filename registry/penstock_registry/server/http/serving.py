@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -28,9 +28,7 @@ class HttpServer:
 
     def __init__(self, app: Any, bound: Sequence[tuple[Listener, socket.socket]], tls: ssl.SSLContext | None) -> None:
         self._servers = [(_server(app, tls if listener.scheme == "https" else None), sock) for listener, sock in bound]
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve()), name="schema-registry-http", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="schema-registry-http", daemon=True)
 
     def start(self) -> None:
         """Returns once every listener answers. Raises `WorkerError`."""
@@ -48,8 +46,21 @@ class HttpServer:
         if self._thread.is_alive():
             _log.warning("The schema registry's HTTP server did not stop within %.0f s", _STOP_SECONDS)
 
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._serve())
+
     async def _serve(self) -> None:
         await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in self._servers))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed (the extra ``fast``); httptools beside it uvicorn finds by itself."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _server(app: Any, tls: ssl.SSLContext | None) -> uvicorn.Server:

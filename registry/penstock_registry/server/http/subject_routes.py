@@ -12,6 +12,7 @@ from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import RegistryError, forbidden, missing_body, subject_not_found
 from penstock_registry.server.http.described import SCHEMA, TAGS
 from penstock_registry.server.http.parameters import Body, Count, Flag, Reply, Text, Word, page, parse_version
+from penstock_registry.server.http.quick import lookup_answer, registered_answer
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.requests import SchemaRequest
@@ -72,7 +73,7 @@ class SubjectRoutes:
     ) -> Response:
         request = _request(body, "lookUpSchemaUnderSubject", subject)
         stored = _seen(self._registry.lookup(subject, request, normalize, deleted), subject)
-        return Reply(self._registered(stored, format))
+        return Reply(lookup_answer(self._registry, stored, format))
 
     def delete_subject(self, subject: Word, permanent: Flag = False) -> Response:
         return Reply(self._registry.delete_subject(subject, permanent))
@@ -109,9 +110,7 @@ class SubjectRoutes:
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
         stored = self._registry.register(subject, _request(body, "register", subject), normalize)
-        answer = self._registered(stored, format)
-        del answer["subject"]
-        return Reply({"id": answer.pop("id"), **answer})
+        return Reply(registered_answer(self._registry, stored, format))
 
     def version(
         self,
@@ -156,9 +155,8 @@ class SubjectRoutes:
             "version": body.get("newVersion"),
         }
         request = SchemaRequest.from_json(renamed)
-        answer = self._registered(self._registry.change_tags(subject, parse_version(version), request), "")
-        del answer["subject"]
-        return Reply({"id": answer.pop("id"), **answer})
+        stored = self._registry.change_tags(subject, parse_version(version), request)
+        return Reply(registered_answer(self._registry, stored))
 
     def test_one(
         self, subject: Word, version: Word, body: Body, normalize: Flag = False, verbose: Flag = False
@@ -182,11 +180,6 @@ class SubjectRoutes:
         if verbose:
             answer["messages"] = problems
         return Reply(answer)
-
-    def _registered(self, stored: StoredSchema, form: str) -> dict[str, Any]:
-        answer = self._registry.answer(stored, form)
-        del answer["ts"], answer["deleted"]
-        return answer
 
 
 def _request(body: Mapping[str, Any] | None, operation: str, subject: str) -> SchemaRequest:

@@ -1,0 +1,48 @@
+"""What needs plugins only: settings with their providers, and the registry, which is a service of a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
+
+from penstock.api import Service
+from penstock.config.provider import ConfigProvider
+from penstock.config.transformer import ConfigTransformer
+from penstock.errors import ConfigError
+from penstock.plugins import PluginKind, Plugins
+
+__all__ = ["config_transformer", "resolved_properties", "start_registry"]
+
+_REGISTRY_SERVICE: Final = "schema-registry"
+
+
+def config_transformer(props: Mapping[str, str], plugins: Plugins) -> ConfigTransformer:
+    """Providers as ``config.providers`` and ``config.providers.<name>.*`` say (KIP-297)."""
+    providers: dict[str, ConfigProvider] = {}
+    for name in (n.strip() for n in props.get("config.providers", "").split(",")):
+        if not name:
+            continue
+        prefix = f"config.providers.{name}."
+        class_name = props.get(prefix + "class")
+        if not class_name:
+            raise ConfigError(f'Missing required configuration "{prefix}class" which has no default value.')
+        provider: ConfigProvider = plugins.new(PluginKind.CONFIG_PROVIDER, class_name)
+        parameters = prefix + "param."
+        provider.configure({k.removeprefix(parameters): v for k, v in props.items() if k.startswith(parameters)})
+        providers[name] = provider
+    return ConfigTransformer(providers)
+
+
+def resolved_properties(props: Mapping[str, str], transformer: ConfigTransformer) -> dict[str, str]:
+    return dict(transformer.transform(props)[0])
+
+
+def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
+    """The registry, found as a service plugin: core knows nothing else of it."""
+    service: Any = plugins.new(PluginKind.SERVICE, _REGISTRY_SERVICE)
+    for info in plugins.infos(PluginKind.SCHEMA_FORMAT):
+        if info.distribution != "penstock":  # its own formats the registry knows; a stranger's it is handed
+            service.formats[info.plugin.name.upper()] = partial(plugins.new, PluginKind.SCHEMA_FORMAT, info.plugin.name)
+    service.start(settings)
+    return cast("Service", service)

@@ -1,0 +1,167 @@
+"""What clients ask again and again, without the routes: a schema by its id, a version of a subject, lookups and
+registrations; on the event loop where nothing has to be parsed or written.
+
+Whatever is not plain is left to the routes, which give the same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import orjson
+
+from penstock_registry.server.content import StoredSchema
+from penstock_registry.server.errors import RegistryError
+from penstock_registry.server.http.media import body_problem
+from penstock_registry.server.http.refusals import refusal
+from penstock_registry.server.registry import LATEST, Registry
+from penstock_registry.server.requests import SchemaRequest
+
+if TYPE_CHECKING:
+    from penstock_registry.server.leader.forwarding import Forwarder
+
+__all__ = ["QuickAnswers", "lookup_answer", "registered_answer"]
+
+_THREADS: Final = 64
+_IDS: Final = b"/schemas/ids/"
+_FLAGS: Final = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A lookup of a schema or, if it `registers`, a registration."""
+
+    registers: bool
+    subject: str
+    request: SchemaRequest
+    flags: Mapping[str, bool]
+
+
+class QuickAnswers:
+    """For a registry that is open to everybody. Nothing but `post_waiting` waits; None leaves it to the routes."""
+
+    def __init__(self, registry: Registry, forwarder: Forwarder | None) -> None:
+        self._registry = registry
+        self._forwarder = forwarder
+        #: Of their own, so that writes that wait for the store keep no thread from the routes.
+        self.threads = ThreadPoolExecutor(_THREADS, "schema-registry-request")
+
+    def get(self, path: bytes, query: bytes) -> bytes | None:
+        """The body that answers a GET."""
+        try:
+            if path.startswith(_IDS):
+                return self._by_id(path[len(_IDS) :], query)
+            parts = path.split(b"/")
+            if len(parts) == 5 and parts[1] == b"subjects" and parts[3] == b"versions" and not query:
+                return self._version(parts[2], parts[4])
+        except RegistryError:
+            pass  # refused by the routes, with their words
+        return None
+
+    @staticmethod
+    def takes(path: bytes) -> bool:
+        """Whether a POST there is worth reading its body for."""
+        return path.startswith(b"/subjects/") and (path.count(b"/") == 2 or path.endswith(b"/versions"))
+
+    def read(self, path: bytes, query: bytes, content_type: str, body: bytes) -> Asked | None:
+        """A lookup or a registration; None for what is not plain."""
+        flags = _flags(query)
+        parts = path.split(b"/")
+        if flags is None or body_problem(content_type) is not None or not parts[2]:
+            return None
+        registers = len(parts) == 4
+        if len(parts) > 4 or not flags.keys() <= ({"normalize"} if registers else {"normalize", "deleted"}):
+            return None
+        if registers and not self._writes_here:
+            return None
+        try:
+            members = orjson.loads(body)
+            if isinstance(members, dict):
+                return Asked(registers, _text(parts[2]), SchemaRequest.from_json(members), flags)
+        except (RegistryError, ValueError):
+            pass  # refused by the routes, with their words
+        return None
+
+    def post(self, asked: Asked) -> bytes | None:
+        """The answer, where the schema was read before and is registered already."""
+        find = self._registry.known_registered if asked.registers else self._registry.known
+        try:
+            found = find(asked.subject, asked.request, **asked.flags)
+        except RegistryError:
+            return None
+        return None if found is None else self._answer(asked, found)
+
+    def post_waiting(self, asked: Asked) -> bytes:
+        """The answer; on a thread of `threads`, since it may have to parse a schema or to wait for the store.
+
+        Raises `RegistryError`, whatever goes wrong.
+        """
+        try:
+            act = self._registry.register if asked.registers else self._registry.lookup
+            return self._answer(asked, act(asked.subject, asked.request, **asked.flags))
+        except Exception as error:
+            raise refusal(
+                error, "POST", f"/subjects/{asked.subject}{'/versions' if asked.registers else ''}"
+            ) from error
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, asked: Asked, stored: StoredSchema) -> bytes:
+        answer = registered_answer if asked.registers else lookup_answer
+        return orjson.dumps(answer(self._registry, stored))
+
+    @property
+    def _writes_here(self) -> bool:
+        return self._forwarder is None or self._forwarder.election.leads
+
+    def _by_id(self, number: bytes, query: bytes) -> bytes | None:
+        if not number.isdigit() or len(number) > 9:
+            return None
+        if not query:
+            return self._registry.prepared_by_id(int(number))
+        # As Java's client asks: ?fetchMaxId=false&subject=orders-value
+        asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        if not asked.keys() <= {"subject", "fetchMaxId"} or asked.get("fetchMaxId", "false") != "false":
+            return None
+        found = self._registry.by_id(int(number), asked.get("subject", ""))
+        return None if found is None else orjson.dumps(self._registry.answer_for_id(found))
+
+    def _version(self, subject: bytes, version: bytes) -> bytes | None:
+        if version in (b"latest", b"-1"):
+            number = LATEST
+        elif version.isdigit() and len(version) <= 9 and int(version) > 0:
+            number = int(version)
+        else:
+            return None
+        return orjson.dumps(self._registry.answer(self._registry.version(_text(subject), number)))
+
+
+def lookup_answer(registry: Registry, stored: StoredSchema, form: str = "") -> dict[str, Any]:
+    answer = registry.answer(stored, form)
+    del answer["ts"], answer["deleted"]
+    return answer
+
+
+def registered_answer(registry: Registry, stored: StoredSchema, form: str = "") -> dict[str, Any]:
+    answer = lookup_answer(registry, stored, form)
+    del answer["subject"]
+    return {"id": answer.pop("id"), **answer}
+
+
+def _flags(query: bytes) -> Mapping[str, bool] | None:
+    """The members of a query that has only true and false in it."""
+    if not query:
+        return {}
+    asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if not all(value in _FLAGS for value in asked.values()):
+        return None
+    return {name: _FLAGS[value] for name, value in asked.items()}
+
+
+def _text(segment: bytes) -> str:
+    return (unquote_to_bytes(segment) if b"%" in segment else segment).decode("utf-8", "replace")
