@@ -71,7 +71,7 @@ class Group:
                 if not all(self.cluster.running(worker, name, count) for name, count in self.tasks.items()):
                     return False
                 at = [place for name in self.tasks for _, place in self.cluster.states(worker, name)[1]]
-                counts = [at.count(id) for id in ids]
+                counts = [at.count(worker_id) for worker_id in ids]
                 if set(at) != ids or max(counts) - min(counts) > 1:
                     return False
             return True
@@ -105,7 +105,7 @@ class Group:
         return found
 
 
-def exercise(group: Group, leader: WorkerProcess, follower: WorkerProcess) -> None:
+def exercise(group: Group, leader: WorkerProcess, follower: WorkerProcess, *, rotated: bool) -> None:
     """Every write works on either worker, and what the follower's connectors want of their tasks reaches the leader."""
     cluster = group.cluster
     assert group.homes(leader), "no connector on the leader"
@@ -115,35 +115,36 @@ def exercise(group: Group, leader: WorkerProcess, follower: WorkerProcess) -> No
         assert (code, answer["message"]) == (400, "Internal request missing required signature")
 
     # The connector's instance answers with other tasks: on the follower, signed with the newest of several keys.
-    seen = len(group.session_keys())
-    cluster.eventually(lambda: len(group.session_keys()) > seen, "a new key", 3 * KEY_TTL_MS / 1000 + 10)
-    for asked, home in ((follower, follower), (leader, follower), (follower, leader)):
+    if rotated:
+        seen = len(group.session_keys())
+        cluster.eventually(lambda: len(group.session_keys()) > seen, "a new key", 3 * KEY_TTL_MS / 1000 + 10)
+    for asked, home in ((follower, follower), (follower, leader), (leader, follower)):
         name = next(name for name in group.homes(home) if name != "lines-src")
-        count = group.tasks[name] % TASKS + 1  # another number, and in the end the old one
-        config = {**configs(cluster)[name], "tasks.max": str(count)}
-        cluster.call(asked, "PUT", f"/connectors/{name}/config", config, expect=200)
+        count = group.tasks[name] % TASKS + 1  # another number
+        cluster.call(
+            asked, "PUT", f"/connectors/{name}/config", {**configs(cluster)[name], "tasks.max": str(count)}, expect=200
+        )
         group.tasks[name] = count
-        group.all_run(leader, follower)
+        cluster.eventually(
+            lambda name=name, count=count: len(cluster.states(leader, name)[1]) == count, f"{count} tasks of {name}"
+        )
+    group.all_run(leader, follower)
 
-    # Created, and deleted, by the follower.
+    # Created and changed through the follower.
     made = {**configs(cluster)["lines-snk"], "file": str(cluster.folder / "more.txt")}
     cluster.call(follower, "POST", "/connectors", {"name": "more", "config": made}, expect=201)
-    group.tasks["more"] = TASKS
-    group.all_run(leader, follower)
     assert cluster.call(follower, "PATCH", "/connectors/more/config", {"tasks.max": "2"}, expect=200)["type"] == "sink"
     group.tasks["more"] = 2
     group.all_run(leader, follower)
 
+    paused = ("PAUSED", ["PAUSED"] * 2)
     for worker, other in ((leader, follower), (follower, leader)):
         cluster.call(worker, "PUT", "/connectors/more/pause", expect=202)
-        paused = ("PAUSED", ["PAUSED"] * 2)
         cluster.eventually(lambda other=other: states(cluster, other, "more") == paused, "paused")
         cluster.call(worker, "PUT", "/connectors/more/resume", expect=202)
-        group.all_run(leader, follower)
         for name, count in list(group.tasks.items()):
             cluster.call(worker, "POST", f"/connectors/{name}/restart", expect=204)
             cluster.call(worker, "POST", f"/connectors/{name}/tasks/{count - 1}/restart", expect=204)
-        group.all_run(leader, follower)
         cluster.call(worker, "POST", "/connectors/numbers/restart?includeTasks=true", expect=202)
         group.all_run(leader, follower)
     cluster.call(follower, "PUT", "/connectors/more/stop", expect=204)
@@ -178,8 +179,7 @@ def test_both_kinds_of_worker_share_a_group_whoever_leads(cluster: JvmCluster) -
     group.all_run(jvm, penstock)
     assert described(penstock)["protocol"] == "sessioned"
     assert not leads(penstock)
-    group.lines_come_through()
-    exercise(group, leader=jvm, follower=penstock)
+    exercise(group, leader=jvm, follower=penstock, rotated=True)
 
     assert cluster.stop(jvm) in (0, 143)  # 143: how a JVM says SIGTERM
     group.all_run(penstock)
@@ -189,8 +189,56 @@ def test_both_kinds_of_worker_share_a_group_whoever_leads(cluster: JvmCluster) -
     jvm = cluster.start_jvm().wait_ready(timeout=120)
     group.all_run(penstock, jvm)
     assert leads(penstock)
-    exercise(group, leader=penstock, follower=jvm)
+    exercise(group, leader=penstock, follower=jvm, rotated=True)
 
     cluster.kill(penstock)
     group.all_run(jvm)
+    group.lines_come_through()
+
+
+#: ``connect.protocol`` of the JVM worker and of penstock's, who leads, and what their group then speaks.
+PROTOCOLS = [
+    ("eager", "sessioned", "jvm", "default"),
+    ("sessioned", "compatible", "penstock", "compatible"),
+    *(
+        pytest.param(*case, marks=pytest.mark.soak)
+        for case in [
+            ("sessioned", "eager", "jvm", "default"),
+            ("eager", "eager", "penstock", "default"),
+            ("compatible", "sessioned", "jvm", "compatible"),
+            ("compatible", "eager", "penstock", "default"),
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize(("jvms", "penstocks", "leader", "common"), PROTOCOLS)
+def test_a_group_speaks_the_best_protocol_that_all_its_workers_know(
+    cluster: JvmCluster, jvms: str, penstocks: str, leader: str, common: str
+) -> None:
+    """And all its work runs once, also when the second worker makes the group fall back, and when it goes again."""
+    group = Group(cluster)
+    start = {
+        "jvm": lambda: cluster.start_jvm(connect_protocol=jvms).wait_ready(timeout=120),
+        "penstock": lambda: cluster.start_penstock(connect_protocol=penstocks).wait_ready(),
+    }
+    first = start.pop(leader)()
+    for name, config in configs(cluster).items():
+        cluster.call(first, "PUT", f"/connectors/{name}/config", config, expect=201)
+    ((_, start_second),) = start.items()
+    second = start_second()
+    group.all_run(first, second)
+    penstock = first if leader == "penstock" else second
+    assert described(penstock)["protocol"] == common
+    assert leads(penstock) == (leader == "penstock")
+    group.lines_come_through()
+    # Not signed: whoever runs the connector, its new tasks reach the leader.
+    for name in ("numbers", "schemas"):
+        group.tasks[name] = 2
+        cluster.call(
+            second, "PUT", f"/connectors/{name}/config", {**configs(cluster)[name], "tasks.max": "2"}, expect=200
+        )
+    group.all_run(first, second)
+    cluster.stop(second)
+    group.all_run(first)
     group.lines_come_through()
