@@ -196,6 +196,8 @@ def test_both_kinds_of_worker_share_a_group_whoever_leads(cluster: JvmCluster) -
     group.lines_come_through()
 
 
+#: A JVM worker that ran tasks under a better protocol does not stop them when the group falls back to ``eager``
+#: (KAFKA-13816), so nobody makes a group of its own that way.
 #: ``connect.protocol`` of the JVM worker and of penstock's, who leads, and what their group then speaks.
 PROTOCOLS = [
     ("eager", "sessioned", "jvm", "default"),
@@ -203,7 +205,6 @@ PROTOCOLS = [
     *(
         pytest.param(*case, marks=pytest.mark.soak)
         for case in [
-            ("sessioned", "eager", "jvm", "default"),
             ("eager", "eager", "penstock", "default"),
             ("compatible", "sessioned", "jvm", "compatible"),
             ("compatible", "eager", "penstock", "default"),
