@@ -1,34 +1,24 @@
-"""Taking a JVM cluster over, and being in one with it: its topics are read, ours are read by it, and one group serves both."""
+"""A JVM cluster's topics are read by penstock's stores, and what they write is read by a JVM worker."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.herder.distributed.protocol import (
-    PROTOCOL_TYPE,
-    Assignment,
-    WorkerState,
-    decode_assignment,
-    encode_metadata,
-    subprotocols,
-)
-from penstock.kafka.group import GroupMember
 from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.kafka_offsets import KafkaOffsetStore
 from penstock.storage.status_store import StatusStore
+from penstock.testing.jvm_cluster import eventually
 from penstock.testing.jvm_connect import JvmConnect, fetch_connect
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 SOURCE = {"connector.class": "FileStreamSource", "tasks.max": "1", "topic": ""}
-SINK = {"connector.class": "FileStreamSink", "tasks.max": "4", "topics": ""}
 
 
 class Cluster:
@@ -91,43 +81,6 @@ class Deaf:
         return lambda *_: None
 
 
-class Worker:
-    """As much of a worker as the group sees: it tells what it has, stops what it is told to, and joins again."""
-
-    def __init__(self, offset: Callable[[], int]) -> None:
-        self.offset = offset
-        self.has = Assignment()
-        self.member: GroupMember | None = None
-
-    def metadata(self, protocol: str) -> bytes:
-        return encode_metadata(protocol, WorkerState("http://127.0.0.1:1/", self.offset(), self.has))
-
-    def on_join_prepare(self, generation: int, member_id: str) -> None:
-        pass
-
-    def on_lost(self, reason: str) -> None:
-        raise AssertionError(reason)
-
-    def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        raise AssertionError("the JVM worker was here first and leads")
-
-    def on_assignment(self, generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
-        new = decode_assignment(protocol, assignment)
-        assert protocol == "sessioned"
-        connectors = (set(self.has.connectors) - set(new.revoked_connectors)) | set(new.connectors)
-        tasks = (set(self.has.tasks) - set(new.revoked_tasks)) | set(new.tasks)
-        self.has = Assignment(
-            new.error, new.leader, new.leader_url, new.offset, tuple(connectors), tuple(tasks), delay=new.delay
-        )
-
-
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
 @pytest.fixture(params=["disabled", "enabled"])
 def cluster(kafka: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cluster:
     return Cluster(kafka, tmp_path, request.param)
@@ -168,6 +121,9 @@ def test_a_jvm_clusters_topics_are_read(cluster: Cluster) -> None:
         assert offsets.all("src") == []
 
 
+@pytest.mark.parametrize(
+    "cluster", ["enabled"], indirect=True
+)  # the other way a whole worker goes, test_jvm_takeover.py
 def test_a_jvm_worker_carries_on_with_what_penstock_wrote(cluster: Cluster) -> None:
     wanted = source(cluster)
     partition = {"filename": wanted["file"]}
@@ -192,36 +148,3 @@ def test_a_jvm_worker_carries_on_with_what_penstock_wrote(cluster: Cluster) -> N
         jvm.wait_running("src")
         with cluster.offsets() as offsets:
             eventually(lambda: offsets.read("src", [partition]) == [{"position": 8}], "the rest of the file")
-
-
-def test_a_jvm_leader_gives_a_penstock_worker_its_share(cluster: Cluster) -> None:
-    sink = {**SINK, "topics": cluster.topic("data"), "file": str(cluster.folder / "out.txt")}
-    with cluster.jvm() as jvm, cluster.config() as config:
-        assert jvm.call("PUT", "/connectors/snk/config", sink)[0] == 201
-        jvm.wait_running("snk")
-
-        def offset() -> int:
-            config.refresh(20)
-            return config.snapshot().offset
-
-        worker = Worker(offset)
-        member = GroupMember(
-            {"bootstrap.servers": cluster.kafka},
-            cluster.group,
-            PROTOCOL_TYPE,
-            [(name, lambda name=name: worker.metadata(name)) for name in subprotocols("sessioned")],
-            worker,
-            session_timeout_ms=3000,
-            heartbeat_interval_ms=700,
-        )
-        member.start()
-        try:
-            eventually(lambda: len(worker.has.tasks) == 2, "two of the four tasks")
-            assert worker.has.leader_url == f"{jvm.rest}/"
-            assert worker.has.offset == config.snapshot().offset
-        finally:
-            member.stop()
-        eventually(  # it left: after the delay the JVM has all of them again
-            lambda: {t["state"] for t in jvm.call("GET", "/connectors/snk/status")[1]["tasks"]} == {"RUNNING"},
-            "all tasks",
-        )

@@ -86,6 +86,6 @@ def run(case: Case) -> Any:
     raise AssertionError(f"unknown operation {given['op']}")
 
 
-@pytest.mark.parametrize("case", load("group_protocol"), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*load("group_protocol"), *load("group_protocol_odd")], ids=lambda case: case.id)
 def test_group_protocol(case: Case, judge: Callable[[Case, Any], None]) -> None:
     judge(case, run)

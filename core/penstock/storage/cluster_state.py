@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from penstock.errors import ConnectError, DataError
-from penstock.storage import jsontext
+from penstock.storage import javabase64, jsontext
 from penstock.storage.config_records import (
     CONNECTOR,
     LOGGER,
@@ -248,15 +246,12 @@ class ConfigReader:
     def _take_session_key(self, value: Any) -> News | None:
         fields = value if isinstance(value, dict) else {}
         text, algorithm, created = (fields.get(k) for k in ("key", "algorithm", "creation-timestamp"))
-        if not isinstance(text, str) or not isinstance(algorithm, str) or not isinstance(created, int):
+        raw = javabase64.decode(text) if isinstance(text, str) else None
+        if raw is None or not isinstance(algorithm, str) or not isinstance(created, int):
             _log.error("Config topic: the session key is not complete and is skipped")
             return None
-        try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        except binascii.Error:
-            raise DataError("The session key in the config topic is not Base64") from None
         if not raw:
-            raise DataError("The session key in the config topic is empty")
+            raise javabase64.Base64Error("Empty key")
         key = self._session_key = SessionKey(raw, algorithm, created)
         return lambda listener: listener.on_session_key_update(key)
 

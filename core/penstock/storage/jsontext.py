@@ -21,7 +21,7 @@ __all__ = ["dumps", "loads"]
 
 _QUOTED: Final = re.compile('["\\\\\\x00-\\x1f\ud800-\udfff\U00010000-\U0010ffff]')
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_DECODER: Final = json.JSONDecoder()
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 
 
 def dumps(tree: Any) -> bytes:
@@ -73,15 +73,48 @@ def _escape(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
+def _long(digits: str) -> int:
+    if len(digits) > 1000:  # Jackson's limit
+        raise ValueError(f"a number of {len(digits)} characters; at most 1000 are allowed")
+    # The last 64 decimals make the lowest 64 bits.
+    number = int(digits[-64:].lstrip("-"))
+    return ((-number if digits[0] == "-" else number) + 2**63) % 2**64 - 2**63
+
+
+def _refused(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_int=_long, parse_constant=_refused)
+#: Texts, and zeros that lead a number: Kafka's ``JsonDeserializer`` lets Jackson take them.
+_ZEROS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+])(?<![eE]-)0+(?=[0-9])')
+_SPACE: Final = " \t\r\n"
+
+
 def loads(data: bytes | None) -> Any:
-    """What `data` holds; None for a tombstone. A `DataError` if it is not JSON."""
+    """What `data` holds; None for a tombstone, and for nothing but white space. A `DataError` if it is not JSON. Whole
+    numbers are Java's longs: of longer ones the lowest 64 bits are kept, as ``JsonConverter`` does."""
     if data is None:
         return None
     try:
-        return orjson.loads(data)
+        # orjson makes an unsigned number or a float of what is longer than Java's long.
+        if _LONG_NUMBER.search(data) is None:
+            return orjson.loads(data)
     except orjson.JSONDecodeError:
-        pass  # Jackson takes more than orjson does: text after the document, lone surrogates
+        pass  # Jackson takes more than orjson does: text after the document, lone surrogates, nothing at all
     try:
-        return _DECODER.raw_decode(data.decode("utf-8").lstrip())[0]
+        return _first(data.decode("utf-8-sig").lstrip(_SPACE))
     except (ValueError, RecursionError) as error:
         raise DataError(f"Converting byte[] to Kafka Connect data failed: not JSON: {error}") from error
+
+
+def _first(text: str) -> Any:
+    """The first document in `text`; whatever comes after it, Jackson does not look at, unless it touches a bare word or
+    number."""
+    if not text:
+        return None
+    text = _ZEROS.sub(lambda found: found.group() if found.group()[0] == '"' else "", text)
+    tree, end = _DECODER.raw_decode(text)
+    if text[0] not in '{["' and text[end : end + 1] not in ("", *_SPACE):
+        raise ValueError(f"{text[:40]!r} goes on after its first value")
+    return tree

@@ -37,7 +37,8 @@ class Status:
 
     state: State
     trace: str | None
-    worker_id: str
+    #: None only where another implementation has left it out.
+    worker_id: str | None
     generation: int
     version: str | None = None
 
@@ -128,7 +129,9 @@ class StatusTable:
         elif value is None:
             self._tasks.get(task.connector, {}).pop(task.task, None)
         elif (status := _parse(value, _status, f"task {task}")) is not None:
-            self._tasks.setdefault(task.connector, {})[task.task] = status
+            known = self._tasks.setdefault(task.connector, {})
+            if not _stale(status, known.get(task.task)):
+                known[task.task] = status
 
     def _read_topic(self, rest: str, value: bytes | None) -> None:
         topic, _, after = rest.partition(":")
@@ -161,6 +164,15 @@ class StatusTable:
         return list(self._topics.get(connector, {}).values())
 
 
+def _stale(status: Status, known: Status | None) -> bool:
+    """Whether a worker says late that it has stopped a task which another has started since (``readTaskStatus``)."""
+    return (
+        known is not None
+        and (status.state, known.state) == (State.UNASSIGNED, State.RUNNING)
+        and known.generation >= status.generation
+    )
+
+
 def _parse(value: bytes, make: Callable[[Any], _T], what: str) -> _T | None:
     try:
         return make(jsontext.loads(value))
@@ -171,19 +183,26 @@ def _parse(value: bytes, make: Callable[[Any], _T], what: str) -> _T | None:
 
 def _status(fields: Any) -> Status:
     trace, worker_id, version = (_text(fields.get(k)) for k in ("trace", "worker_id", "version"))
-    return Status(State(fields["state"]), trace, worker_id or "", _int(fields["generation"]), version)
+    return Status(State(fields["state"]), trace, worker_id, _narrow(_int(fields["generation"])), version)
 
 
 def _topic_status(fields: Any) -> TopicStatus:
     inner = fields["topic"]
     name, connector = _text(inner["name"]), _text(inner["connector"])
-    return TopicStatus(name or "", connector or "", _int(inner["task"]), _int(inner["discoverTimestamp"]))
+    if name is None or connector is None:
+        raise TypeError("a topic's status names the topic and the connector")
+    return TopicStatus(name, connector, _narrow(_int(inner["task"])), _int(inner["discoverTimestamp"]))
 
 
 def _text(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"expected a text, met {value!r}")
     return value
+
+
+def _narrow(number: int) -> int:
+    """Java's ``Long.intValue``."""
+    return (number + 2**31) % 2**32 - 2**31
 
 
 def _int(value: Any) -> int:

@@ -175,7 +175,9 @@ def decode_metadata(protocol: str, data: bytes) -> WorkerState:
     url, offset = reader.field("url", reader.text), reader.field("config-offset", reader.int64)
     if protocol == DEFAULT:
         return WorkerState(url, offset)
-    return WorkerState(url, offset, decode_assignment(protocol, reader.field("allocation", reader.optional_bytes)))
+    # A worker may leave it out, as it may the ends of assignments.
+    allocation = None if reader.ended else reader.field("allocation", reader.optional_bytes)
+    return WorkerState(url, offset, decode_assignment(protocol, allocation))
 
 
 def decode_assignment(protocol: str, data: bytes | None) -> Assignment:
@@ -203,8 +205,10 @@ _Group = Sequence[tuple[str, Sequence[int]]]
 
 
 def _split(group: _Group) -> tuple[tuple[str, ...], tuple[ConnectorTaskId, ...]]:
-    connectors = tuple(name for name, numbers in group if _CONNECTOR in numbers)
-    tasks = tuple(ConnectorTaskId(name, number) for name, numbers in group for number in numbers if number >= 0)
+    connectors = tuple(name for name, numbers in group for number in numbers if number == _CONNECTOR)
+    tasks = tuple(
+        ConnectorTaskId(name, number) for name, numbers in group for number in numbers if number != _CONNECTOR
+    )
     return connectors, tasks
 
 
@@ -227,13 +231,17 @@ class _Reader:
 
     def field(self, name: str, read: Callable[[], _T], default: _T | None = None) -> _T:
         try:
-            if self.may_end and self._at == len(self._data):
+            if self.may_end and self.ended:
                 if default is None:
                     raise ProtocolError(f"Missing value for field '{name}' which has no default value.")
                 return default
             return read()
         except ProtocolError as error:
             raise ProtocolError(f"Error reading field '{name}': {error.message}") from None
+
+    @property
+    def ended(self) -> bool:
+        return self._at == len(self._data)
 
     def int16(self) -> int:
         return int(struct.unpack(">h", self._take(2))[0])

@@ -117,7 +117,7 @@ class StatusView:
 
     def connector(self, name: str) -> ConnectorState | None:
         found = self._store.connector(name)
-        return None if found is None else ConnectorState(found.state, found.worker_id, found.trace, found.version)
+        return None if found is None else ConnectorState(found.state, found.worker_id or "", found.trace, found.version)
 
     def task(self, task: ConnectorTaskId) -> TaskState | None:
         found = self._store.task(task)
@@ -151,4 +151,4 @@ class StatusView:
 
 
 def _task_state(task: ConnectorTaskId, status: Status) -> TaskState:
-    return TaskState(task, status.state, status.worker_id, status.trace, status.version)
+    return TaskState(task, status.state, status.worker_id or "", status.trace, status.version)
