@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
-from penstock.testing.worker_group import DELAY_S, SESSION_S, WorkerGroup
+from penstock.testing.worker_group import DELAY_S, SESSION_S, WORKER_VARIABLE, WorkerGroup
 
-CONNECTORS, TASKS = 30, 4
+TASKS = 4
 #: Seconds from a death to RUNNING elsewhere, beyond the session's timeout and the delay that are configured.
 MOVING_S = 3.0
+#: What a machine that does other things, too, may add to any of these.
+PATIENCE_S = 20.0
+STOP_S = 5.0
+TOOLS = "org.apache.kafka.connect.tools."
 
 
 @pytest.fixture
@@ -25,7 +31,11 @@ def groups(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Ca
     made: list[WorkerGroup] = []
 
     def make(workers: int, **settings: str) -> WorkerGroup:
-        group = WorkerGroup(kafka, tmp_path, topic("group", create=False), **settings)
+        providers = {
+            "config.providers": "env",
+            "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+        }
+        group = WorkerGroup(kafka, tmp_path, topic("group", create=False), **providers, **settings)
         made.append(group)
         for number in range(workers):
             group.start(number)
@@ -40,21 +50,35 @@ def groups(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Ca
             worker.kill()
 
 
-def connectors(topic: str, count: int = CONNECTORS) -> dict[str, dict[str, Any]]:
-    """Sources that write a record a second and task, with the worker and the task in it; every fifth is a sink."""
-    sources = {
-        "connector.class": "org.apache.kafka.connect.tools.VerifiableSourceConnector", "throughput": "1",
-        "topic": topic, "tasks.max": str(TASKS),
-    }  # fmt: skip
-    sinks = {
-        "connector.class": "org.apache.kafka.connect.tools.MockSinkConnector", "topics": topic, "tasks.max": "1",
-    }  # fmt: skip
-    idle = {
-        "connector.class": "org.apache.kafka.connect.tools.SchemaSourceConnector", "throughput": "0",
-        "num.messages": "1", "topic": topic, "tasks.max": str(TASKS),
-    }  # fmt: skip
-    kinds = (sources, idle, idle, sources, sinks)
-    return {f"c{number:02}": dict(kinds[number % len(kinds)]) for number in range(count)}
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Measured times belong to a long run's output."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stdout.write(f"\n{text}")
+
+    return tell
+
+
+def connectors(topic: str, count: int) -> dict[str, dict[str, Any]]:
+    """Sources that write a record a second and task, and say in a header who wrote it; idle ones; every fifth is a sink."""
+    writing = {"connector.class": TOOLS + "VerifiableSourceConnector", "throughput": "1", "topic": topic}
+    idle = {"connector.class": TOOLS + "SchemaSourceConnector", "throughput": "0", "num.messages": "1", "topic": topic}
+    sink = {"connector.class": TOOLS + "MockSinkConnector", "topics": topic}
+    configs = {}
+    for number in range(count):
+        name, kind = f"c{number:02}", (writing, idle, writing, idle, sink)[number % 5]
+        configs[name] = {**kind, "tasks.max": "1" if kind is sink else str(TASKS)}
+        if kind is writing:
+            configs[name] |= {
+                "transforms": "who",
+                "transforms.who.type": "org.apache.kafka.connect.transforms.InsertHeader",
+                "transforms.who.header": "who",
+                "transforms.who.value.literal": f"{name} ${{env:{WORKER_VARIABLE}}}",
+            }
+    return configs
 
 
 def task_counts(configs: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -82,32 +106,137 @@ def create(group: WorkerGroup, configs: dict[str, dict[str, Any]]) -> Counter[st
         group.create(workers[number % len(workers)], name, config)
     tasks = task_counts(configs)
     once = Counter([*tasks, *(f"{name}-{i}" for name, count in tasks.items() for i in range(count))])
-    group.until("all run", lambda: group.settled(len(workers)) and all_running(group, tasks), 120)
-    assert group.assignment() == once
+    whole(group, len(workers), tasks, once)
     return once
 
 
-def test_the_tasks_of_a_dead_worker_run_elsewhere_in_time(
-    groups: Callable[..., WorkerGroup], topic: Callable[..., str], soak: bool
+def whole(group: WorkerGroup, workers: int, tasks: dict[str, int], once: Counter[str]) -> None:
+    """At rest, and everything runs once."""
+    group.until("all run", lambda: group.settled(workers) and all_running(group, tasks), 120)
+    assert group.assignment() == once
+    assert group.running() == once.total()
+
+
+def limit(soak: bool) -> float:
+    """For work to move. Only a long run is held to what is promised: it has the machine for itself."""
+    return SESSION_S + DELAY_S + (MOVING_S if soak else MOVING_S + PATIENCE_S)
+
+
+class Tail:
+    """What is written to a topic from now on."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tail", "enable.partition.eof": True})
+        partitions = self._consumer.list_topics(topic, 30).topics[topic].partitions
+        ends = [self._consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in partitions]
+        self._consumer.assign([TopicPartition(topic, p, end) for p, end in zip(partitions, ends, strict=True)])
+        self._count = len(partitions)
+
+    def read(self) -> list[Message]:
+        """Up to now."""
+        found, ended = [], set[int]()
+        deadline = time.monotonic() + 60
+        while len(ended) < self._count and time.monotonic() < deadline:
+            message = self._consumer.poll(0.2)
+            if message is not None and message.error() is None:
+                found.append(message)
+            elif message is not None:
+                ended.add(message.partition() or 0)
+        self._consumer.close()
+        return found
+
+
+def starts(messages: list[Message]) -> list[tuple[str, str, int]]:
+    """Task, worker and time in milliseconds of each RUNNING in the status topic: a task says so once it has started."""
+    found = []
+    for message in messages:
+        key, value = message.key() or b"", json.loads(message.value() or b"null")
+        if key.startswith(b"status-task-") and value and value["state"] == "RUNNING":
+            found.append((key.decode().removeprefix("status-task-"), value["worker_id"], message.timestamp()[1]))
+    return found
+
+
+def test_a_worker_that_slept_writes_nothing_of_what_others_have_and_comes_back(
+    groups: Callable[..., WorkerGroup], topic: Callable[..., str], soak: bool, say: Callable[[str], None], kafka: str
 ) -> None:
-    """Short: the leader. Long: leader and followers in turn, started again after each."""
+    """SIGSTOP for longer than its session. Then another is stopped in order, and is gone in time."""
     group = groups(3)
-    configs = connectors(topic("records"))
-    t0=time.monotonic()
-    once = create(group, configs)
-    print("created in", time.monotonic()-t0)
-    tasks = task_counts(configs)
-    for turn in range(6 if soak else 1):
+    records = topic("records", partitions=3)
+    configs = connectors(records, 30 if soak else 10)
+    once, tasks = create(group, configs), task_counts(configs)
+    for turn in range(4 if soak else 1):
+        leader = group.leader()
+        number = leader if turn % 2 == 0 else next(n for n in group.workers if n != leader)
+        written, status = Tail(kafka, records), Tail(kafka, group.topic("status"))
+        sleeper = group.workers.pop(number)
+        asleep = time.monotonic()
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        group.until("all run elsewhere", lambda: all_running(group, tasks), limit(soak))
+        say(
+            f"{'leader' if number == leader else 'follower'} asleep, all runs elsewhere: {time.monotonic() - asleep:.1f} s"
+        )
+        group.until("the group is at rest", lambda: group.settled(2))
+        woken = int(time.time() * 1000)
+        os.kill(sleeper.pid, signal.SIGCONT)
+        group.workers[number] = sleeper
+        whole(group, 3, tasks, once)
+
+        own = sleeper.rest.removeprefix("http://")
+        given = {task: at for task, worker, at in reversed(starts(status.read())) if worker == own and at >= woken}
+        late = []
+        for message in written.read():
+            connector, _, worker = dict(message.headers() or [])["who"].decode().strip('"').partition(" ")
+            task = f"{connector}-{int(json.loads(message.key() or b'')['payload'])}"
+            if worker == str(number) and message.timestamp()[1] >= woken:
+                late += [(task, message.timestamp()[1])] if message.timestamp()[1] < given.get(task, 2**62) else []
+        assert late == [], (woken, given)
+
+    before = time.monotonic()
+    victim = next(n for n in group.workers if n != group.leader())
+    assert group.workers.pop(victim).stop(60) == 0
+    took = time.monotonic() - before
+    say(f"stopped in {took:.1f} s")
+    assert took < (STOP_S if soak else STOP_S + PATIENCE_S)
+    group.until("all run elsewhere", lambda: all_running(group, tasks), limit(soak))
+
+
+@pytest.mark.soak
+def test_the_tasks_of_a_killed_worker_run_elsewhere_in_time(
+    groups: Callable[..., WorkerGroup], topic: Callable[..., str], say: Callable[[str], None]
+) -> None:
+    group = groups(3)
+    configs = connectors(topic("records"), 30)
+    once, tasks = create(group, configs), task_counts(configs)
+    for turn in range(6):
         leader = group.leader()
         victim = leader if turn % 2 == 0 else next(n for n in group.workers if n != leader)
         died = time.monotonic()
         group.kill(victim)
-        group.until("all run elsewhere", lambda: all_running(group, tasks), SESSION_S + DELAY_S + 60)
-        took = time.monotonic() - died
-        print(f"{'leader' if victim == leader else 'follower'}: {took:.1f} s")
-        group.until("the group is at rest", lambda: group.settled(2))
-        assert group.assignment() == once
-        if soak:
-            group.start(victim).wait_ready()
-            group.until("the group is whole", lambda: group.settled(3) and all_running(group, tasks))
-            assert group.assignment() == once
+        group.until("all run elsewhere", lambda: all_running(group, tasks), limit(soak=True))
+        say(f"{'leader' if victim == leader else 'follower'} killed, all runs again: {time.monotonic() - died:.1f} s")
+        whole(group, 2, tasks, once)
+        group.start(victim).wait_ready()
+        whole(group, 3, tasks, once)
+
+
+@pytest.mark.soak
+def test_a_rolling_restart_moves_each_task_at_most_twice(
+    groups: Callable[..., WorkerGroup], topic: Callable[..., str], say: Callable[[str], None], kafka: str
+) -> None:
+    """Each worker comes back before the delay is over, and is given what it had."""
+    group = groups(3, **{"scheduled.rebalance.max.delay.ms": "15000"})
+    configs = connectors(topic("records"), 30)
+    once, tasks = create(group, configs), task_counts(configs)
+    status = Tail(kafka, group.topic("status"))
+    for number in range(3):
+        before = time.monotonic()
+        assert group.workers.pop(number).stop(60) == 0
+        stopped = time.monotonic() - before
+        assert stopped < STOP_S
+        group.start(number).wait_ready()
+        group.until("it is back", lambda: group.settled(3) and all_running(group, tasks), 120)
+        say(f"worker {number}: stopped in {stopped:.1f} s, all runs again after {time.monotonic() - before:.1f} s")
+    whole(group, 3, tasks, once)
+    moves = Counter(task for task, _, _ in starts(status.read()))
+    say(f"assignments of a task: {dict(Counter(moves.values()))}")
+    assert max(moves.values()) <= 2, moves

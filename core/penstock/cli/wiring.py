@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
@@ -111,6 +111,7 @@ class _Process:
         offsets: OffsetStore,
         recorder: Recorder,
         admission: UnreadLimit | None = None,
+        in_session: Callable[[], bool] | None = None,
     ) -> Worker:
         config = self._config
         clients = KafkaClients(
@@ -130,6 +131,7 @@ class _Process:
             registry_url=self._registry_url,
             admission=admission,
             on_topic=recorder.on_topic if config["topic.tracking.enable"] else None,
+            in_session=in_session,
         )
 
     def _validator(self, worker: Worker) -> ConnectorValidator:
@@ -220,7 +222,7 @@ class DistributedProcess(_Process):
         configs = ConfigView(store.snapshot)
         statuses = StatusView(status_store, self.rest.advertised.worker_id, lambda: membership.view().generation)
         recorder = Recorder(configs, statuses)
-        self.worker = self._worker(transformer, offsets, recorder)
+        self.worker = self._worker(transformer, offsets, recorder, in_session=lambda: membership.in_session)
         self.herder: DistributedHerder = DistributedHerder(
             config,
             self.worker,

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from penstock.testing.worker_process import WorkerProcess, free_port
 
-__all__ = ["DELAY_S", "SESSION_S", "WorkerGroup"]
+__all__ = ["DELAY_S", "SESSION_S", "WORKER_VARIABLE", "WorkerGroup"]
 
 CONVERTER: Final = "org.apache.kafka.connect.json.JsonConverter"
 #: What a group is configured with unless its maker says otherwise: when a worker counts as dead, and how long its work waits.
 SESSION_S: Final = 6
+#: In each worker's environment: its number, for a connector that says who ran it (`EnvVarConfigProvider`).
+WORKER_VARIABLE: Final = "PENSTOCK_TEST_WORKER"
 DELAY_S: Final = 1
 
 
@@ -22,7 +24,7 @@ class WorkerGroup:
     """Workers of one group, each a process."""
 
     def __init__(self, bootstrap: str, folder: Path, group: str, **settings: str) -> None:
-        self.folder, self.workers = folder, dict[int, WorkerProcess]()
+        self.name, self.folder, self.workers = group, folder, dict[int, WorkerProcess]()
         self._settings = {
             "bootstrap.servers": bootstrap,
             "group.id": group,
@@ -40,6 +42,10 @@ class WorkerGroup:
             **settings,
         }
 
+    def topic(self, which: str) -> str:
+        """The group's own: ``config``, ``offset`` or ``status``."""
+        return f"{self.name}-{which}"
+
     def write(self, number: int, port: int) -> Path:
         file = self.folder / f"worker{number}.properties"
         settings = {**self._settings, "listeners": f"http://127.0.0.1:{port}"}
@@ -49,7 +55,8 @@ class WorkerGroup:
     def start(self, number: int) -> WorkerProcess:
         port = free_port()
         file = self.write(number, port)
-        worker = WorkerProcess(["worker", file], self.folder / f"worker{number}.log", f"http://127.0.0.1:{port}")
+        log, own = self.folder / f"worker{number}.log", {WORKER_VARIABLE: str(number)}
+        worker = WorkerProcess(["worker", file], log, f"http://127.0.0.1:{port}", own)
         self.workers[number] = worker
         return worker
 
