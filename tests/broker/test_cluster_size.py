@@ -126,22 +126,29 @@ class Tail:
     """What is written to a topic from now on."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tail", "enable.partition.eof": True})
-        partitions = self._consumer.list_topics(topic, 30).topics[topic].partitions
-        ends = [self._consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in partitions]
-        self._consumer.assign([TopicPartition(topic, p, end) for p, end in zip(partitions, ends, strict=True)])
-        self._count = len(partitions)
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tail"})
+        self._topic, self._partitions = topic, sorted(self._consumer.list_topics(topic, 30).topics[topic].partitions)
+        self._from = self._ends()
+
+    def _ends(self) -> dict[int, int]:
+        return {
+            p: self._consumer.get_watermark_offsets(TopicPartition(self._topic, p), 30)[1] for p in self._partitions
+        }
 
     def read(self) -> list[Message]:
         """Up to now."""
-        found, ended = [], set[int]()
+        found, missing = [], {p: end for p, end in self._ends().items() if end > self._from[p]}
+        self._consumer.assign([TopicPartition(self._topic, p, self._from[p]) for p in self._partitions])
         deadline = time.monotonic() + 60
-        while len(ended) < self._count and time.monotonic() < deadline:
+        while missing:
+            assert time.monotonic() < deadline, f"{self._topic} was not read to {missing}"
             message = self._consumer.poll(0.2)
-            if message is not None and message.error() is None:
-                found.append(message)
-            elif message is not None:
-                ended.add(message.partition() or 0)
+            if message is None or message.error() is not None:
+                continue
+            found.append(message)
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if offset + 1 >= missing.get(partition, 2**62):
+                del missing[partition]
         self._consumer.close()
         return found
 
@@ -154,6 +161,12 @@ def starts(messages: list[Message]) -> list[tuple[str, str, int]]:
         if key.startswith(b"status-task-") and value and value["state"] == "RUNNING":
             found.append((key.decode().removeprefix("status-task-"), value["worker_id"], message.timestamp()[1]))
     return found
+
+
+def writer(message: Message) -> tuple[str, str, int]:
+    """Task, number of the worker, and when it produced the record, in milliseconds."""
+    connector, _, worker = dict(message.headers() or [])["who"].decode().strip('"').partition(" ")
+    return f"{connector}-{json.loads(message.key() or b'')['payload']}", worker, message.timestamp()[1]
 
 
 def test_a_worker_that_slept_writes_nothing_of_what_others_have_and_comes_back(
@@ -183,12 +196,11 @@ def test_a_worker_that_slept_writes_nothing_of_what_others_have_and_comes_back(
 
         own = sleeper.rest.removeprefix("http://")
         given = {task: at for task, worker, at in reversed(starts(status.read())) if worker == own and at >= woken}
-        late = []
-        for message in written.read():
-            connector, _, worker = dict(message.headers() or [])["who"].decode().strip('"').partition(" ")
-            task = f"{connector}-{int(json.loads(message.key() or b'')['payload'])}"
-            if worker == str(number) and message.timestamp()[1] >= woken:
-                late += [(task, message.timestamp()[1])] if message.timestamp()[1] < given.get(task, 2**62) else []
+        since = list(map(writer, written.read()))
+        assert len({worker for _, worker, at in since if at >= woken}) == 3
+        late = [
+            (task, at) for task, worker, at in since if worker == str(number) and woken <= at < given.get(task, at + 1)
+        ]
         assert late == [], (woken, given)
 
     before = time.monotonic()
