@@ -16,7 +16,9 @@ from penstock.rest import connectors, internal, loggers, offsets, plugins, root,
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
+from penstock.rest.pace import Pace
 from penstock.rest.paths import RawPaths
+from penstock.rest.prepared import Prepared
 
 __all__ = ["AppSettings", "admin_app", "connect_app"]
 
@@ -54,7 +56,7 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
     app.state.context = context
     for router in routers:
         app.include_router(router)
-    wrapped: ASGIApp = RawPaths(app)
+    wrapped: ASGIApp = Pace(RawPaths(Prepared(app, context.herder)))
     if settings.allow_origins:
         # Jetty's filter, which Connect uses, allows GET, POST and HEAD where nothing is said.
         methods = tuple(settings.allow_methods) or ("GET", "POST", "HEAD")

@@ -31,6 +31,7 @@ class StatusStore:
         """`clients` are a worker's own (`penstock.kafka.topic_log.internal_clients`)."""
         self._lock = threading.Lock()
         self._table = StatusTable()
+        self._revision = 0
         self._sequences: dict[_EntryKey, int] = {}
         self._log = TopicLog(topic, clients, self._take, owner=owner)
 
@@ -51,6 +52,7 @@ class StatusStore:
             _log.warning("Status topic: a record without a key is skipped")
             return
         with self._lock:
+            self._revision += 1
             self._table.read(record.key.decode("utf-8", "replace"), record.value)
 
     # --- writing
@@ -111,6 +113,12 @@ class StatusStore:
         self.put_connector(connector, gone)
 
     # --- reading
+
+    @property
+    def revision(self) -> int:
+        """Another one with every record read."""
+        with self._lock:
+            return self._revision
 
     def connector(self, name: str) -> Status | None:
         with self._lock:
