@@ -67,7 +67,9 @@ class Load:
         connection.close()
 
 
-def rounds(group: WorkerGroup, topics: Topics, topic: str, seconds: float, count: int) -> Iterator[tuple[float, Load | None]]:
+def rounds(
+    group: WorkerGroup, topics: Topics, topic: str, seconds: float, count: int
+) -> Iterator[tuple[float, Load | None]]:
     """Records a second, without clients and with them in turn; without them first and last."""
     worker = group.any()
     for number in range(2 * count + 1):

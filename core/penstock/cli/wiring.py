@@ -204,7 +204,7 @@ class DistributedProcess(_Process):
         store = ConfigStore(clients, _topic(config, "config"), news, owner=owner)
         status_store = StatusStore(clients, _topic(config, "status"), owner=owner)
         offsets = KafkaOffsetStore(clients, _topic(config, "offset"), owner=owner)
-        leader = Leader(config["scheduled.rebalance.max.delay.ms"])
+        leader = Leader(config["scheduled.rebalance.max.delay.ms"], last_worker=status_store.last_worker)
         membership = Membership(
             config.client_settings(),
             config["group.id"],

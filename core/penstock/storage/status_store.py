@@ -128,6 +128,11 @@ class StatusStore:
         with self._lock:
             return self._table.task(task)
 
+    def last_worker(self, item: str | ConnectorTaskId) -> str | None:
+        """Who spoke last of a connector or task, as ``host:port``."""
+        status = self.connector(item) if isinstance(item, str) else self.task(item)
+        return None if status is None else status.worker_id or None
+
     def tasks(self, connector: str) -> dict[ConnectorTaskId, Status]:
         """In the order of their numbers."""
         with self._lock:

@@ -25,6 +25,7 @@ class WorkerGroup:
 
     def __init__(self, bootstrap: str, folder: Path, group: str, **settings: str) -> None:
         self.name, self.folder, self.workers = group, folder, dict[int, WorkerProcess]()
+        self._ports: dict[int, int] = {}
         self._settings = {
             "bootstrap.servers": bootstrap,
             "group.id": group,
@@ -53,7 +54,8 @@ class WorkerGroup:
         return file
 
     def start(self, number: int) -> WorkerProcess:
-        port = free_port()
+        """A worker that was there before comes back at its address."""
+        port = self._ports[number] = self._ports.get(number) or free_port()
         file = self.write(number, port)
         log, own = self.folder / f"worker{number}.log", {WORKER_VARIABLE: str(number)}
         worker = WorkerProcess(["worker", file], log, f"http://127.0.0.1:{port}", own)
