@@ -236,7 +236,7 @@ def test_a_rolling_restart_moves_each_task_at_most_twice(
     groups: Callable[..., WorkerGroup], topic: Callable[..., str], say: Callable[[str], None], kafka: str
 ) -> None:
     """Each worker comes back before the delay is over, and is given what it had."""
-    group = groups(3, **{"scheduled.rebalance.max.delay.ms": "15000"})
+    group = groups(3, **{"scheduled.rebalance.max.delay.ms": "60000"})
     configs = connectors(topic("records"), 30)
     once, tasks = create(group, configs), task_counts(configs)
     status = Tail(kafka, group.topic("status"))
