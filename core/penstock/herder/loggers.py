@@ -51,10 +51,12 @@ class Loggers:
 
     def all(self) -> dict[str, LoggerLevel]:
         with self._lock:
-            return {name: self._describe(name) for name in [ROOT, *sorted(_known())]}
+            described = {name: self._describe(name) for name in [ROOT, *sorted(_known())]}
+            return {name: found for name, found in described.items() if found.level != "OFF"}
 
     def get(self, name: str) -> LoggerLevel | None:
         """None for a logger that nothing has used or set yet."""
+        name = _root_or(name)
         with self._lock:
             return self._describe(name) if name == ROOT or name in _known() else None
 
@@ -63,6 +65,7 @@ class Loggers:
 
         The name of a Java package of Connect's sets the Python package that does its work, too.
         """
+        namespace = _root_or(namespace)
         with self._lock:
             wanted = {namespace, _PYTHON_NAMES.get(namespace, namespace)}
             below = tuple(f"{name}." for name in wanted)
@@ -79,6 +82,11 @@ class Loggers:
 
     def _describe(self, name: str) -> LoggerLevel:
         return LoggerLevel(_java_name(_logger(name).getEffectiveLevel()), self._modified.get(name))
+
+
+def _root_or(name: str) -> str:
+    """The root logger goes by several names (``Loggers.VALID_ROOT_LOGGER_NAMES``)."""
+    return ROOT if name.lower() in ("", ROOT) else name
 
 
 def _logger(name: str) -> logging.Logger:

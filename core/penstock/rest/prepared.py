@@ -40,7 +40,7 @@ class Prepared:
         self._making: dict[tuple[str, bytes], asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or not self._settled(scope["path"]):
+        if scope["type"] != "http" or scope["method"] != "GET" or not self._settled(scope):
             await self._app(scope, receive, send)
             return
         key = scope["path"], scope["query_string"]
@@ -49,15 +49,15 @@ class Prepared:
                 await self._make(key, scope, receive, send)
                 return
             await made.wait()
-            if not self._settled(scope["path"]):
+            if not self._settled(scope):
                 await self._app(scope, receive, send)
                 return
         await send({"type": "http.response.start", "status": 200, "headers": list(answer.headers)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def _settled(self, path: str) -> bool:
-        """Whether `path` is one of those, and the herder says of what revision it would be; older answers are gone then."""
-        if _PATHS.fullmatch(path) is None:
+    def _settled(self, scope: Scope) -> bool:
+        """Whether this is one of those, and the herder says of what revision it would be; older answers are gone then."""
+        if _PATHS.fullmatch(scope["path"]) is None or b"health" in scope["query_string"]:
             return False
         revision = self._herder.revision()
         if revision is None or revision != self._revision:

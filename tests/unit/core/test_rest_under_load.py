@@ -102,6 +102,14 @@ def test_what_shows_more_or_does_something_is_asked_each_time(
     asyncio.run(scenario())
 
 
+def test_health_in_a_list_is_asked_each_time_for_it_counts_restarts(app: App, prepared: Prepared) -> None:
+    async def scenario() -> None:
+        answers = [await get(prepared, "/connectors", b"expand=status&expand=health") for _ in range(2)]
+        assert answers == [(200, b"1"), (200, b"2")]
+
+    asyncio.run(scenario())
+
+
 def test_nothing_is_kept_while_the_herder_cannot_say_and_no_error_ever(
     app: App, prepared: Prepared, herder: Revisions
 ) -> None:
