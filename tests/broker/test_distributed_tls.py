@@ -116,7 +116,7 @@ def whole(*processes: DistributedProcess) -> tuple[DistributedProcess, Distribut
     return (first, second) if first.herder._membership.view().is_leader else (second, first)
 
 
-@pytest.mark.parametrize("prefix", ["listeners.https.", ""])
+@pytest.mark.parametrize("prefix", ["listeners.https.", pytest.param("", marks=pytest.mark.soak)])
 def test_workers_forward_and_sign_over_https_with_their_own_certificates(
     start: Start, tmp_path: Path, prefix: str
 ) -> None:
@@ -184,6 +184,7 @@ def test_a_worker_with_a_certificate_nobody_trusts_is_refused_and_told_what_to_d
     assert httpx.get(f"{url(follower, 'http')}/connectors").json() == []
 
 
+@pytest.mark.soak
 def test_a_worker_that_shows_another_certificate_than_the_leader_wants_is_refused(start: Start, tmp_path: Path) -> None:
     ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
     both = tmp_path / "both.pem"

@@ -61,14 +61,15 @@ class Loggers:
             return self._describe(name) if name == ROOT or name in _known() else None
 
     def set_level(self, namespace: str, level: str) -> list[str]:
-        """Set the loggers named `namespace` or below; the names of those that changed.
+        """Set the loggers whose names begin with `namespace`; the names of those that changed.
 
         The name of a Java package of Connect's sets the Python package that does its work, too.
         """
         namespace = _root_or(namespace)
         with self._lock:
             wanted = {namespace, _PYTHON_NAMES.get(namespace, namespace)}
-            below = tuple(f"{name}." for name in wanted)
+            # By the text alone, as Java's (``Log4jLoggers.loggers``): a part of a package's name will do.
+            below = (namespace, *(f"{name}." for name in wanted))
             names = {*wanted, *(n for n in _known() if namespace == ROOT or n.startswith(below))}
             return [name for name in sorted(names) if self._set(name, LEVELS[level])]
 
