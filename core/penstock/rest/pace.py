@@ -1,7 +1,7 @@
 """REST takes turns with the tasks: CPython runs one thread at a time, and a dashboard must not slow a pipeline down.
 
-While the rest of the process is busy, answering GETs may use a tenth of one core; those beyond it wait. What changes
-something, and ``/health``, never waits. An idle worker answers as fast as it can.
+While the rest of the process is busy, answering GETs may use a tenth of the CPU that the rest gets; those beyond it
+wait. What changes something, and ``/health``, never waits. An idle worker answers as fast as it can.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Pace", "metered"]
 
-#: Seconds of CPU a second of time.
+#: Seconds of CPU for each that the rest of the process uses: of CPU, not of time, since the machine has other work.
 _SHARE: Final = 0.1
 #: Seconds of CPU that may be used at once after a quiet while.
 _BURST: Final = 0.1
 #: The rest of the process counts as busy from so many seconds of CPU a second on, looked at over so many seconds.
-_BUSY: Final = 0.3
+_BUSY: Final = 0.15
 _WINDOW: Final = 0.25
 #: The longest one request waits, so that none meets its client's patience.
 _LONGEST: Final = 2.0
@@ -78,7 +78,7 @@ class Pace:
         self._clock, self._own_cpu, self._all_cpu = clock, own_cpu, all_cpu
         #: Seconds of CPU left to use; below zero, what has to be waited for.
         self._left = _BURST
-        self._seen: tuple[float, float] | None = None
+        self._seen: tuple[float, float] | None = None  # own CPU and all of it
         self._window = (clock(), 0.0, 0.0)
         self._busy = False
 
@@ -91,22 +91,23 @@ class Pace:
 
     def wait(self) -> float:
         """Seconds that the request which has come now should wait."""
-        now, own = self._clock(), self._own_cpu()
+        now, own, everything = self._clock(), self._own_cpu(), self._all_cpu()
         if self._seen is None:
-            self._window = (now, own, self._all_cpu())
+            self._window = (now, own, everything)
         else:
-            before, used = self._seen
-            self._left = min(_BURST, self._left + (now - before) * _SHARE - (own - used))
-        self._seen = now, own
-        self._look(now, own)
+            own_before, all_before = self._seen
+            used = own - own_before
+            others = max(0.0, everything - all_before - used)
+            self._left = min(_BURST, self._left + others * _SHARE - used)
+        self._seen = own, everything
+        self._look(now, own, everything)
         if not self._busy:
             self._left = max(self._left, 0.0)
         return min(-self._left / _SHARE, _LONGEST) if self._left < 0 else 0.0
 
-    def _look(self, now: float, own: float) -> None:
+    def _look(self, now: float, own: float, everything: float) -> None:
         """Whether anything but REST is at work."""
         began, own_then, all_then = self._window
         if now - began >= _WINDOW:
-            everything = self._all_cpu()
             self._busy = (everything - all_then) - (own - own_then) >= _BUSY * (now - began)
             self._window = (now, own, everything)

@@ -189,6 +189,17 @@ def test_beside_busy_tasks_rest_keeps_to_a_tenth() -> None:
     assert 0.08 < clocks.own / clocks.time < 0.12
 
 
+def test_on_a_machine_with_other_work_too_it_is_a_tenth_of_what_the_tasks_get() -> None:
+    clocks = Clocks()
+    pace = clocks.pace()
+    pace.wait()
+    for _ in range(4000):
+        clocks.go(0.004, own=0.25, tasks=0.25)
+        clocks.go(pace.wait(), own=0.0, tasks=0.25)
+        clocks.go(0.001, own=0.0, tasks=0.25)
+    assert clocks.own < 0.15 * (clocks.all - clocks.own)
+
+
 def test_one_request_now_and_then_does_not_wait_beside_busy_tasks() -> None:
     clocks = Clocks()
     pace = clocks.pace()
