@@ -185,6 +185,23 @@ class Bench:
         table("penstock standalone", ["", "median"], rows)
         self.bars += [("idle memory", idle, 120, " MB"), ("first record, CPU", cpu, 2, " s")]
 
+    def rest(self) -> None:
+        """What sixteen clients of the REST API cost a source; see `rest_load.py`."""
+        found = script("rest_load.py", "--bootstrap", self.bootstrap, "--rounds", self.runs)
+        rows = [
+            ["records/s alone", f"{found['alone']:,.0f}"],
+            ["records/s with 16 clients", f"{found['with_clients']:,.0f}"],
+            ["answers/s", f"{found['answers']:.0f}"],
+            ["slowest answer", f"{found['slowest']:.2f} s"],
+            ["wrong answers", f"{found['errors']}"],
+        ]
+        table("REST under load: 64 connectors, 16 clients without pause while a source runs", ["", ""], rows)
+        self.bars += [
+            ("REST load: throughput a source loses", (1 - found["kept"]) * 100, 20, " %"),
+            ("REST load: the same by the worker's CPU", (1 - found["kept_by_cpu"]) * 100, 20, " %"),
+            ("REST load: wrong answers", found["errors"], 0, ""),
+        ]
+
     def verdict(self) -> bool:
         rows = [
             [name, f"{value:.1f}{unit}", f"≤ {bar:g}{unit}", "PASS" if value <= bar else "FAIL"]
@@ -239,7 +256,7 @@ def options() -> argparse.Namespace:
         "--only",
         default="",
         metavar="REGEX",
-        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'codecs', 'transforms', 'registry'])}",
+        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'rest', 'codecs', 'transforms', 'registry'])}",
     )
     parser.add_argument("--bootstrap", help="a running broker; without it one is started")
     return parser.parse_args()
@@ -255,7 +272,7 @@ def main() -> int:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.records:,} records, median of {chosen.runs}"
     )
     fine = codecs(chosen.runs) if wanted("codecs") else True
-    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "transforms", "registry"]):
+    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "rest", "transforms", "registry"]):
         return 0 if fine else 1
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
@@ -280,6 +297,8 @@ def main() -> int:
             )
         if wanted("footprint"):
             bench.footprint()
+        if wanted("rest"):
+            bench.rest()
         if bench.bars:
             fine = bench.verdict() and fine
         if wanted("transforms"):

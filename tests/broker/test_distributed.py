@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,114 +14,16 @@ from typing import Any
 import pytest
 
 from penstock.testing.broker import KafkaBroker
+from penstock.testing.worker_group import DELAY_S, SESSION_S, WorkerGroup
 from penstock.testing.worker_process import WorkerProcess, free_port
-
-CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
-SESSION_S, DELAY_S = 6, 1
-
-
-class Group:
-    """Workers of one group, each a process."""
-
-    def __init__(self, bootstrap: str, folder: Path, group: str, **settings: str) -> None:
-        self.folder, self.workers = folder, dict[int, WorkerProcess]()
-        self._settings = {
-            "bootstrap.servers": bootstrap,
-            "group.id": group,
-            "key.converter": CONVERTER,
-            "value.converter": CONVERTER,
-            "offset.storage.partitions": "3",
-            "offset.flush.interval.ms": "1000",
-            "session.timeout.ms": str(SESSION_S * 1000),
-            "heartbeat.interval.ms": "1000",
-            # The group of a sink must notice a dead worker in time, too.
-            "consumer.session.timeout.ms": str(SESSION_S * 1000),
-            "scheduled.rebalance.max.delay.ms": str(DELAY_S * 1000),
-            **{f"{which}.storage.topic": f"{group}-{which}" for which in ("config", "offset", "status")},
-            **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")},
-            **settings,
-        }
-
-    def write(self, number: int, port: int) -> Path:
-        file = self.folder / f"worker{number}.properties"
-        settings = {**self._settings, "listeners": f"http://127.0.0.1:{port}"}
-        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        return file
-
-    def start(self, number: int) -> WorkerProcess:
-        port = free_port()
-        file = self.write(number, port)
-        worker = WorkerProcess(["worker", file], self.folder / f"worker{number}.log", f"http://127.0.0.1:{port}")
-        self.workers[number] = worker
-        return worker
-
-    def any(self) -> WorkerProcess:
-        return next(iter(self.workers.values()))
-
-    def kill(self, number: int) -> None:
-        self.workers.pop(number).kill()
-
-    def leader(self) -> int:
-        for number, worker in self.workers.items():
-            if worker.call("GET", "/cluster")[1]["leader"]:
-                return number
-        raise AssertionError("nobody leads")
-
-    def logs(self) -> str:
-        return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in self.folder.glob("*.log"))
-
-    def until(self, what: str, check: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while True:
-            for worker in self.workers.values():
-                worker.check()
-            if check():
-                return
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{self.logs()}"
-            time.sleep(0.1)
-
-    def settled(self, workers: int) -> bool:
-        """All agree that the group is whole and at rest."""
-        answers = [worker.call("GET", "/cluster")[1] for worker in self.workers.values()]
-        groups = [answer["group"] for answer in answers]
-        return all(
-            group["state"] == "stable" and len(group.get("workers", ())) == workers and group["pending"] is None
-            for group in groups
-        )
-
-    def assignment(self) -> Counter[str]:
-        """How often each connector and task is assigned, as the leader says."""
-        group = self.any().call("GET", "/cluster")[1]["group"]
-        return Counter(item for worker in group["workers"] for item in (*worker["connectors"], *worker["tasks"]))
-
-    def running(self) -> int:
-        """How many connectors and tasks really run, as each worker says of itself."""
-        answers = [worker.call("GET", "/cluster")[1] for worker in self.workers.values()]
-        return sum(answer["connector_count"] + answer["task_count"] for answer in answers)
-
-    def all_running(self, connectors: dict[str, int]) -> bool:
-        """Every connector with so many tasks is RUNNING, on workers that live."""
-        living = {worker.rest.removeprefix("http://") for worker in self.workers.values()}
-        for name, tasks in connectors.items():
-            code, status = self.any().call("GET", f"/connectors/{name}/status")
-            if code != 200 or len(status["tasks"]) != tasks:
-                return False
-            parts = [status["connector"], *status["tasks"]]
-            if any(part["state"] != "RUNNING" or part["worker_id"] not in living for part in parts):
-                return False
-        return True
-
-    def create(self, number: int, name: str, config: dict[str, Any]) -> None:
-        code, answer = self.workers[number].call("POST", "/connectors", {"name": name, "config": config})
-        assert code == 201, (answer, self.logs())
 
 
 @pytest.fixture
-def group(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Callable[..., Group]]:
-    groups: list[Group] = []
+def group(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Callable[..., WorkerGroup]]:
+    groups: list[WorkerGroup] = []
 
-    def make(workers: int, **settings: str) -> Group:
-        made = Group(kafka, tmp_path, topic("group", create=False), **settings)
+    def make(workers: int, **settings: str) -> WorkerGroup:
+        made = WorkerGroup(kafka, tmp_path, topic("group", create=False), **settings)
         groups.append(made)
         for number in range(workers):
             made.start(number)
@@ -137,7 +38,7 @@ def group(kafka: str, tmp_path: Path, topic: Callable[..., str]) -> Iterator[Cal
             worker.kill()
 
 
-def sources(group: Group, topic: str, count: int) -> dict[str, dict[str, Any]]:
+def sources(group: WorkerGroup, topic: str, count: int) -> dict[str, dict[str, Any]]:
     configs = {}
     for number in range(count):
         file = group.folder / f"in{number}.txt"
@@ -148,7 +49,7 @@ def sources(group: Group, topic: str, count: int) -> dict[str, dict[str, Any]]:
     return configs
 
 
-def sink(group: Group, topic: str, tasks: int) -> dict[str, Any]:
+def sink(group: WorkerGroup, topic: str, tasks: int) -> dict[str, Any]:
     return {
         "connector.class": "FileStreamSink", "file": str(group.folder / "out.txt"), "topics": topic,
         "tasks.max": str(tasks),
@@ -156,7 +57,7 @@ def sink(group: Group, topic: str, tasks: int) -> dict[str, Any]:
 
 
 def test_any_worker_takes_writes_and_the_dead_ones_work_moves(
-    group: Callable[..., Group], topic: Callable[..., str], soak: bool
+    group: Callable[..., WorkerGroup], topic: Callable[..., str], soak: bool
 ) -> None:
     """Short: two workers and the leader killed. Long: three, killed and started again in random order."""
     count = 3 if soak else 2
@@ -191,7 +92,7 @@ def test_any_worker_takes_writes_and_the_dead_ones_work_moves(
 
 @pytest.mark.soak
 def test_a_worker_that_sleeps_through_its_replacement_gives_up_what_it_ran(
-    group: Callable[..., Group], topic: Callable[..., str]
+    group: Callable[..., WorkerGroup], topic: Callable[..., str]
 ) -> None:
     cluster = group(3)
     records = topic("records")
@@ -213,7 +114,7 @@ def test_a_worker_that_sleeps_through_its_replacement_gives_up_what_it_ran(
         assert cluster.running() == once.total()
 
 
-def test_followers_answer_for_the_leader(group: Callable[..., Group], topic: Callable[..., str]) -> None:
+def test_followers_answer_for_the_leader(group: Callable[..., WorkerGroup], topic: Callable[..., str]) -> None:
     cluster = group(2)
     leader = cluster.leader()
     follower = cluster.workers[1 - leader]
@@ -259,7 +160,7 @@ def test_a_worker_cut_off_from_the_group_stops_its_tasks_and_takes_them_up_again
     private_broker: Callable[..., KafkaBroker], tmp_path: Path
 ) -> None:
     broker = private_broker()
-    cluster = Group(broker.bootstrap, tmp_path, "cut-off")
+    cluster = WorkerGroup(broker.bootstrap, tmp_path, "cut-off")
     with cluster.start(0).wait_ready() as worker:
         cluster.until("the group is whole", lambda: cluster.settled(1))
         (name, config), *_ = sources(cluster, "lines", 1).items()
@@ -273,7 +174,7 @@ def test_a_worker_cut_off_from_the_group_stops_its_tasks_and_takes_them_up_again
 
 def test_several_workers_of_one_machine_are_kept_running(kafka: str, topic: Callable[..., str], tmp_path: Path) -> None:
     name = topic("group", create=False)
-    cluster = Group(kafka, tmp_path, name)
+    cluster = WorkerGroup(kafka, tmp_path, name)
     first = free_port()
     file = cluster.write(0, first)
     log = tmp_path / "worker0.log"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
 from confluent_kafka import KafkaError
 
 from penstock.api import Converter, HeaderConverter, Predicate, SinkTask, TopicPartition, Transform
@@ -448,3 +449,77 @@ def test_in_its_own_thread_a_task_pauses_goes_on_and_stops() -> None:
     assert rig.loop.await_stop(10)
     assert rig.listener.states == [State.RUNNING, State.PAUSED, State.RUNNING, State.UNASSIGNED]
     assert rig.task.stopped == 1
+
+
+class _Held:
+    """A task held up in `put` or `pre_commit`, in its own thread, which the worker then cancels."""
+
+    def __init__(self, where: str, rig: Rig) -> None:
+        self.rig, self.reached, self.release = rig, threading.Event(), threading.Event()
+        original = getattr(rig.task, where)
+
+        def held(*arguments: Any) -> Any:
+            if where == "put" and not arguments[0]:
+                return original(*arguments)
+            self.reached.set()
+            self.release.wait(10)
+            return original(*arguments)
+
+        setattr(rig.task, where, held)
+        rig.loop = WorkerSinkTask(TASK, rig.listener, TargetState.STARTED, rig.loop._parts)
+        rig.consumer.assign_now(("t", 0))
+        rig.consumer.feed(*messages(b"a"))
+
+    def cancel(self) -> None:
+        self.rig.loop.start()
+        if not self.reached.wait(1):
+            self.rig.clock.now += 61  # the commit is due
+        assert self.reached.wait(10)
+        self.rig.loop.stop()
+        self.rig.loop.cancel()
+        tick = threading.Event()
+        for _ in range(2000):
+            if self.rig.consumer.closed:
+                return
+            tick.wait(0.005)
+        raise AssertionError("the consumer was not closed")
+
+
+@pytest.mark.parametrize("where", ["put", "pre_commit"])
+def test_a_cancelled_task_loses_its_consumer_at_once_and_commits_nothing_when_it_comes_back(where: str) -> None:
+    rig = Rig()
+    held = _Held(where, rig)
+    held.cancel()
+    assert rig.task.closed == []  # the task's own thread is in it: nobody else calls it
+    held.release.set()
+    assert rig.loop.await_stop(10)
+    assert rig.committed == {}
+    assert rig.task.stopped == 1
+    assert rig.listener.states == [State.RUNNING]
+
+
+def test_a_cancelled_task_reports_no_bad_records_any_more() -> None:
+    producer = FakeProducer()
+    rig = Rig(reporters=[DeadLetterQueue("dlq", False, lambda: producer)], tolerate_all=True)  # type: ignore[arg-type, return-value]  # a fake
+    rig.task.errant = ["a"]
+    held = _Held("put", rig)
+    held.cancel()
+    held.release.set()
+    assert rig.loop.await_stop(10)
+    assert producer.produced == []
+
+
+def test_a_worker_out_of_its_session_gives_the_task_nothing() -> None:
+    rig = Rig()
+    answers = [True, False]  # it falls asleep while the client waits for messages
+    rig.loop.in_session = lambda: answers.pop(0) if answers else True
+    rig.consumer.feed(*messages(b"a"))
+    rig.round()
+    assert rig.task.values == []
+    rig.round()
+    assert rig.task.values == ["a"]
+    answers[:] = [False]
+    rig.loop.stopping.set()  # no waiting
+    rig.consumer.feed(*messages(b"b", start=1))
+    rig.round()
+    assert rig.task.values == ["a"]

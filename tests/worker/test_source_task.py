@@ -114,7 +114,7 @@ class Rig:
         self.task, self.producer, self.listener, self.failures = task, producer, Listener(), Failures()
         self.store = MemoryOffsetStore()
         self.topics: list[str] = []
-        converter = Bytes()
+        converter = self.converter = policy.pop("converter", None) or Bytes()
         errors = ErrorPolicy(TASK, reporters=[self.failures], **policy)
 
         def make(extra: Any, **callbacks: Callable[..., Any]) -> Any:
@@ -365,3 +365,65 @@ def test_a_cancelled_task_says_nothing_more_and_commits_nothing(producer: FakePr
     assert rig.listener.states == [State.RUNNING]
     assert rig.offset is None
     assert b"late" not in rig.values
+
+
+class StuckConverter(Bytes):
+    """Takes its time over one value."""
+
+    def __init__(self) -> None:
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def from_connect(self, topic: str, schema: Any, value: Any) -> bytes | None:
+        if value == "slow":
+            self.reached.set()
+            self.release.wait(10)
+        return super().from_connect(topic, schema, value)
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_what_a_cancelled_task_was_converting_is_not_sent_after_all(producer: FakeProducer, tracked: bool) -> None:
+    source = (Confirming if tracked else Lines)(lines("slow", "b"))
+    rig = Rig(source, producer, converter=(slow := StuckConverter())).start()
+    rig.wait(slow.reached.is_set)
+    rig.worker_task.stop()
+    rig.worker_task.cancel()
+    slow.release.set()
+    assert rig.worker_task.await_stop(10)
+    assert rig.values == []
+    assert rig.offset is None
+
+
+def test_a_commit_that_was_waiting_for_kafka_stores_nothing_once_the_task_is_cancelled(producer: FakeProducer) -> None:
+    rig = Rig(Lines(lines("a")), producer).start()
+    rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
+    flush = producer.flush
+
+    def slow(timeout: float = -1) -> int:
+        rig.worker_task._cancelled = True  # another thread, just now
+        return flush(timeout)
+
+    producer.flush = slow  # type: ignore[method-assign]  # what a slow broker does
+    assert not rig.worker_task.commit_offsets()
+    assert rig.offset is None
+    rig.stop()
+
+
+def test_a_worker_out_of_its_session_sends_and_commits_nothing_until_it_is_back(producer: FakeProducer) -> None:
+    rig = Rig(Lines(lines("a"), lines("b", start=1)), producer)
+    back, asked = threading.Event(), threading.Event()
+
+    def in_session() -> bool:
+        asked.set()
+        return back.is_set()
+
+    rig.worker_task.in_session = in_session
+    rig.start()
+    rig.wait(asked.is_set)
+    assert rig.values == []
+    back.set()
+    rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
+    assert rig.values == [b"a", b"b"]
+    back.clear()
+    assert not rig.worker_task.commit_offsets()
+    assert rig.offset is None
+    rig.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from penstock.api import Service
@@ -72,6 +73,7 @@ class _Process:
         offsets: OffsetStore,
         recorder: Recorder,
         admission: UnreadLimit | None = None,
+        in_session: Callable[[], bool] | None = None,
     ) -> Worker:
         config = self._config
         clients = KafkaClients(
@@ -91,6 +93,7 @@ class _Process:
             registry_url=self._registry_url,
             admission=admission,
             on_topic=recorder.on_topic if config["topic.tracking.enable"] else None,
+            in_session=in_session,
         )
 
     def _validator(self, worker: Worker) -> ConnectorValidator:
@@ -173,7 +176,7 @@ class DistributedProcess(_Process):
         store = ConfigStore(clients, _topic(config, "config"), news, owner=owner)
         status_store = StatusStore(clients, _topic(config, "status"), owner=owner)
         offsets = KafkaOffsetStore(clients, _topic(config, "offset"), owner=owner)
-        leader = Leader(config["scheduled.rebalance.max.delay.ms"])
+        leader = Leader(config["scheduled.rebalance.max.delay.ms"], last_worker=status_store.last_worker)
         membership = Membership(
             config.client_settings(),
             config["group.id"],
@@ -191,7 +194,7 @@ class DistributedProcess(_Process):
         configs = ConfigView(store.snapshot)
         statuses = StatusView(status_store, self.rest.advertised.worker_id, lambda: membership.view().generation)
         recorder = Recorder(configs, statuses)
-        self.worker = self._worker(transformer, offsets, recorder)
+        self.worker = self._worker(transformer, offsets, recorder, in_session=lambda: membership.in_session)
         self.herder: DistributedHerder = DistributedHerder(
             config,
             self.worker,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -86,6 +86,9 @@ class AbstractHerder(Herder):
             message = f"Worker was unable to handle this request in {timeout:g} seconds; its herder is busy or stopped."
             return Health(HealthStatus.UNHEALTHY, message)
         return Health(HealthStatus.HEALTHY, "Worker has completed startup and is ready to handle requests.")
+
+    def revision(self) -> Hashable | None:
+        return self._known.revision, self._states.revision
 
     # Reading
 

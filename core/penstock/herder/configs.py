@@ -43,6 +43,10 @@ class ConnectorEntry:
 class ConfigReader(Protocol):
     """Configurations as they are known here. Safe from any thread."""
 
+    @property
+    def revision(self) -> int:
+        """Another one with every change."""
+
     def names(self) -> list[str]: ...
 
     def get(self, name: str) -> ConnectorEntry | None: ...
@@ -55,6 +59,12 @@ class MemoryConfigStore:
         self._lock = threading.Lock()
         self._entries: dict[str, ConnectorEntry] = {}
         self._revisions = itertools.count(1)
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        with self._lock:
+            return self._revision
 
     def names(self) -> list[str]:
         with self._lock:
@@ -72,6 +82,7 @@ class MemoryConfigStore:
             if target is not None:
                 entry = replace(entry, target=target)
             self._entries[name] = entry
+            self._revision += 1
             return entry
 
     def put_target(self, name: str, target: TargetState) -> ConnectorEntry:
@@ -84,6 +95,7 @@ class MemoryConfigStore:
             kept = {task: state for task, state in entry.task_targets.items() if task < len(tasks)}
             entry = replace(entry, tasks=tuple(tasks), applied_config=entry.config, task_targets=kept)
             self._entries[name] = entry
+            self._revision += 1
             return entry
 
     def remove_tasks(self, name: str) -> ConnectorEntry:
@@ -95,13 +107,16 @@ class MemoryConfigStore:
             entry = self._entries[task.connector]
             entry = replace(entry, task_targets={**entry.task_targets, task.task: state})
             self._entries[task.connector] = entry
+            self._revision += 1
             return entry
 
     def remove(self, name: str) -> None:
         with self._lock:
             self._entries.pop(name, None)
+            self._revision += 1
 
     def _change(self, name: str, **changes: object) -> ConnectorEntry:
         with self._lock:
+            self._revision += 1
             self._entries[name] = replace(self._entries[name], **changes)  # type: ignore[arg-type]  # callers pass fields
             return self._entries[name]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,11 @@ class Herder(ABC):
     @abstractmethod
     def health(self, timeout: float) -> Health:
         """Whether the herder still answers, asked for at most `timeout` seconds."""
+
+    @abstractmethod
+    def revision(self) -> Hashable | None:
+        """Another one whenever what is said of connectors and tasks, their configurations and their statuses may have
+        changed; None while nothing can be said of it. Quick: REST asks before every answer it has ready."""
 
     # Connectors
 

@@ -51,21 +51,25 @@ class Loggers:
 
     def all(self) -> dict[str, LoggerLevel]:
         with self._lock:
-            return {name: self._describe(name) for name in [ROOT, *sorted(_known())]}
+            described = {name: self._describe(name) for name in [ROOT, *sorted(_known())]}
+            return {name: found for name, found in described.items() if found.level != "OFF"}
 
     def get(self, name: str) -> LoggerLevel | None:
         """None for a logger that nothing has used or set yet."""
+        name = _root_or(name)
         with self._lock:
             return self._describe(name) if name == ROOT or name in _known() else None
 
     def set_level(self, namespace: str, level: str) -> list[str]:
-        """Set the loggers named `namespace` or below; the names of those that changed.
+        """Set the loggers whose names begin with `namespace`; the names of those that changed.
 
         The name of a Java package of Connect's sets the Python package that does its work, too.
         """
+        namespace = _root_or(namespace)
         with self._lock:
             wanted = {namespace, _PYTHON_NAMES.get(namespace, namespace)}
-            below = tuple(f"{name}." for name in wanted)
+            # By the text alone, as Java's (``Log4jLoggers.loggers``): a part of a package's name will do.
+            below = (namespace, *(f"{name}." for name in wanted))
             names = {*wanted, *(n for n in _known() if namespace == ROOT or n.startswith(below))}
             return [name for name in sorted(names) if self._set(name, LEVELS[level])]
 
@@ -79,6 +83,11 @@ class Loggers:
 
     def _describe(self, name: str) -> LoggerLevel:
         return LoggerLevel(_java_name(_logger(name).getEffectiveLevel()), self._modified.get(name))
+
+
+def _root_or(name: str) -> str:
+    """The root logger goes by several names (``Loggers.VALID_ROOT_LOGGER_NAMES``)."""
+    return ROOT if name.lower() in ("", ROOT) else name
 
 
 def _logger(name: str) -> logging.Logger:

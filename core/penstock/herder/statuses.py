@@ -37,6 +37,10 @@ def trace_of(error: BaseException) -> str:
 class StatusKeeper(Protocol):
     """Where statuses and active topics go and come from. Safe from any thread."""
 
+    @property
+    def revision(self) -> int:
+        """Another one with every change."""
+
     def put_connector(self, name: str, status: ConnectorState) -> None: ...
 
     def put_task(self, status: TaskState) -> None: ...
@@ -62,14 +66,22 @@ class MemoryStatusStore:
         self._connectors: dict[str, ConnectorState] = {}
         self._tasks: dict[str, dict[int, TaskState]] = {}
         self._topics: dict[str, set[str]] = {}
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        with self._lock:
+            return self._revision
 
     def put_connector(self, name: str, status: ConnectorState) -> None:
         with self._lock:
             self._connectors[name] = status
+            self._revision += 1
 
     def put_task(self, status: TaskState) -> None:
         with self._lock:
             self._tasks.setdefault(status.id.connector, {})[status.id.task] = status
+            self._revision += 1
 
     def connector(self, name: str) -> ConnectorState | None:
         with self._lock:
@@ -90,14 +102,17 @@ class MemoryStatusStore:
             tasks = self._tasks.get(task.connector, {})
             if (status := tasks.get(task.task)) is not None:
                 tasks[task.task] = replace(status, state=state, trace=None)
+                self._revision += 1
 
     def forget_tasks(self, connector: str) -> None:
         with self._lock:
             self._tasks.pop(connector, None)
+            self._revision += 1
 
     def forget_connector(self, connector: str) -> None:
         """Statuses and topics."""
         with self._lock:
+            self._revision += 1
             self._connectors.pop(connector, None)
             self._tasks.pop(connector, None)
             self._topics.pop(connector, None)

@@ -59,7 +59,7 @@ class HerderThread:
         with self._changed:
             stopped = self._stopping
         if stopped and not outcome.done():
-            raise ConflictError("The worker is shutting down")
+            raise ConflictError("The worker is shutting down", retry_after=5)
         try:
             return outcome.result(timeout)
         except TimeoutError:

@@ -75,6 +75,10 @@ class GroupMember:
         self._listener = listener
         self._heartbeat_s = heartbeat_interval_ms / 1000
         self._wake = threading.Event()
+        #: A process that stood still for longer may have been thrown out of the group, and its work be given to others.
+        self._longest_sleep = max(session_timeout_ms - heartbeat_interval_ms, heartbeat_interval_ms) / 1000
+        self._awake_at, self._slept = time.monotonic(), 0.0
+        self._ended = threading.Event()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._state = threading.Condition()
         self._wanted, self._stopping = True, False
@@ -98,9 +102,12 @@ class GroupMember:
         self._protocol_type, self._subprotocols = protocol_type, own
         self._coordinator: _Coordinator | None = None
         self._thread = threading.Thread(target=self._run, name=f"group-{group_id}", daemon=True)
+        self._watch = threading.Thread(target=self._look_at_the_clock, name=f"group-clock-{group_id}", daemon=True)
 
     def start(self) -> None:
         """Join, and keep joining. Returns at once; the listener hears how it goes. Called once."""
+        self._awake_at = time.monotonic()
+        self._watch.start()
         self._thread.start()
 
     def request_rejoin(self, reason: str) -> None:
@@ -156,6 +163,23 @@ class GroupMember:
         coordinator = self._coordinator
         return coordinator is not None and coordinator.stable() and not coordinator.need_rejoin()
 
+    @property
+    def in_session(self) -> bool:
+        """False once this process stood still for so long (SIGSTOP, a machine put to sleep) that the group may have given
+        its work away, until the listener has heard that it is lost. Cheap: for whoever is about to write."""
+        with self._state:
+            return not self._slept and time.monotonic() - self._awake_at < self._longest_sleep
+
+    def _look_at_the_clock(self) -> None:
+        # A thread that never waits for anybody: only a process that stands still makes it late.
+        while not self._ended.wait(self._heartbeat_s / 4):
+            with self._state:
+                now = time.monotonic()
+                if now - self._awake_at >= self._longest_sleep:
+                    self._slept = now - self._awake_at
+                    self._wake.set()
+                self._awake_at = now
+
     def _do(self, command: Callable[[], None]) -> None:
         self._commands.put(command)
         self._wake.set()
@@ -175,6 +199,7 @@ class GroupMember:
             reason = f"the member's thread ended: {error!r}"
             self._tell(lambda: self._listener.on_lost(reason))
         finally:
+            self._ended.set()
             self._close(client)
 
     def _stopped(self) -> bool:
@@ -223,6 +248,12 @@ class GroupMember:
 
     def _check_reach(self, coordinator: _Coordinator) -> None:
         """Tell the listener once when others may have been given this member's work."""
+        with self._state:
+            slept = self._slept
+        if slept:
+            self._lose(f"this process stood still for {slept:.1f} s")
+            with self._state:
+                self._slept = 0.0
         now = time.monotonic()
         if not coordinator.coordinator_unknown():
             self._unknown_since = None

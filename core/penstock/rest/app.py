@@ -16,7 +16,10 @@ from penstock.rest import connectors, internal, loggers, offsets, plugins, root,
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
+from penstock.rest.openapi import allowed_methods
+from penstock.rest.pace import Pace
 from penstock.rest.paths import RawPaths
+from penstock.rest.prepared import Prepared
 
 __all__ = ["AppSettings", "admin_app", "connect_app"]
 
@@ -52,9 +55,11 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
         exception_handlers={HTTPException: _on_http_exception},
     )
     app.state.context = context
+    routers = list(routers)
+    app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
-    wrapped: ASGIApp = RawPaths(app)
+    wrapped: ASGIApp = Pace(RawPaths(Prepared(app, context.herder)))
     if settings.allow_origins:
         # Jetty's filter, which Connect uses, allows GET, POST and HEAD where nothing is said.
         methods = tuple(settings.allow_methods) or ("GET", "POST", "HEAD")
@@ -65,7 +70,10 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such path, no such method."""
+    """Starlette's own: no such path, no such method. Its ``Allow`` knows only the first method of a path."""
     if not isinstance(error, HTTPException):
         raise error
-    return http_error(error.status_code, dict(error.headers or {}))
+    allowed = allowed_methods(request.app.state.routes, request.scope) if error.status_code == 405 else []
+    if allowed and request.method == "OPTIONS":
+        return Response(headers={"Allow": ",".join(allowed)})
+    return http_error(error.status_code, {"Allow": ",".join(allowed)} if allowed else dict(error.headers or {}))

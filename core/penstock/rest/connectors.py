@@ -42,6 +42,8 @@ def _expanded(herder: Herder, name: str, expand: list[str]) -> dict[str, Any] | 
             body["info"] = entities.connector_info(herder.connector_info(name))
         if "status" in expand:
             body["status"] = entities.connector_state_info(herder.connector_status(name))
+        if "health" in expand:  # penstock's own
+            body["health"] = _health(herder, name)
     except NotFoundError as error:
         _log.debug("Connector %s is left out of the list: %s", name, error)
         return None
@@ -112,10 +114,14 @@ def get_status(name: Name, herder: HerderDep) -> Response:
     return JsonResponse(entities.connector_state_info(herder.connector_status(name)))
 
 
+def _health(herder: Herder, name: str) -> dict[str, Any]:
+    return connector_health(herder.connector_status(name), len(herder.task_configs(name)), herder.task_restarts(name))
+
+
 @router.get("/connectors/{name}/health")
 def get_health(name: Name, herder: HerderDep) -> Response:
     """penstock's own, for probes: 200 if all is as the user wants it, 503 otherwise, with what is wrong."""
-    found = connector_health(herder.connector_status(name), len(herder.task_configs(name)), herder.task_restarts(name))
+    found = _health(herder, name)
     return JsonResponse(found, 200 if found["healthy"] else 503)
 
 

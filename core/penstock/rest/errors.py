@@ -22,6 +22,7 @@ from penstock.errors import (
 )
 from penstock.herder.interface import RequestTargetError
 from penstock.rest.forwarding import forward
+from penstock.rest.pace import metered
 
 __all__ = ["REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
 
@@ -80,6 +81,9 @@ def http_error(status: int, headers: dict[str, str] | None = None) -> JsonRespon
 class Route(APIRoute):
     """A route whose errors, of whatever kind, become answers. Starlette's own handling of an unforeseen exception
     raises it again after the answer, which costs the client its connection."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, metered(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 import penstock
 from penstock.herder.interface import HealthStatus
 from penstock.rest.context import ContextDep, HerderDep
 from penstock.rest.errors import JsonResponse, Route
+from penstock.rest.openapi import describe
 
 __all__ = ["router"]
 
@@ -34,6 +36,12 @@ def server_info(herder: HerderDep) -> Response:
 def health(context: ContextDep) -> Response:
     found = context.herder.health(context.health_timeout)
     return JsonResponse({"status": found.status.value, "message": found.message}, _HEALTH_CODES[found.status])
+
+
+@router.get("/openapi.json")
+def openapi(request: Request) -> Response:
+    """This description."""
+    return JsonResponse(describe(request.app.state.routes))
 
 
 @router.get("/cluster")

@@ -35,6 +35,10 @@ _log: Final = logging.getLogger(__name__)
 _POLL_S: Final = 1.0
 #: The first pause after a RetriableError from put, unless the task asks for another.
 _RETRY_S: Final = 3.0
+#: How long a cancelling thread waits for a call to the client to end.
+_CANCEL_WAIT_S: Final = 1.5
+#: One look whether the worker is in its group's session again, or the task is stopped.
+_OUT_OF_SESSION_S: Final = 0.1
 _IGNORED: Final = {KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
@@ -79,6 +83,8 @@ class WorkerSinkTask(WorkerTask):
         self._clock = parts.clock
         self._context = WorkerSinkTaskContext(self, parts.configs, parts.reports)
         self._consumer: Consumer | None = None
+        #: Held in every call to the client: whoever cancels the task may close it only in between.
+        self._client_lock = threading.RLock()
         self._started = False
         #: What the task has been given but has not taken: a RetriableError keeps it for another try.
         self._batch: list[SinkRecord] = []
@@ -111,14 +117,14 @@ class WorkerSinkTask(WorkerTask):
         self._task.initialize(self._context)
         self._task.start(self._parts.config)
         self._next_commit = self._clock() + self._parts.commit_interval_s
-        self._consumer.subscribe(
-            list(self._parts.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        with self._client_lock:
+            self.consumer.subscribe(
+                list(self._parts.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
 
     def close(self, failed: bool) -> None:
-        consumer = self._consumer
         try:
-            if consumer is not None and self._offsets.assigned and not self._cancelled:
+            if self._consumer is not None and self._offsets.assigned and not self._cancelled:
                 # Also after a failure: only what put() took is in the current offsets.
                 self._close_partitions(list(self._offsets.assigned), commit=True)
         finally:
@@ -126,18 +132,29 @@ class WorkerSinkTask(WorkerTask):
                 if self._started:
                     self._task.stop()
             finally:
-                if consumer is not None and not self._cancelled:
-                    consumer.close()
+                self._close_client()
                 self._parts.conversion.close()
                 self._parts.policy.close()
 
+    def _close_client(self) -> None:
+        with self._client_lock:
+            consumer, self._consumer = self._consumer, None
+            if consumer is not None:
+                consumer.close()
+
     def on_cancel(self) -> None:
-        # The client may only be closed by its own thread; without heartbeats from poll() the group takes the
-        # partitions away, and a cancelled task commits nothing any more.
-        _log.warning(
-            "%s did not stop in time and is abandoned; its consumer leaves the group after max.poll.interval.ms",
-            self.id,
-        )
+        # From here on no call reaches the client, `consumer` sees to that: nothing is committed. Closing it gives the
+        # partitions to others at once; it may take a while if no broker answers, and waits for nobody.
+        def close() -> None:
+            if self._client_lock.acquire(timeout=_CANCEL_WAIT_S):
+                try:
+                    self._close_client()
+                finally:
+                    self._client_lock.release()
+            else:
+                _log.warning("%s is inside a call to Kafka; its consumer leaves the group once that ends", self.id)
+
+        threading.Thread(target=close, name=f"cancel-{self.id}", daemon=True).start()
 
     def on_paused(self) -> None:
         self._pause_all()
@@ -149,6 +166,9 @@ class WorkerSinkTask(WorkerTask):
     # ---- the loop
 
     def iterate(self) -> None:
+        if not self.in_session():
+            self.stopping.wait(_OUT_OF_SESSION_S)  # another worker may have the task by now
+            return
         self._commit_if_due()
         self._context.apply_rewinds()
         messages = self._poll(self._wait())
@@ -169,12 +189,13 @@ class WorkerSinkTask(WorkerTask):
 
     def _poll(self, timeout: float) -> list[Message]:
         """One message with patience, then what else is there: consume(n) alone would wait until it has n."""
-        consumer = self.consumer
-        first = consumer.poll(timeout)
-        self._check(self._client_error)
-        if first is None:
-            return []
-        return [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
+        with self._client_lock:
+            consumer = self.consumer
+            first = consumer.poll(timeout)
+            self._check(self._client_error)
+            if first is None:
+                return []
+            return [first, *consumer.consume(self._parts.max_poll_records - 1, 0)]
 
     def _convert(self, messages: Sequence[Message]) -> None:
         """Messages to records, in order; the offsets move also past those that are dropped or tolerated."""
@@ -224,6 +245,7 @@ class WorkerSinkTask(WorkerTask):
     def _recover(self, message: Message, error: BaseException) -> SinkRecord | None:
         if isinstance(error, TaskStopped):
             raise error
+        self._refuse_if_cancelled()
         try:
             return self._parts.policy.attempt(lambda: self._parts.conversion.record(message, *_place(message)))
         except TaskStopped:
@@ -237,7 +259,8 @@ class WorkerSinkTask(WorkerTask):
             return None
 
     def report_errant(self, record: SinkRecord, error: BaseException) -> Future[None]:
-        """KIP-610: the task could not write `record`. Safe from any thread."""
+        """KIP-610: the task could not write `record`. Safe from any thread. A cancelled task reports nothing any more."""
+        self._refuse_if_cancelled()
         place = TopicPartition(record.original_topic or "", record.original_partition or 0)
         position = f"topic {place.topic}, partition {place.partition}, offset {record.original_offset}"
         failure = RecordFailure(self.id, ErrorStage.TASK_PUT, type(self._task).__qualname__, error, position, record)
@@ -254,7 +277,7 @@ class WorkerSinkTask(WorkerTask):
         """Give the batch to the task; an empty one too, so that time passes for it."""
         if self._retry_at is not None and self._clock() < self._retry_at:
             return
-        if self.paused or self.stopping.is_set():
+        if self.paused or self.stopping.is_set() or not self.in_session():
             return
         try:
             self._task.put(list(self._batch))
@@ -293,8 +316,14 @@ class WorkerSinkTask(WorkerTask):
 
     # ---- offsets
 
+    def _refuse_if_cancelled(self) -> None:
+        if self._cancelled:
+            raise TaskStopped(f"{self.id} was cancelled; it has nothing to say to Kafka any more")
+
     @property
     def consumer(self) -> Consumer:
+        """To be used with `_client_lock` held. Raises `TaskStopped` once the task is cancelled."""
+        self._refuse_if_cancelled()
         if self._consumer is None:
             raise ConnectError(f"{self.id}: the consumer is not there yet; use the context after start()")
         return self._consumer
@@ -337,12 +366,14 @@ class WorkerSinkTask(WorkerTask):
     def _commit_to_kafka(self, offsets: Mapping[TopicPartition, int], synchronous: bool) -> None:
         positions = [_TopicPartition(p.topic, p.partition, o) for p, o in offsets.items()]
         try:
+            with self._client_lock:
+                if synchronous:
+                    self.consumer.commit(offsets=positions, asynchronous=False)
+                else:
+                    self.consumer.commit(offsets=positions, asynchronous=True)
             if synchronous:
-                self.consumer.commit(offsets=positions, asynchronous=False)
                 for partition, offset in offsets.items():
                     self._offsets.committed(partition, offset)
-            else:
-                self.consumer.commit(offsets=positions, asynchronous=True)
         except KafkaException as error:
             _log.error("%s: commit of offsets failed: %s", self.id, error.args[0].str())
 
@@ -365,7 +396,8 @@ class WorkerSinkTask(WorkerTask):
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on from `offset`; what was read ahead of it is forgotten."""
-        self.consumer.seek(_TopicPartition(partition.topic, partition.partition, offset))
+        with self._client_lock:
+            self.consumer.seek(_TopicPartition(partition.topic, partition.partition, offset))
         self._offsets.seek(partition, offset)
         self._drop_from_batch({partition})
 
@@ -405,7 +437,8 @@ class WorkerSinkTask(WorkerTask):
         gone = [TopicPartition(p.topic, p.partition) for p in partitions]
         try:
             known = [p for p in gone if p in self._offsets.assigned]
-            if known:
+            # A cancelled task's own thread may be in `put` still, and this one may be the one that closes the client.
+            if known and not self._cancelled:
                 self._close_partitions(known, commit)
         finally:
             if self._parts.cooperative:
@@ -426,10 +459,12 @@ class WorkerSinkTask(WorkerTask):
         return frozenset(self._offsets.assigned)
 
     def pause_partitions(self, partitions: Sequence[TopicPartition]) -> None:
-        self.consumer.pause(self._positions(partitions))
+        with self._client_lock:
+            self.consumer.pause(self._positions(partitions))
 
     def resume_partitions(self, partitions: Sequence[TopicPartition]) -> None:
-        self.consumer.resume(self._positions(partitions))
+        with self._client_lock:
+            self.consumer.resume(self._positions(partitions))
 
     def _positions(self, partitions: Sequence[TopicPartition]) -> list[_TopicPartition]:
         """Those the client has: during `open` it does not have the new ones yet."""

@@ -33,6 +33,8 @@ _log: Final = logging.getLogger(__name__)
 _POLL_RETRY_S: Final = 1.0
 #: How long a cancelling thread waits for a send in progress.
 _CANCEL_WAIT_S: Final = 1.0
+#: One look whether the worker is in its group's session again, or the task is stopped.
+_OUT_OF_SESSION_S: Final = 0.1
 #: One wait for room in the producer's queue.
 _FULL_QUEUE_WAIT_S: Final = 0.1
 
@@ -161,11 +163,16 @@ class WorkerSourceTask(WorkerTask):
             self._parts.admission.wait(self.stopping)
         if not self._batch:
             self._batch = self._poll()
-        if self._batch:
+        if self._batch and not self.in_session():
+            self.stopping.wait(_OUT_OF_SESSION_S)  # another worker may have the task by now; the batch is kept
+        elif self._batch:
             with self._gate:
-                if self._cancelled:
-                    raise TaskStopped(f"{self.id} was cancelled; what it polled since is not sent")
+                self._refuse_if_cancelled()
                 self._send_batch()
+
+    def _refuse_if_cancelled(self) -> None:
+        if self._cancelled:
+            raise TaskStopped(f"{self.id} was cancelled; what it has polled is not sent any more")
 
     def _poll(self) -> Sequence[SourceRecord]:
         try:
@@ -223,6 +230,8 @@ class WorkerSourceTask(WorkerTask):
                 except Exception as error:
                     out = self._recover(record, error)
                 if out is not None:
+                    if self._cancelled:  # while a transform or converter was at work: another instance may be running
+                        self._refuse_if_cancelled()
                     try:
                         produce(out[0], out[1], out[2], out[3], None, None, out[4], out[5])
                     except BufferError:
@@ -282,6 +291,7 @@ class WorkerSourceTask(WorkerTask):
     ) -> None:
         """produce(), waiting as long as the client's queue is full: the broker is slow or away."""
         while True:
+            self._refuse_if_cancelled()
             try:
                 producer.produce(out[0], out[1], out[2], out[3], None, on_delivery, out[4], out[5])
                 return
@@ -439,6 +449,9 @@ class WorkerSourceTask(WorkerTask):
             return not remaining and self._delivery_error is None
 
     def _store(self, offsets: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> bool:
+        if self._cancelled or not self.in_session():
+            _log.warning("%s: offsets not committed: another worker may have the task by now", self.id)
+            return False
         try:
             self._parts.offsets.write(self.id.connector, offsets)
         except ConnectError as error:

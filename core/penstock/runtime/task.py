@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from penstock.errors import TaskStopped
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
@@ -27,6 +28,8 @@ class WorkerTask(ABC):
         self._failed = False
         #: Set once the task is to stop; waits in the task's thread end with it.
         self.stopping = threading.Event()
+        #: Whether the task is still this worker's, for all it can know; False: nothing may be written, a stop will follow.
+        self.in_session: Callable[[], bool] = lambda: True
         #: Set from any thread: announce topics again, as if none had been used yet (KIP-558's reset).
         self.topics_forgotten = threading.Event()
         self._done = threading.Event()

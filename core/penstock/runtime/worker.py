@@ -56,7 +56,9 @@ class Worker:
         registry_url: str | None = None,
         admission: UnreadLimit | None = None,
         on_topic: Callable[[ConnectorTaskId, str], None] | None = None,
+        in_session: Callable[[], bool] | None = None,
     ) -> None:
+        """`in_session` is asked before a task writes: whether the worker's work is still its own (`WorkerTask.in_session`)."""
         self.worker_id = worker_id
         self.plugins = plugins
         self.config = config
@@ -65,6 +67,7 @@ class Worker:
         self._offset_store = offset_store
         self._transformer = transformer
         self._admission = admission
+        self._in_session = in_session
         self._lock = threading.Lock()
         self._connectors: dict[str, WorkerConnector] = {}
         self._tasks: dict[ConnectorTaskId, WorkerTask] = {}
@@ -215,6 +218,7 @@ class Worker:
         try:
             resolved = self.resolve(connector_config)
             task = self._builder.build(id, resolved, self.resolve(task_config), target, self._listener)
+            task.in_session = self._in_session or task.in_session
         except Exception as error:
             _log.error("task %s could not be made: %s", id, error, exc_info=error)
             self._listener.on_task(id, State.FAILED, error)

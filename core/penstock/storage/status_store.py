@@ -31,6 +31,7 @@ class StatusStore:
         """`clients` are a worker's own (`penstock.kafka.topic_log.internal_clients`)."""
         self._lock = threading.Lock()
         self._table = StatusTable()
+        self._revision = 0
         self._sequences: dict[_EntryKey, int] = {}
         self._log = TopicLog(topic, clients, self._take, owner=owner)
 
@@ -51,6 +52,7 @@ class StatusStore:
             _log.warning("Status topic: a record without a key is skipped")
             return
         with self._lock:
+            self._revision += 1
             self._table.read(record.key.decode("utf-8", "replace"), record.value)
 
     # --- writing
@@ -112,6 +114,12 @@ class StatusStore:
 
     # --- reading
 
+    @property
+    def revision(self) -> int:
+        """Another one with every record read."""
+        with self._lock:
+            return self._revision
+
     def connector(self, name: str) -> Status | None:
         with self._lock:
             return self._table.connector(name)
@@ -119,6 +127,11 @@ class StatusStore:
     def task(self, task: ConnectorTaskId) -> Status | None:
         with self._lock:
             return self._table.task(task)
+
+    def last_worker(self, item: str | ConnectorTaskId) -> str | None:
+        """Who spoke last of a connector or task, as ``host:port``."""
+        status = self.connector(item) if isinstance(item, str) else self.task(item)
+        return None if status is None else status.worker_id or None
 
     def tasks(self, connector: str) -> dict[ConnectorTaskId, Status]:
         """In the order of their numbers."""

@@ -195,4 +195,6 @@ class FakeConsumer:
         self.paused -= {(p.topic, p.partition) for p in partitions}
 
     def close(self) -> None:
+        if self._assigned and "on_revoke" in self._callbacks:  # as librdkafka does, in the thread that closes it
+            self._callbacks["on_revoke"](self, self.assignment())
         self.closed = True

@@ -29,7 +29,9 @@ def tasks(connector: str, *numbers: int) -> Work:
 class Cluster:
     """Workers, a leader that remembers, a broker that counts generations, and a clock."""
 
-    def __init__(self, configured: Work, *workers: str, max_delay: int = DELAY) -> None:
+    def __init__(self, configured: Work, *workers: str, max_delay: int = DELAY, homes: bool = False) -> None:
+        """`homes`: the leader knows who ran what last, as it does from the status topic."""
+        self.homes: dict[str | ConnectorTaskId, str] | None = {} if homes else None
         self.configured, self.max_delay, self.now = configured, max_delay, 1_000_000
         self.running: dict[str, Work] = dict.fromkeys(workers, NO_WORK)
         self.state = AssignorState()
@@ -46,17 +48,34 @@ class Cluster:
     def new_leader(self) -> None:
         self.state, self.completed = AssignorState(), -1
 
+    def _homes(self) -> tuple[dict[str, Work], Work]:
+        idle, returned, departed = self.configured, dict[str, Work](), NO_WORK
+        for own in self.running.values():
+            idle -= own
+        for item in (*idle.connectors, *idle.tasks):
+            one = Work.of([item], []) if isinstance(item, str) else Work.of([], [item])
+            home = None if self.homes is None else self.homes.get(item)
+            if home in self.running:
+                returned[home] = returned.get(home, NO_WORK) | one
+            elif home is not None:
+                departed |= one
+        return returned, departed if self.completed < 0 < self.generation else NO_WORK
+
     def round(self, deaf: Iterable[str] = (), leader_deaf: bool = False) -> Round:
         """One rebalance. `deaf` members do not receive their part; with `leader_deaf` nobody's round counts for it."""
+        self._homes_before = self._homes()
         self.generation += 1
         before = RoundInput(
-            self.configured, dict(self.running), self.generation, self.completed, self.now, self.max_delay
-        )
+            self.configured, dict(self.running), self.generation, self.completed, self.now, self.max_delay,
+            *self._homes_before,
+        )  # fmt: skip
         self.state, self.last = assign(self.state, before)
         for worker in self.running.keys() - set(deaf):
             self.running[worker] = (self.running[worker] - self.last.revoked[worker]) | self.last.assigned[worker]
         if not leader_deaf:
             self.completed = self.generation
+        if self.homes is not None:
+            self.homes |= {item: w for w, own in self.running.items() for item in (*own.connectors, *own.tasks)}
         return self.last
 
     def settle(self) -> int:
@@ -324,6 +343,42 @@ def test_a_new_leader_starts_over_and_gives_what_nobody_runs_away_at_once() -> N
     cluster.check()
 
 
+def test_a_worker_back_under_its_own_address_gets_its_work_at_once_and_nothing_else_moves() -> None:
+    cluster = Cluster(work(a=5, b=4, c=3), "w1", "w2", "w3", homes=True).settled()
+    before = dict(cluster.running)
+    cluster.leave("w2")
+    assert cluster.round().delay == DELAY
+    cluster.now += 1000
+    cluster.join("w2")
+    assert cluster.round().delay == 0
+    assert cluster.running == before
+
+
+def test_a_rolling_restart_gives_every_worker_back_what_it_had_whoever_leads() -> None:
+    cluster = Cluster(work(a=5, b=4, c=3, d=7), "w1", "w2", "w3", homes=True).settled()
+    before = dict(cluster.running)
+    for worker in ("w1", "w2", "w3"):
+        cluster.leave(worker)
+        cluster.new_leader()
+        assert cluster.round().delay == DELAY
+        assert cluster.running == {w: own for w, own in before.items() if w != worker}
+        cluster.now += 3000
+        cluster.join(worker)
+        cluster.round()
+        assert cluster.running == before
+    assert cluster.settle() == 1
+
+
+def test_a_new_leader_waits_for_the_old_one_only_as_long_as_it_may() -> None:
+    cluster = Cluster(work(a=6), "w1", "w2", homes=True).settled()
+    cluster.leave("w1")
+    cluster.new_leader()
+    assert cluster.round().delay == DELAY
+    cluster.now += DELAY
+    assert cluster.round().delay == 0
+    cluster.check()
+
+
 def test_what_no_configuration_knows_is_revoked_by_a_new_leader_too() -> None:
     cluster = Cluster(work(a=2, b=2), "w1").settled()
     cluster.configured = work(a=2)
@@ -357,7 +412,8 @@ def live(seed: int) -> None:
     """A cluster with everything that happens to clusters; its promises after each round and in the end."""
     chance = random.Random(seed)
     names = [f"w{i}" for i in range(1, 8)]
-    cluster = Cluster(random_work(chance), chance.choice(names), max_delay=chance.choice([0, 1000, DELAY]))
+    delay, homes = chance.choice([0, 1000, DELAY]), chance.random() < 0.5
+    cluster = Cluster(random_work(chance), chance.choice(names), max_delay=delay, homes=homes)
     away: dict[str, Work] = {}
     for _ in range(chance.randint(1, 25)):
         event(chance, cluster, names, away)

@@ -413,6 +413,22 @@ def test_the_leader_makes_a_key_when_there_is_none(setup: Setup) -> None:
     assert (key.algorithm, len(key.key)) == ("HmacSHA256", 32)
 
 
+def test_the_leader_replaces_a_key_that_is_too_old_and_keeps_one_that_is_not(setup: Setup) -> None:
+    now = int(time.time() * 1000)
+    hour = 3_600_000  # inter.worker.key.ttl.ms
+    old = signatures.new_key("HmacSHA256", None, now - hour - 1)
+    setup.store.put_session_key(old)
+    setup.until(lambda: setup.store.snapshot().session_key != old)
+    young = signatures.new_key("HmacSHA256", None, now - hour + 600_000)
+    setup.store.put_session_key(young)
+    setup.herder._requests.rotate_key()
+    assert setup.store.snapshot().session_key == young
+    setup.follow()
+    setup.store.put_session_key(old)
+    setup.herder._requests.rotate_key()
+    assert setup.store.snapshot().session_key == old  # the leader's business
+
+
 def test_levels_for_the_cluster_reach_this_worker(setup: Setup) -> None:
     setup.herder.set_cluster_logger_level("penstock.test.cluster", "DEBUG")
     level = setup.herder.logger("penstock.test.cluster")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import socket
 import ssl
 import threading
@@ -489,3 +490,48 @@ def test_settings_of_automatic_restarts_are_checked(client: httpx.Client) -> Non
         "/connector-plugins/MockSourceConnector/config/validate", json={**config, "errors.restart.max": "3"}
     )
     assert without.json()["error_count"] == 0
+
+
+def test_the_api_describes_itself(client: httpx.Client) -> None:
+    described = client.get("/openapi.json").json()
+    assert described["openapi"].startswith("3.")
+    paths = described["paths"]
+    assert set(paths["/connectors/{name}/config"]) == {"get", "put", "patch"}
+    put = paths["/connectors/{name}/config"]["put"]
+    assert [p["name"] for p in put["parameters"]] == ["name"]
+    assert "requestBody" in put
+    assert "requestBody" not in paths["/connectors/{name}/pause"]["put"]
+    assert [p["name"] for p in paths["/connectors/{name}/restart"]["post"]["parameters"]] == [
+        "name", "includeTasks", "onlyFailed",
+    ]  # fmt: skip
+    operations = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert len(operations) == len(set(operations))
+    assert "/connectors/{name}/fence" not in paths  # between workers only
+    for path, operation in ((p, o) for p, methods in paths.items() for o in methods.values()):
+        declared = {x["name"] for x in operation["parameters"] if x["in"] == "path"}
+        assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+def test_a_refused_method_comes_with_all_that_the_path_has(client: httpx.Client) -> None:
+    refused = client.delete("/connectors")
+    assert error(refused) == (405, "HTTP 405 Method Not Allowed")
+    assert refused.headers["allow"] == "GET,HEAD,OPTIONS,POST"
+    options = client.request("OPTIONS", "/connectors/c/config")
+    assert (options.status_code, options.text) == (200, "")
+    assert options.headers["allow"] == "GET,HEAD,OPTIONS,PATCH,PUT"
+    assert error(client.request("OPTIONS", "/nowhere")) == (404, "HTTP 404 Not Found")
+
+
+def test_the_list_may_be_expanded_with_each_connectors_health(client: httpx.Client) -> None:
+    create(client)
+    await_state(client, "RUNNING", ["RUNNING"])
+    listed = client.get("/connectors?expand=health&expand=status").json()["c"]
+    assert set(listed) == {"health", "status"}
+    assert (listed["health"]["healthy"], listed["health"]["tasks"]) == (True, {"RUNNING": 1})
+
+
+def test_the_root_logger_goes_by_several_names(client: httpx.Client) -> None:
+    assert client.get("/admin/loggers/ROOT").json()["level"] == client.get("/admin/loggers/root").json()["level"]
+    client.put("/admin/loggers/penstock.silent", json={"level": "OFF"})
+    assert client.get("/admin/loggers/penstock.silent").json()["level"] == "OFF"
+    assert "penstock.silent" not in client.get("/admin/loggers").json()

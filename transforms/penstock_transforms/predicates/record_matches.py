@@ -34,8 +34,8 @@ class _Condition:
         return "CEL expression"
 
 
-def _compile(name: str, text: str) -> cel.Program:
-    if not text.strip():
+def _compile(name: str, text: str | None) -> cel.Program:
+    if text is None or not text.strip():
         raise ConfigError(name, text, "a condition is needed, for example: value.amount > 100.0")
     try:
         program = cel.compile(text)

@@ -7,7 +7,9 @@ worker that left waits for its return until a delay is over.
 Differences from the JVM's, all for the better of whoever runs connectors: tasks that no configuration knows are revoked
 wherever they run, not only where this leader assigned them; tasks are taken and given round-robin over connectors, so that
 no worker ends up with all of one (KAFKA-17049); returning workers get lost work up to their share, so that nothing is
-given only to be taken away.
+given only to be taken away; a worker that comes back under its old address gets its own work at once, without waiting for
+the rest of the delay; and a leader that is new keeps the work of a worker that left as its predecessor would have, so that
+restarting the leader moves no more than restarting another.
 """
 
 from __future__ import annotations
@@ -64,6 +66,10 @@ class RoundInput:
     last_generation: int
     now: int
     max_delay: int
+    #: Work that nobody runs and that was last run at the address of a member, by that member.
+    returned: Mapping[str, Work] = field(default_factory=dict)
+    #: For a leader that is new to it, in a group it was in: work that nobody runs, last run by a worker that is no member.
+    departed: Work = NO_WORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class Round:
 def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Round]:
     """One round. `given.members` must not be empty."""
     active = _union(given.members.values())
-    previous = _trusted_previous(state, given)
+    previous = _trusted_previous(state, given) | (given.departed & given.configured)
     # Of what runs too: a member may not have heard that it should stop (KAFKA-10763), or this leader is new.
     deleted = (previous | active) - given.configured
     duplicated = _duplicated(given.members.values())
@@ -92,6 +98,10 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
 
     state, reassigned = _handle_lost(state, given, lost, loads)
     state = _balance(state, given, loads, revoked)
+    for member, own in given.members.items():
+        # Given back a moment ago and already too much: it runs nowhere, so others may have it at once.
+        reassigned |= revoked[member] - own
+        revoked[member] &= own
     loads.give(created | reassigned)
 
     following = loads.work()
@@ -137,9 +147,10 @@ def _duplicated(works: Iterable[Work]) -> Work:
 
 def _handle_lost(state: AssignorState, given: RoundInput, lost: Work, loads: _Loads) -> tuple[AssignorState, Work]:
     """Decide what becomes of lost work: the state with its delay, and what is to be given away as if it were new."""
+    lost -= loads.give_back(given.returned, lost)
     if not lost and (not state.revoked_before or state.scheduled <= 0):
         return _without_delay(state), NO_WORK
-    if state.scheduled <= 0 and state.members <= given.members.keys():
+    if state.scheduled <= 0 and not given.departed and state.members <= given.members.keys():
         # Nobody left: a member did not receive what it was given. Nothing to wait for.
         return state, lost
     if given.max_delay == 0:
@@ -213,6 +224,16 @@ class _Loads:
         """To whoever has least; among equals to whoever has fewest of the same connector."""
         _give(self._connectors, sorted(work.connectors), lambda connector: connector)
         _give(self._tasks, sorted(work.tasks), lambda task: task.connector)
+
+    def give_back(self, owners: Mapping[str, Work], work: Work) -> Work:
+        """What of `work` is its owners', to them; what that was."""
+        given = NO_WORK
+        for member, own in owners.items():
+            back = own & work
+            self._connectors[member] |= back.connectors
+            self._tasks[member] |= back.tasks
+            given |= back
+        return given
 
     def give_share(self, work: Work, members: Sequence[str], configured: Work) -> Work:
         """To `members` up to their fair share of all that is configured; what is left is returned."""

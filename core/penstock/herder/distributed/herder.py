@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -148,6 +148,9 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         self._worker.stop()
         self._store.stop()
         self._status_store.stop()
+
+    def revision(self) -> Hashable | None:
+        return super().revision() if self._up.is_set() else None
 
     # Reading: nothing is known before the topics were read once
 

@@ -159,6 +159,11 @@ class Membership:
         """In a generation, and no rebalance known to be due."""
         return self._member.stable
 
+    @property
+    def in_session(self) -> bool:
+        """Whether what this worker was given is still its own, for all it can know. From any thread; cheap."""
+        return self._member.in_session
+
     def _metadata(self, protocol: str) -> bytes:
         state = WorkerState(self._url, self._snapshot().offset, self.view().assignment)
         return wire.encode_metadata(protocol, state)

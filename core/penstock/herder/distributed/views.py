@@ -31,6 +31,10 @@ class ConfigView:
         self._seen: dict[str, tuple[Mapping[str, str], TargetState, int]] = {}
         self._revision = 0
 
+    @property
+    def revision(self) -> int:
+        return self._snapshot().offset
+
     def names(self) -> list[str]:
         return list(self._snapshot().connectors)
 
@@ -80,6 +84,10 @@ class StatusView:
         self._lock = threading.Lock()
         #: What this worker said last of what it runs or ran.
         self._said: dict[str | ConnectorTaskId, ConnectorState | TaskState] = {}
+
+    @property
+    def revision(self) -> int:
+        return self._store.revision
 
     def put_connector(self, name: str, status: ConnectorState) -> None:
         self._remember(name, status)
