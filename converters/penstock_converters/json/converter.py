@@ -24,6 +24,8 @@ from penstock_converters.json.writing import Writer
 
 __all__ = ["JsonConverter"]
 
+#: A schema, what reads its payloads from text, and what reads them from trees.
+_Ready = tuple[Schema, DirectReader | None, Reader]
 _NULL = SchemaAndValue(None, None)
 _BRACE = ord("}")
 _ENVELOPE_EXPECTED = (
@@ -50,6 +52,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: By the schema's JSON; a reader and the schema it is for.
         self._by_json: BoundedCache[bytes, tuple[Schema, Reader]] = BoundedCache(options.cache_size)
+        self._ready: BoundedCache[bytes, _Ready] = BoundedCache(options.cache_size)
         self._fixed: tuple[Schema, Reader] | None = None
         if options.schema_content is not None and options.schemas_enable:
             self._fixed = self._configured_schema(options.schema_content)
@@ -83,7 +86,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         if self._fixed is not None:
             return self._fixed_deserializer(*self._fixed)
         whole = _or_exactly(self._open_envelope)
-        recent: RecentEnvelopes[tuple[Schema, DirectReader | None, Reader]] = RecentEnvelopes()
+        recent: RecentEnvelopes[_Ready] = RecentEnvelopes()
 
         def deserialize(data: bytes | None) -> SchemaAndValue:
             if data is None:
@@ -138,12 +141,15 @@ class JsonConverter(ConverterAndHeaderConverter):
             known = self._by_json.put(key, (schema, self._readers.reader(schema)))
         return known
 
-    def _known_reader(self, tree: Any) -> tuple[Schema, DirectReader | None, Reader] | None:
-        known = self._by_json.get(_key(tree))
+    def _known_reader(self, tree: Any) -> _Ready | None:
+        """What reads payloads of the schema that `tree` describes, if `_reader` has seen it."""
+        key = _key(tree)
+        known = self._by_json.get(key)
         if known is None:
             return None
         schema, read = known
-        return schema, direct_reader(schema, self._readers), read
+        # Kept as well: a topic of more schemas than there are recent envelopes comes here for every record.
+        return self._ready.get(key) or self._ready.put(key, (schema, direct_reader(schema, self._readers), read))
 
 
 def _payload(schema: Schema, read: Reader, payload: bytes) -> SchemaAndValue | None:
