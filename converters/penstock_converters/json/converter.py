@@ -25,6 +25,8 @@ from penstock_converters.precision import Instants
 
 __all__ = ["JsonConverter"]
 
+#: A schema, what reads its payloads from text, and what reads them from trees.
+_Ready = tuple[Schema, DirectReader | None, Reader]
 _NULL = SchemaAndValue(None, None)
 _BRACE = ord("}")
 _ENVELOPE_EXPECTED = (
@@ -58,6 +60,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         self._readers = Readers(options.replace_null_with_default)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: By the schema's JSON; a reader and the schema it is for.
+        self._ready: BoundedCache[bytes, _Ready] = BoundedCache(options.cache_size)
         self._by_json: BoundedCache[bytes, _Known] = BoundedCache(options.cache_size)
         self._fixed: _Known | None = None
         if options.schema_content is not None:
@@ -95,7 +98,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         if self._fixed is not None:
             return self._fixed_deserializer(self._fixed)
         whole = _or_exactly(self._open_envelope)
-        recent: RecentEnvelopes[tuple[Schema, DirectReader | None, Reader]] = RecentEnvelopes()
+        recent: RecentEnvelopes[_Ready] = RecentEnvelopes()
 
         def deserialize(data: bytes | None) -> SchemaAndValue:
             if data is None:
@@ -155,11 +158,15 @@ class JsonConverter(ConverterAndHeaderConverter):
             known = self._by_json.put(key, _Known(schema, readers.reader(schema), readers))
         return known
 
-    def _known_reader(self, tree: Any) -> tuple[Schema, DirectReader | None, Reader] | None:
-        known = self._by_json.get(_key(tree))
+    def _known_reader(self, tree: Any) -> _Ready | None:
+        """What reads payloads of the schema that `tree` describes, if `_reader` has seen it."""
+        key = _key(tree)
+        known = self._by_json.get(key)
         if known is None:
             return None
-        return known.schema, direct_reader(known.schema, known.readers), known.read
+        # Kept as well: a topic of more schemas than there are recent envelopes comes here for every record.
+        ready = self._ready.get(key)
+        return ready or self._ready.put(key, (known.schema, direct_reader(known.schema, known.readers), known.read))
 
 
 def _payload(schema: Schema, read: Reader, payload: bytes) -> SchemaAndValue | None:

@@ -10,7 +10,7 @@ __all__ = ["RecentEnvelopes"]
 
 _START: Final = b'{"schema":'
 _MIDDLE: Final = b',"payload":'
-_MAX: Final = 4
+_MAX: Final = 16
 _DECODER: Final = json.JSONDecoder()
 
 T = TypeVar("T")

@@ -437,6 +437,19 @@ def test_many_schemas_in_one_topic_are_kept_apart_and_bounded():
             back = read(envelope(f'{{"type":"int32","name":"n{i}"}}', str(i)))
             assert (back.schema.name, back.value) == (f"n{i}", i)
     assert len(one._by_json) == 8
+    assert len(one._ready) == 8
+
+
+def test_a_topic_of_many_schemas_makes_each_reader_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "penstock_converters.json.converter.direct_reader", lambda *args: made.append(args) or direct_reader(*args)
+    )
+    read = converter().deserializer("t")
+    for _ in range(5):
+        for i in range(20):
+            read(envelope(f'{{"type":"int32","name":"n{i}"}}', str(i)))
+    assert len(made) == 20
 
 
 def test_a_struct_default_in_an_envelope_is_read():
