@@ -73,7 +73,7 @@ class AvroConverter(RegistryConverter):
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+    def _bound_serializer(self, topic: str, schema: Schema | None) -> Serializer:
         avro = ToAvro(self._options).convert(schema)
         text = avro.text()  # fails here, not at the first record, for what no Avro schema can say
         optional = schema is None or schema.optional
