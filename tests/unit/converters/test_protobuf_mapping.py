@@ -110,7 +110,7 @@ def test_a_schema_that_would_become_endless_messages_is_refused() -> None:
         inner, other = (
             SchemaBuilder.struct().name(f"{name}{level}").field("a", inner).field("b", other).build() for name in "ST"
         )
-    with pytest.raises(DataError, match="becomes more than 10000 messages"):
+    with pytest.raises(DataError, match="becomes more than 2000 messages"):
         ToProto(ProtobufDataOptions()).convert(inner)
 
 
