@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from penstock.config import ConfigDef, ConfigType, Importance, Range
 from penstock.errors import ConfigError
+from penstock_converters.contexts import NULL_CONTEXT
 from penstock_converters.schema_id_headers import DUAL_DESERIALIZER, PREFIX_SERIALIZER
 from penstock_registry.client.factory import ClientSettings
 
@@ -43,6 +44,10 @@ def registry_config_def() -> ConfigDef:
                 doc="How the subject of a topic's key schema is named.")
         .define("value.subject.name.strategy", ConfigType.CLASS, _TOPIC_STRATEGY, importance=medium,
                 doc="How the subject of a topic's value schema is named.")
+        .define("context.name.strategy", ConfigType.CLASS, NULL_CONTEXT, importance=low,
+                doc="Which context of the registry a topic's subjects are in; none, or a class of one's own.")
+        .define("latest.cache.ttl.sec", integer, -1, importance=low,
+                doc="With use.latest.version: after how many seconds the latest version is asked for again; -1 for never.")
         .define("key.schema.id.serializer", ConfigType.CLASS, PREFIX_SERIALIZER, importance=medium,
                 doc="Where a key's schema is named: before the data by its id, or in a header by its GUID "
                     "(HeaderSchemaIdSerializer).")
@@ -60,7 +65,8 @@ def registry_config_def() -> ConfigDef:
         .define("max.schemas.per.subject", integer, 1000, importance=low, validator=Range.at_least(1),
                 doc="How many schemas the registry's client remembers.")
         .define("basic.auth.credentials.source", text, "URL", importance=medium,
-                doc="Where user and password come from: URL (before the @ of the registry's URL) or USER_INFO.")
+                doc="Where user and password come from: URL (before the @ of the registry's URL), USER_INFO, or SASL_INHERIT "
+                    "(out of sasl.jaas.config beside it).")
         .define("basic.auth.user.info", ConfigType.PASSWORD, "", importance=medium,
                 doc="user:password, for USER_INFO.")
         .define("bearer.auth.credentials.source", text, "", importance=medium,
@@ -77,7 +83,6 @@ _REFUSED: Final = {
     "rule.actions": "data contract rules are not run",
     "enable.rule.service.loader": "data contract rules are not run",
     "propagate.schema.tags": "tag metadata is not supported",
-    "context.name.strategy": "contexts are given in the subject or the registry's URL",
     "reference.subject.name.strategy": "references are registered by name",
     "schema.reflection": "there are no Java classes to reflect on",
     "avro.reflection.allow.null": "there are no Java classes to reflect on",
@@ -90,7 +95,7 @@ _NO_EFFECT_VALUES: Final = {"false", "", "none", "null"}
 #: Known to Confluent's clients, of no effect here.
 _NO_EFFECT: Final = frozenset(
     {
-        "latest.cache.size", "latest.cache.ttl.sec", "missing.id.cache.ttl.sec", "missing.version.cache.ttl.sec",
+        "latest.cache.size", "missing.id.cache.ttl.sec", "missing.version.cache.ttl.sec",
         "missing.schema.cache.ttl.sec", "missing.cache.size", "avro.remove.java.properties", "json.indent.output",
         # for Java classes that schemas are made of
         "json.schema.spec.version", "json.oneof.for.nullables", "json.default.property.inclusion",
@@ -109,7 +114,7 @@ def check_keys(configs: Mapping[str, Any], known: Iterable[str], who: str) -> No
         if key in names or key.removeprefix("schema.registry.").startswith("ssl."):
             continue
         reason = _REFUSED.get(key)
-        if key.startswith(("rule.executors.", "rule.actions.")):
+        if key.startswith(("rule.executors.", "rule.actions.", "validation.rules.")):
             reason = "data contract rules are not run"
         if reason is not None:
             if str(value).strip().lower() in _NO_EFFECT_VALUES:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
-from penstock.api import Converter, Deserializer, InvalidSchemaError, SchemaReference
+from penstock.api import Converter, Deserializer, InvalidSchemaError, SchemaReference, Serializer
 from penstock.config import ConfigDef
 from penstock.data import Header, Headers, Schema, SchemaAndValue
 from penstock.errors import ConfigError, DataError, SerializationError
+from penstock_converters.contexts import InContext, context_name_strategy
 from penstock_converters.registry_config import check_keys
 from penstock_converters.schema_id_headers import SchemaIdPlaces, frame_in_header
 from penstock_converters.subject import SubjectNameStrategy, subject_name_strategy
@@ -52,6 +54,8 @@ class RegistryConverter(Converter):
     definition: ClassVar[ConfigDef]
     #: What stands between a message and the schema's text in Confluent's errors.
     before_text: ClassVar[str] = ": "
+    #: Seconds, for what expires.
+    _clock: Callable[[], float] = staticmethod(time.monotonic)
 
     @classmethod
     def config_def(cls) -> ConfigDef:
@@ -67,7 +71,9 @@ class RegistryConverter(Converter):
             part: subject_name_strategy(f"{part}.subject.name.strategy", values[f"{part}.subject.name.strategy"])
             for part in ("key", "value")
         }
-        self._strategy: SubjectNameStrategy = strategies[which]
+        contexts = context_name_strategy(values["context.name.strategy"])
+        self._contexts = None if contexts is None else InContext(strategies[which], contexts)
+        self._strategy: SubjectNameStrategy = self._contexts or strategies[which]
         self._strategy_needs_record = getattr(self._strategy, "needs_record", True)
         given = {key: values[key] for key in configs if key in values}  # parsed: passwords hidden, numbers numbers
         self._client: RegistryClient = client_for(values["schema.registry.url"], {**configs, **given})
@@ -87,6 +93,10 @@ class RegistryConverter(Converter):
     # --- what a subclass says
 
     @abstractmethod
+    def _bound_serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        """`serializer`, bound to one registered schema when the first value is written."""
+
+    @abstractmethod
     def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         """A reader of payloads with the schema `found`; it raises `SerializationError` for what is no such payload.
         A payload has `start` bytes before the data, or before the message indexes."""
@@ -100,6 +110,28 @@ class RegistryConverter(Converter):
         """What is raised where a payload could not be deserialized."""
 
     # --- writing
+
+    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+        if not self._latest_expires:
+            return self._bound_serializer(topic, schema)
+        clock, lifetime = self._clock, self._values["latest.cache.ttl.sec"]
+        bound, until = self._bound_serializer(topic, schema), clock() + lifetime
+
+        def serialize(value: Any) -> bytes | None:
+            nonlocal bound, until
+            now = clock()
+            if now >= until:
+                bound, until = self._bound_serializer(topic, schema), now + lifetime
+            return bound(value)
+
+        return serialize
+
+    @property
+    def _latest_expires(self) -> bool:
+        """Whether the subject's latest schema is written with, and asked for again from time to time."""
+        values = self._values
+        latest = values["use.latest.version"] and not values["auto.register.schemas"] and values["use.schema.id"] < 0
+        return bool(latest) and values["latest.cache.ttl.sec"] >= 0
 
     def _schema_to_write(
         self, topic: str, text: str, record_name: str | None, references: Sequence[SchemaReference] = ()
@@ -160,13 +192,15 @@ class RegistryConverter(Converter):
         if not self.writes_headers:
             return super().serializer_with_headers(topic, schema)
         plain, name, end = self.serializer(topic, schema), self._header_name, 0
+        expires = self._latest_expires
 
         def serialize(value: Any, headers: Headers) -> bytes | None:
             nonlocal end
             data = plain(value)
             if data is None:
                 return None
-            end = end or self._frame_end(data, GUID_FRAME_SIZE)
+            if not end or expires:  # message indexes are the schema's
+                end = self._frame_end(data, GUID_FRAME_SIZE)
             # A record that comes from another topic may bring that topic's; some clients read the first of two.
             headers.remove_all(name)
             headers.append(Header(name, None, data[:end]))
@@ -248,6 +282,8 @@ class RegistryConverter(Converter):
 
     def _make_reader(self, topic: str, which: int | str, size: int, data: bytes) -> Reader:
         subject = None if self._strategy_needs_record else self._strategy.subject_name(topic, self._is_key, None)
+        if subject is None and self._contexts is not None:
+            subject = self._contexts.prefix(topic) or None  # ids are a context's own
         client = self._client
         shown = _shown(which)
         try:

@@ -73,7 +73,7 @@ class AvroConverter(RegistryConverter):
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+    def _bound_serializer(self, topic: str, schema: Schema | None) -> Serializer:
         optional = schema is None or schema.optional
         try:
             avro = ToAvro(self._options).convert(schema)

@@ -69,7 +69,7 @@ class JsonSchemaConverter(RegistryConverter):
 
     # --- writing
 
-    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+    def _bound_serializer(self, topic: str, schema: Schema | None) -> Serializer:
         if schema is None:
             return self._schemaless(topic)
         text = schema_text(schema, self._options, self._writer.tree)

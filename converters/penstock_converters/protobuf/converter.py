@@ -93,7 +93,7 @@ class ProtobufConverter(RegistryConverter):
 
     # --- writing
 
-    def serializer(self, topic: str, schema: Schema | None) -> Serializer:
+    def _bound_serializer(self, topic: str, schema: Schema | None) -> Serializer:
         if schema is None:
             return _schemaless
         own, message = self._own(schema)

@@ -216,7 +216,11 @@ class ToConnect:
     def _enum(self, enum: Any, tag: Mapping[str, str]) -> Schema:
         parameter = self._options.enum_parameter
         parameters = {parameter: enum.name}
-        parameters.update((f"{parameter}.{value.name}", str(value.number)) for value in enum.values)
+        # The runtime's own zero of an enum that has none is no symbol.
+        own = f"{names.UNKNOWN_ENUM_VALUE}{enum.name}_0"
+        parameters.update(
+            (f"{parameter}.{value.name}", str(value.number)) for value in enum.values if value.name != own
+        )
         parameters.update(tag)
         return Schema(
             Type.INT32 if self._options.int_for_enums else Type.STRING, True, self._name(enum), parameters=parameters

@@ -62,7 +62,7 @@ def wrapper_of(schema: Schema) -> str:
     return names.WRAPPERS[_SCALARS[schema.type]]
 
 
-_MAX_MESSAGES: Final = 10_000
+_MAX_MESSAGES: Final = 2_000
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from penstock.config import Password
+from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
-from penstock.kafka.jaas import parse_jaas
 from penstock.kafka.repeats import RepeatFilter
 from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.config import Password
+from penstock.config.jaas import parse_jaas
 from penstock.config.tls import client_context
 from penstock.errors import ConfigError
-from penstock.kafka.jaas import parse_jaas
 from penstock.kafka.oauth import ClientCredentials
 
 __all__ = ["connection_settings"]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from penstock.api import SchemaFormat
 from penstock.config import Password
+from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
 from penstock_registry.client.caching import CachingClient
 from penstock_registry.client.interface import RegistryClient
@@ -61,7 +62,7 @@ class ClientSettings:
 
     #: Every key `parse` understands, without the ``schema.registry.`` that may stand before ``ssl.``.
     KEYS = frozenset(
-        {"schema.registry.url", "basic.auth.credentials.source", "basic.auth.user.info", "schema.registry.basic.auth.user.info"}
+        {"schema.registry.url", "basic.auth.credentials.source", "basic.auth.user.info", "schema.registry.basic.auth.user.info", "sasl.jaas.config"}
         | {"schemas.cache.config", "max.schemas.per.subject", "proxy.host", "proxy.port"}
         | set(_TLS) | set(_JAVA_TLS) | set(_JAVA_TLS_LOCATIONS) | set(_BEARER) | set(_NUMBERS)
     )  # fmt: skip
@@ -111,11 +112,23 @@ def _basic(plain: Mapping[str, Any], options: dict[str, Any]) -> None:
             )
         options["basic.auth.user.info"] = str(info)
     elif source == "SASL_INHERIT":
-        raise ConfigError(
-            "basic.auth.credentials.source", source, "not supported here; use USER_INFO with basic.auth.user.info"
-        )
+        options["basic.auth.user.info"] = _inherited(plain.get("sasl.jaas.config"))
     elif source != "URL":
-        raise ConfigError("basic.auth.credentials.source", source, "expected URL or USER_INFO")
+        raise ConfigError("basic.auth.credentials.source", source, "expected URL, USER_INFO or SASL_INHERIT")
+
+
+def _inherited(jaas: Any) -> str:
+    """user:password out of the login of Kafka's clients (``SaslBasicAuthCredentialProvider``)."""
+    if not jaas:
+        raise ConfigError(
+            "basic.auth.credentials.source", "SASL_INHERIT", "expected sasl.jaas.config among the converter's settings"
+        )
+    login = parse_jaas(str(jaas))
+    if "sasl.username" not in login:
+        raise ConfigError(
+            "sasl.jaas.config", "[hidden]", "expected a login module with username and password, for SASL_INHERIT"
+        )
+    return f"{login['sasl.username']}:{login['sasl.password']}"
 
 
 def _bearer(plain: Mapping[str, Any], options: dict[str, Any]) -> None:

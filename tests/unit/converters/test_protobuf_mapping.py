@@ -110,5 +110,17 @@ def test_a_schema_that_would_become_endless_messages_is_refused() -> None:
         inner, other = (
             SchemaBuilder.struct().name(f"{name}{level}").field("a", inner).field("b", other).build() for name in "ST"
         )
-    with pytest.raises(DataError, match="becomes more than 10000 messages"):
+    with pytest.raises(DataError, match="becomes more than 2000 messages"):
         ToProto(ProtobufDataOptions()).convert(inner)
+
+
+def test_an_enum_need_not_have_a_zero(registry: MemoryClient) -> None:
+    text = "message M { E e = 1; N n = 2; enum E { A = 1; B = 2; } message N { F f = 1; enum F { C = 5; D = 0; } } }"
+    schema, value, written, data = there_and_back(registry, text, "080212020805")
+    assert value == {"e": "B", "n": {"f": "C"}}
+    assert sorted(schema.fields[0].schema.parameters.values()) == ["1", "1", "2", "E"]
+    assert "enum E { A = 1; B = 2; }" in written
+    assert data == "080212020805"
+    made = ProtobufConverter()
+    made.configure({"schema.registry.url": f"mock://{SCOPE}"}, False)
+    assert made.to_connect("t", bytes.fromhex("0000000001" + "00")).value["e"] == "UNKNOWN_ENUM_VALUE_E_0"

@@ -28,6 +28,7 @@ from penstock_registry.client import (
     unregister_local,
 )  # fmt: skip
 from penstock_registry.client.caching import SingleFlightCache
+from penstock_registry.client.factory import ClientSettings
 from penstock_registry.client.http import HttpClient, without_credentials
 
 FAST = {"max.retries": 0, "timeout": 5.0}
@@ -255,6 +256,14 @@ def test_clients_with_equal_settings_are_one() -> None:
     assert one is not client_for(url, {"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.token": "t"})
 
 
+def test_credentials_may_be_those_of_kafkas_clients() -> None:
+    jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="ann" password="p:w";'
+    settings = ClientSettings.parse({
+        "schema.registry.url": "http://x", "basic.auth.credentials.source": "SASL_INHERIT", "sasl.jaas.config": Password(jaas),
+    })  # fmt: skip
+    assert dict(settings.options)["basic.auth.user.info"] == "ann:p:w"
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -262,7 +271,22 @@ def test_clients_with_equal_settings_are_one() -> None:
         ({"schema.registry.url": "ftp://x"}, "expected http://"),
         ({"schema.registry.url": "mock://a,mock://b"}, "stand alone"),
         ({"schema.registry.url": "http://x", "basic.auth.credentials.source": "USER_INFO"}, "expected user:password"),
-        ({"schema.registry.url": "http://x", "basic.auth.credentials.source": "SASL_INHERIT"}, "not supported here"),
+        (
+            {"schema.registry.url": "http://x", "basic.auth.credentials.source": "SASL_INHERIT"},
+            "expected sasl.jaas.config",
+        ),
+        (
+            {
+                "schema.registry.url": "http://x",
+                "basic.auth.credentials.source": "SASL_INHERIT",
+                "sasl.jaas.config": "a.OAuthBearerLoginModule required clientId='c';",
+            },
+            "username and password",
+        ),
+        (
+            {"schema.registry.url": "http://x", "basic.auth.credentials.source": "OTHER"},
+            "URL, USER_INFO or SASL_INHERIT",
+        ),
         (
             {"schema.registry.url": "http://x", "bearer.auth.credentials.source": "CUSTOM"},
             "expected STATIC_TOKEN or OAUTHBEARER",

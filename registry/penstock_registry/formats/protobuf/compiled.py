@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import EnumValueDescriptorProto
 
 from penstock.api import InvalidSchemaError
 from penstock_registry.formats.protobuf.linked import ROOT_NAME, Linked, walk_types
@@ -15,8 +16,10 @@ from penstock_registry.formats.protobuf.meta import meta_params
 from penstock_registry.formats.protobuf.model import Message, ProtoFile
 from penstock_registry.formats.protobuf.to_descriptor import safe_package, to_descriptor
 
-__all__ = ["CompiledFile", "compile_file", "message_class", "message_indexes"]
+__all__ = ["UNKNOWN_ENUM_VALUE", "CompiledFile", "compile_file", "message_class", "message_indexes"]
 
+#: What an enum number that the schema does not name is called, by Confluent's converter.
+UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -96,6 +99,8 @@ def compile_file(linked: Linked) -> CompiledFile:
         name += "_"
     for import_name, file in {**dependencies, name: linked.file}.items():
         descriptor = to_descriptor(linked, file, import_name)
+        if file.is_proto3:
+            _begin_with_zero(descriptor)
         try:
             pool.Add(descriptor)
             pool.FindFileByName(import_name)  # descriptors are built, and so checked, when first asked for
@@ -103,6 +108,25 @@ def compile_file(linked: Linked) -> CompiledFile:
             raise InvalidSchemaError(f"Invalid Protobuf schema: {error}") from None
         _gather(file, declared)
     return CompiledFile(linked.file, pool, declared)
+
+
+def _begin_with_zero(scope: Any) -> None:
+    """Give each enum of a file or message a zero to begin with, for the runtime, which takes no other in proto3.
+
+    Confluent's serializers ask for none, so that such schemas stand in registries. A zero that the schema does not
+    have goes by the name of a number without one.
+    """
+    for enum in scope.enum_type:
+        if not enum.value or enum.value[0].number == 0:
+            continue
+        zero = next((value for value in enum.value if value.number == 0), None)
+        others = [value for value in enum.value if value is not zero]
+        first = EnumValueDescriptorProto(name=f"{UNKNOWN_ENUM_VALUE}{enum.name}_0", number=0) if zero is None else zero
+        ordered = [EnumValueDescriptorProto.FromString(v.SerializeToString()) for v in (first, *others)]
+        del enum.value[:]
+        enum.value.extend(ordered)
+    for message in scope.message_type if hasattr(scope, "message_type") else scope.nested_type:
+        _begin_with_zero(message)
 
 
 def _gather(file: ProtoFile, declared: _Declared) -> None:
