@@ -1,7 +1,7 @@
 """REST takes turns with the tasks: CPython runs one thread at a time, and a dashboard must not slow a pipeline down.
 
-While the rest of the process is busy, answering GETs may use a tenth of the CPU that the rest gets; those beyond it
-wait. What changes something, and ``/health``, never waits. An idle worker answers as fast as it can.
+While the rest of the process is busy, answering GETs may use less than a tenth of the CPU that the rest gets; those beyond
+it wait. What changes something, and ``/health``, never waits. An idle worker answers as fast as it can.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 __all__ = ["Pace", "metered"]
 
 #: Seconds of CPU for each that the rest of the process uses: of CPU, not of time, since the machine has other work.
-_SHARE: Final = 0.1
+_SHARE: Final = 0.07
 #: Seconds of CPU that may be used at once after a quiet while.
 _BURST: Final = 0.1
 #: The rest of the process counts as busy from so many seconds of CPU a second on, looked at over so many seconds.
-_BUSY: Final = 0.15
-_WINDOW: Final = 0.25
+_BUSY: Final = 0.08
+_WINDOW: Final = 1.0
 #: The longest one request waits, so that none meets its client's patience.
 _LONGEST: Final = 2.0
 _NEVER_WAITS: Final = frozenset({"/health", "/"})
