@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported when a command line is read: `penstock --version` needs none of the rooms below.
-    from penstock.cli import dev, plugins, registry, schema, standalone, transform, worker
+    from penstock.cli import dev, offsets, plugins, registry, schema, standalone, transform, worker
 
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         schema.add_parser,
         plugins.add_parser,
         transform.add_parser,
+        offsets.add_parser,
     ):
         add_parser(commands)
     return parser
