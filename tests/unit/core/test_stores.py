@@ -113,6 +113,20 @@ def test_compaction_between_records_and_commit_makes_a_connector_inconsistent_un
     assert not reading.reader.snapshot().inconsistent
 
 
+def test_a_commit_that_claims_more_tasks_than_fit_into_memory_makes_the_connector_inconsistent() -> None:
+    reader = ConfigReader()
+    for offset, (key, value) in enumerate(
+        [
+            ("connector-c", b'{"properties":{}}'),
+            ("task-c-0", b'{"properties":{}}'),
+            ("commit-c", b'{"tasks":2147483647}'),
+        ]
+    ):
+        reader.read(key, value, offset)
+    assert reader.snapshot().inconsistent == {"c"}
+    assert reader.snapshot().tasks("c") == []
+
+
 def test_a_snapshot_does_not_change_when_more_is_read() -> None:
     reading = Reading().take(*records.connector_records("c", {"a": "1"}, None))
     before = reading.reader.snapshot()
