@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from penstock.cli import main
+from penstock.storage.offsets import FileOffsetStore
 from penstock.testing.jvm_connect import JvmConnect, fetch_connect
 from penstock.testing.worker_process import WorkerProcess, free_port
 
@@ -262,6 +264,23 @@ def test_lines_of_a_file_come_out_of_the_other_worker_as_they_went_in(
         targets.append(target)
     texts = sink_texts(workers, targets, {}, len(lines))
     assert all(text == lines for text in texts.values()), texts
+
+
+def test_the_jvm_workers_offsets_file_is_imported(workers: Workers, topic: Callable[..., str]) -> None:
+    file, target, name = workers.folder / "some.txt", workers.folder / "imported.json", topic()
+    file.write_text("one\ntwo\n")
+    start(workers.jvm, name, {"connector.class": "FileStreamSource", "file": str(file), "topic": name})
+    records(workers, name, 2)
+    assert workers.jvm.call("PUT", f"/connectors/{name}/stop")[0] == 204
+    wanted = {"offsets": [{"partition": {"filename": str(file)}, "offset": {"position": 8}}]}
+    deadline = time.monotonic() + 60
+    while workers.jvm.call("GET", f"/connectors/{name}/offsets")[1] != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert main(["offsets", "import", str(workers.folder / "jvm-offsets"), str(target)]) == 0
+    store = FileOffsetStore(target)
+    store.start()
+    assert store.all(name) == [({"filename": str(file)}, {"position": 8})]
 
 
 def start(worker: WorkerProcess, name: str, config: Config) -> None:

@@ -220,7 +220,7 @@ class ConfigReader:
         count = _int(value.get("tasks"))
         deferred = self._deferred.get(name)
         updated: list[ConnectorTaskId] = []
-        if {ConnectorTaskId(name, i) for i in range(count)} <= (deferred or {}).keys():
+        if _complete(deferred or {}, name, count):
             self._applied[name] = self._connectors[name]
             if deferred is not None:
                 self._task_configs.update(deferred)
@@ -271,6 +271,11 @@ class ConfigReader:
         if self._task_targets.get(task) is before:
             return None
         return lambda listener: listener.on_task_target_state_change(task)
+
+
+def _complete(tasks: _Tasks, name: str, count: int) -> bool:
+    """Whether the first `count` tasks are all there. The size first: a record may claim two thousand million of them."""
+    return len(tasks) >= count and all(ConnectorTaskId(name, i) in tasks for i in range(count))
 
 
 def _take_restart(name: str, value: Any) -> News | None:

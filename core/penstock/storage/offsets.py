@@ -115,8 +115,7 @@ class FileOffsetStore(MemoryOffsetStore):
         if data.startswith(_JAVA_SERIALISED):
             raise ConfigError(
                 f"The offsets file {self._path} was written by the JVM worker (Java serialisation) and is left alone; "
-                "read the connectors' offsets there with GET /connectors/NAME/offsets, name another file in offset.storage.file.filename, "
-                "and set them here with PATCH /connectors/NAME/offsets"
+                f"run `penstock offsets import {self._path} {self._path}.json` and name the new file in offset.storage.file.filename"
             )
         if data.strip():
             self._load(data)

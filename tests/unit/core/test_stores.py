@@ -113,6 +113,20 @@ def test_compaction_between_records_and_commit_makes_a_connector_inconsistent_un
     assert not reading.reader.snapshot().inconsistent
 
 
+def test_a_commit_that_claims_more_tasks_than_fit_into_memory_makes_the_connector_inconsistent() -> None:
+    reader = ConfigReader()
+    for offset, (key, value) in enumerate(
+        [
+            ("connector-c", b'{"properties":{}}'),
+            ("task-c-0", b'{"properties":{}}'),
+            ("commit-c", b'{"tasks":2147483647}'),
+        ]
+    ):
+        reader.read(key, value, offset)
+    assert reader.snapshot().inconsistent == {"c"}
+    assert reader.snapshot().tasks("c") == []
+
+
 def test_a_snapshot_does_not_change_when_more_is_read() -> None:
     reading = Reading().take(*records.connector_records("c", {"a": "1"}, None))
     before = reading.reader.snapshot()
@@ -126,7 +140,7 @@ def test_a_session_key_never_shows_in_a_text() -> None:
     assert "secret" not in repr(key)
     reading = Reading().take(records.session_key_record(key))
     assert reading.reader.snapshot().session_key == key
-    with pytest.raises(ConnectError, match="not Base64") as raised:
+    with pytest.raises(ConnectError, match="Illegal base64 character 2a") as raised:
         reading.take((records.SESSION_KEY, b'{"key":"*secret*","algorithm":"HmacSHA256","creation-timestamp":1}'))
     assert "secret" not in str(raised.value)
     assert reading.reader.snapshot().session_key == key
