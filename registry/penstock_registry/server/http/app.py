@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
+from penstock_registry.server.http.following import OUTCOME, Following
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
 from penstock_registry.server.http.parameters import Reply, check_accept
@@ -61,7 +62,7 @@ def make_app(
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     app.add_exception_handler(Exception, _unexpected)
-    return Front(app, registry, guard, forwarder, max_request_size)
+    return Front(app if forwarder is None else Following(app, forwarder, max_request_size), registry, guard)
 
 
 def _answer(error: RegistryError) -> Response:
@@ -78,6 +79,7 @@ async def _registry_error(request: Request, error: Exception) -> Response:
 
 
 async def _not_leader(request: Request, error: Exception) -> Response:
+    request.scope.get(OUTCOME, {})["not_leader"] = True
     return _answer(unknown_leader(str(error)))
 
 
