@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from penstock.api.registry import InvalidSchemaError
 from penstock_registry.server.catalog import Catalog, IdEntry
 from penstock_registry.server.compatibility import check_compatibility
 from penstock_registry.server.content import SchemaContent, StoredSchema
@@ -165,7 +166,12 @@ class Registry:
         return found
 
     def formatted(self, stored: StoredSchema, form: str) -> str:
-        return self._reader.parsed(stored).formatted(form) if form else stored.content.text
+        if not form:
+            return stored.content.text
+        try:
+            return self._reader.parsed(stored).formatted(form)
+        except InvalidSchemaError as error:
+            raise invalid_schema(f"The schema cannot be shown as {form}: {error.message}") from error
 
     def referenced_by(self, subject: str, version: int, deleted: bool = False) -> list[int]:
         """The ids of the schemas that reference this version. Raises 40401 or 40402."""

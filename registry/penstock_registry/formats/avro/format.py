@@ -9,6 +9,7 @@ from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.compatibility import incompatibilities
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
 from penstock_registry.formats.avro.parser import parse_with_names
+from penstock_registry.formats.depth import bounded
 
 __all__ = ["AvroFormat", "AvroParsedSchema"]
 
@@ -38,15 +39,18 @@ class AvroParsedSchema:
         """The full name of a record: what the record-name strategies take."""
         return self.schema.full_name if self.schema.type in ("record", "error") else None
 
+    @bounded
     def normalized(self) -> AvroParsedSchema:
         """Attributes Avro does not know in alphabetical order, references in order of their names."""
         references = sorted(set(self.references))
         return AvroParsedSchema(_normalized(self.schema, {}), references, self._resolved, self._known)
 
+    @bounded
     def formatted(self, form: str) -> str:
         """``resolved`` writes referenced types out; any other form is the canonical text."""
         return to_text(self.schema) if form == "resolved" else self.canonical
 
+    @bounded
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
         if not isinstance(previous, AvroParsedSchema):
             return ["Incompatible because of different schema type"]
@@ -70,6 +74,7 @@ class AvroParsedSchema:
 class AvroFormat(SchemaFormat):
     schema_type = "AVRO"
 
+    @bounded
     def parse(
         self,
         text: str,
@@ -78,6 +83,7 @@ class AvroFormat(SchemaFormat):
     ) -> AvroParsedSchema:
         return self._parse(text, references, resolved, True)
 
+    @bounded
     def parse_registered(
         self,
         text: str,
