@@ -407,7 +407,8 @@ class Target:
 
     def _check(self, parsed: ParsedSchema, referred: str | None) -> None:
         references, resolved = (parsed.references, {self.refers: referred}) if referred is not None else ((), {})
-        again = self.format.parse(parsed.canonical, references, resolved)
+        read = getattr(self.format, "parse_registered", self.format.parse)
+        again = read(parsed.canonical, references, resolved)
         assert again.canonical == parsed.canonical, f"reads back as {again.canonical}"
         normal = parsed.normalized()
         assert normal.normalized().canonical == normal.canonical

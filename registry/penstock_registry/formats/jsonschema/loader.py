@@ -329,7 +329,7 @@ class _Extraction:
 
     def _count(self, keyword: str) -> int | None:
         found = self._amount(keyword)
-        if found is not None and abs(found) > _MAX_COUNT:
+        if found is not None and not -_MAX_COUNT <= found <= _MAX_COUNT:
             raise InvalidSchemaError(f"Invalid JSON schema: {self._where}/{keyword}: {str(found)[:40]} is no count")
         return None if found is None else int(found)
 
