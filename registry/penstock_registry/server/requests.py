@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +15,7 @@ __all__ = ["ReferenceRequest", "SchemaRequest", "optional_int", "optional_text"]
 
 _KINDS = ("CONDITION", "TRANSFORM")
 _MODES = ("UPGRADE", "DOWNGRADE", "UPDOWN", "WRITE", "READ", "WRITEREAD")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _RULE_LISTS = ("migrationRules", "domainRules", "encodingRules")
 
 
@@ -94,12 +97,14 @@ def optional_int(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
     if value is None or value == "":
         return None
-    try:
-        number = int(value) if not isinstance(value, bool | float | list | dict) else None
-    except ValueError:
-        number = None
-    if number is None and isinstance(value, float):
-        number = int(value)  # Jackson cuts fractions off
+    number: int | None = None
+    if isinstance(value, str):
+        text = value.strip()
+        number = int(text) if _INTEGER.fullmatch(text) else None
+    elif isinstance(value, float):
+        number = int(value) if math.isfinite(value) else None  # Jackson cuts fractions off
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
     if number is None or not -(2**31) <= number < 2**31:
         raise bad_body(f'Cannot deserialize value of type `Integer` for "{name}": {value!r} is not a 32-bit integer')
     return number

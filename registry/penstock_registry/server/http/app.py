@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
+from penstock_registry.server.http.described import complete
 from penstock_registry.server.http.following import OUTCOME, Following
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
@@ -55,6 +56,7 @@ def make_app(
     SettingsRoutes(registry.settings).add_to(router)
     ContextRoutes(registry, limits, identity, version).add_to(router)
     app.include_router(router)
+    complete(app)
     app.add_exception_handler(RegistryError, _registry_error)
     app.add_exception_handler(NotLeaderError, _not_leader)
     for failure in (RetriableError, WorkerError):

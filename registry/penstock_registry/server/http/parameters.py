@@ -99,10 +99,11 @@ def parse_version(text: str) -> int:
     """A version number, or -1 for ``latest`` in any case. Raises 42202."""
     if text.lower() == "latest":
         return LATEST
-    digits = text.removeprefix("+")
     if text == "-1":
         return LATEST
-    if digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= _MAX_INT:
+    digits = text.removeprefix("+").lstrip("0")
+    # The length first: Python refuses to read a number of thousands of digits.
+    if digits.isascii() and digits.isdecimal() and len(digits) <= 10 and int(digits) <= _MAX_INT:
         return int(digits)
     raise invalid_version(text)
 

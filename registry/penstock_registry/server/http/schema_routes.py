@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from penstock_registry.server.access.guard import is_visible
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import schema_not_found
+from penstock_registry.server.http.described import EMPTY
 from penstock_registry.server.http.parameters import Body, Count, Flag, Id, Reply, Text, Word, page
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Found, Registry
@@ -164,7 +165,8 @@ class ContextRoutes:
             ("GET", "/v1/metadata/version", self.version),
             ("GET", "/v1/metadata/deployment", self.deployment),
         ):
-            router.add_api_route(path, endpoint, methods=[method], response_class=Reply)
+            described = EMPTY if method == "POST" else None
+            router.add_api_route(path, endpoint, methods=[method], response_class=Reply, openapi_extra=described)
 
     def root(self) -> Response:
         return Reply({})
