@@ -64,7 +64,10 @@ def decoded_descriptor(text: str) -> ProtoFile | None:
         return None
     if not data or not file.name or _has_odd_text(file):
         return None
-    return from_descriptor(file)
+    try:
+        return from_descriptor(file)
+    except IndexError:  # a oneof or an import is named by a number that leads nowhere
+        return None
 
 
 def _has_odd_text(message: Any) -> bool:
