@@ -49,6 +49,10 @@ class SchemaRequest:
     id: int = -1
     tags_to_add: tuple[Mapping[str, Any], ...] = ()
     tags_to_remove: tuple[Mapping[str, Any], ...] = ()
+    #: Whether the inline tags of the latest version are to be put into the new one, too.
+    propagate_tags: bool = False
+    rules_to_merge: Mapping[str, Any] | None = None
+    rules_to_remove: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> SchemaRequest:
@@ -64,6 +68,9 @@ class SchemaRequest:
             schema_id if schema_id is not None else -1,
             tuple(_objects(body, "schemaTagsToAdd")),
             tuple(_objects(body, "schemaTagsToRemove")),
+            bool(optional_bool(body, "propagateSchemaTags")),
+            _rule_set(body, "rulesToMerge"),
+            tuple(_texts(body, "rulesToRemove")),
         )
 
     @property
@@ -158,6 +165,14 @@ def read_metadata(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | Non
         _check_texts(names, f"{name}.tags.{key}")
     read = None if properties is None else {key: optional_text(properties, key) or "" for key in properties}
     return sorted_metadata({"tags": tags, "properties": read, "sensitive": sensitive})
+
+
+def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+    value = body.get(name)
+    if value is None:
+        return []
+    _check_texts(value, name)
+    return list(value)
 
 
 def _check_texts(value: object, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
-from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
+from penstock_registry.server.errors import RegistryError, http_error, not_here, store_failed, unknown_leader
 from penstock_registry.server.http.described import complete
 from penstock_registry.server.http.following import OUTCOME, Following
 from penstock_registry.server.http.front import Front
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["make_app"]
 
 _log = logging.getLogger(__name__)
+#: Parts of Confluent's API that are not there, by the first part of their paths.
+_NOT_HERE: Final = {
+    "associations": "associations of subjects with resources",
+    "dek-registry": "encryption keys (client-side field level encryption)",
+    "exporters": "exporters (schema linking); penstock schema export and import carry schemas over",
+}
 
 
 def make_app(
@@ -92,7 +98,8 @@ async def _store_failure(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(http_error(error.status_code))
+    missing = _NOT_HERE.get(request.url.path.split("/")[1])
+    return _answer(not_here(missing) if missing and error.status_code == 404 else http_error(error.status_code))
 
 
 async def _unreadable_parameter(request: Request, error: Exception) -> Response:

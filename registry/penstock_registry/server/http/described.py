@@ -126,6 +126,7 @@ SCHEMA: Final = _body(
         version=_NUMBER,
         schemaTagsToAdd=_list(_ref("SchemaTags")),
         schemaTagsToRemove=_list(_ref("SchemaTags")),
+        propagateSchemaTags=_FLAG,
     )
 )
 TAGS: Final = _body(
@@ -134,6 +135,8 @@ TAGS: Final = _body(
         tagsToRemove=_list(_ref("SchemaTags")),
         metadata=_ref("Metadata"),
         ruleSet=_ref("RuleSet"),
+        rulesToMerge=_ref("RuleSet"),
+        rulesToRemove=_list(_TEXT),
         newVersion=_NUMBER,
     )
 )

@@ -109,7 +109,7 @@ def parse_version(text: str) -> int:
 
 
 def page(items: list[Any], offset: int, limit: int, default: int, most: int) -> list[Any]:
-    """A page of `items`: `limit` 0 or less asks for as many as are given without asking."""
-    size = min(limit, most) if limit > 0 else default
+    """A page of `items`: a `limit` below 1 or beyond `most` counts as none (``normalizeLimit``)."""
+    size = limit if 0 < limit <= most else default
     start = max(offset, 0)
     return items[start : start + size]

@@ -50,7 +50,11 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = [one for one in self._registry.schemas(subjectPrefix, deleted, latestOnly) if is_visible(one.subject)]
+        found = [
+            one
+            for one in self._registry.schemas(subjectPrefix, deleted, latestOnly, aliases)
+            if is_visible(one.subject)
+        ]
         if ruleType:
             found = [stored for stored in found if _has_rule(stored, ruleType)]
         found = page(found, offset, limit, *self._limits.schemas)
