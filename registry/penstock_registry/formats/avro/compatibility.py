@@ -53,18 +53,20 @@ _DESCRIPTIONS: Final = {
 
 class _Checker:
     def __init__(self) -> None:
-        self._open: dict[tuple[int, int], list[_Problem]] = {}
+        #: What is wrong with each pair, where it was met first. Without this, types that refer to one another cost more
+        #: than anybody waits for; Avro keeps it too (``mMemoizeMap``), so its messages have the first place.
+        self._known: dict[tuple[int, int], list[_Problem]] = {}
+        #: The named branches of each reader's union, by name and by alias.
+        self._branches: dict[int, dict[str | None, list[AvroSchema]]] = {}
 
     def check(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
-        # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
         key = (id(reader), id(writer))
-        if key in self._open:
-            return []
-        self._open[key] = []
-        try:
-            return self._compare(reader, writer, path)
-        finally:
-            del self._open[key]
+        known = self._known.get(key)
+        if known is None:
+            # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
+            self._known[key] = []
+            known = self._known[key] = self._compare(reader, writer, path)
+        return known
 
     def _compare(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         if reader.type == writer.type:
@@ -113,11 +115,23 @@ class _Checker:
         return problems
 
     def _reader_union(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
-        for branch in reader.types:
+        branches = reader.types if writer.name is None else self._named_like(writer, reader)
+        for branch in branches:
             if not self.check(branch, writer, path):
                 return []
         message = f"reader union lacking writer type: {writer.type.upper()}"
         return [_Problem("MISSING_UNION_BRANCH", path, message, reader)]
+
+    def _named_like(self, writer: AvroSchema, union: AvroSchema) -> list[AvroSchema]:
+        """The branches of `union` that a record, enum or fixed could be read with: no others by name."""
+        index = self._branches.get(id(union))
+        if index is None:
+            index = self._branches[id(union)] = {}
+            for branch in union.types:
+                for name in (branch.name, *branch.aliases) if branch.name is not None else ():
+                    index.setdefault(name, []).append(branch)
+        found = [*index.get(writer.name or "", ()), *index.get(writer.full_name, ())]
+        return [branch for branch in found if branch.type == writer.type and not _names(branch, writer, ())]
 
     def _fields(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         problems: list[_Problem] = []
