@@ -306,6 +306,7 @@ def _spots(tree: Any) -> list[tuple[Any, Any]]:
 Extreme = Callable[[str, int], str]
 _EXTREMES: dict[str, list[Extreme]] = {
     "AVRO": [
+        lambda text, n: json.dumps([{"type": "record", "name": "R0", "fields": []}, *({"type": "record", "name": f"R{i}", "fields": [{"name": "f", "type": f"R{i - 1}"}, {"name": "g", "type": f"R{i - 1}"}]} for i in range(1, n % 1500))]),
         lambda text, n: "[" * n + text + "]" * n,
         lambda text, n: '{"type":"array","items":' * n + text + "}" * n,
         lambda text, n: '{"type":' * n + text + "}" * n,
@@ -335,6 +336,7 @@ _EXTREMES: dict[str, list[Extreme]] = {
         lambda text, n: json.dumps({"type": ["object"] * (n % 300), "required": ["a"] * n, "dependencies": {f"k{i}": ["a"] for i in range(n)}}),
     ],
     "PROTOBUF": [
+        lambda text, n: "message M0 {} " + "".join(f"message M{i} {{ M{i - 1} a = 1; M{i - 1} b = 2; }} " for i in range(1, n % 1500)),
         lambda text, n: "".join(f"message M{i} {{ " for i in range(n)) + "}" * n,
         lambda text, n: "message M { map<string, " * n + "int32" + "> a = 1; }" * n,
         lambda text, n: "message M { " + "map<string," * n + "int32" + ">" * n + " a = 1; }",

@@ -96,7 +96,7 @@ def test_no_request_fails_the_registry(app: Any, soak: bool, record_property: Ca
 
         @hypothesis.seed(1)
         @hypothesis.settings(
-            max_examples=400 if soak else 8,
+            max_examples=200 if soak else 4,
             database=None,
             deadline=None,
             suppress_health_check=list(hypothesis.HealthCheck),
