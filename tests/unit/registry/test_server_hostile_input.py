@@ -79,6 +79,8 @@ def test_avro_types_with_more_ways_through_them_than_can_be_walked_are_compared(
         return AvroFormat().parse(json.dumps(last))
 
     assert cpu(lambda: doubled("int").incompatibilities(doubled("int"))) < 5
+    wider = json.loads(doubled("int").canonical.replace('"size":1', '"size":2'))
+    assert len(AvroFormat().parse(json.dumps(wider)).incompatibilities(doubled("int"))) == 1000
     assert [p.partition(",")[0] for p in doubled("int").incompatibilities(doubled("long"))] == [
         "{errorType:'TYPE_MISMATCH'"
     ]

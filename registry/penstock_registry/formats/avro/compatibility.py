@@ -16,6 +16,8 @@ _PROMOTIONS: Final[dict[str, frozenset[str]]] = {
     "bytes": frozenset({"string"}),
     "string": frozenset({"bytes"}),
 }
+#: More than that tell nobody more; without a bound, types that each use the one before twice have 2^n of them.
+_MAX_PROBLEMS: Final = 1000
 _CONTAINERS: Final = frozenset({"array", "map", "record", "error", "enum", "fixed", "union"})
 
 Path = tuple[str, ...]
@@ -65,7 +67,7 @@ class _Checker:
         if known is None:
             # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
             self._known[key] = []
-            known = self._known[key] = self._compare(reader, writer, path)
+            known = self._known[key] = self._compare(reader, writer, path)[:_MAX_PROBLEMS]
         return known
 
     def _compare(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
@@ -102,6 +104,8 @@ class _Checker:
     def _writer_union(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         problems: list[_Problem] = []
         for index, branch in enumerate(writer.types):
+            if len(problems) >= _MAX_PROBLEMS:
+                break
             found = self.check(reader, branch, path)
             if not found:
                 continue
@@ -136,6 +140,8 @@ class _Checker:
     def _fields(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         problems: list[_Problem] = []
         for index, field in enumerate(reader.fields):
+            if len(problems) >= _MAX_PROBLEMS:
+                break
             here = (*path, "fields", str(index))
             written = next((w for n in (field.name, *field.aliases) if (w := writer.field(n)) is not None), None)
             if written is not None:
