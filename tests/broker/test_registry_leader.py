@@ -1,10 +1,9 @@
-"""Several registries on one topic: one leads, all answer, and killing the leader loses nothing and doubles nothing."""
+"""Several registries on one topic: one leads, all answer. Killing and stopping the leader under load: test_registry_takeover."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import threading
 import time
@@ -134,100 +133,6 @@ def test_where_nobody_may_lead_reads_are_answered_and_changes_are_not(start: Cal
     assert httpx.post(f"{url}/subjects/s/versions", json=schema(1), timeout=30).status_code == 200
 
 
-# --- kill -9 ---------------------------------------------------------------------------------------------------------
-
-
-class Load:
-    """Registers schemas at one registry after the other, as fast as they answer, and notes what was acknowledged."""
-
-    def __init__(self, urls: list[str], start: int) -> None:
-        self.acknowledged: dict[int, int] = {}
-        self.failures = 0
-        self._urls, self._start = urls, start
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        number = self._start
-        with httpx.Client(timeout=60) as client:
-            while not self._stop.is_set():
-                url = self._urls[number % len(self._urls)]
-                try:
-                    answer = client.post(f"{url}/subjects/s{number}/versions", json=schema(number))
-                except httpx.HTTPError:
-                    answer = None
-                if answer is not None and answer.status_code == 200:
-                    self.acknowledged[number] = answer.json()["id"]
-                else:
-                    self.failures += 1
-                    self._stop.wait(0.05)
-                number += 3
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(90)
-        assert not self._thread.is_alive()
-
-
-@pytest.mark.parametrize(
-    ("kills", "seed"), [(2, 1), pytest.param(12, 2, marks=pytest.mark.soak)], ids=["short", "long"]
-)
-def test_killing_the_leader_under_load_loses_nothing_and_gives_no_id_twice(
-    settings: dict[str, str], tmp_path: Path, kills: int, seed: int
-) -> None:
-    chance = random.Random(seed)
-    ports = [free_port() for _ in range(3)]
-    urls = [f"http://127.0.0.1:{port}" for port in ports]
-    running: dict[str, WorkerProcess] = {}
-
-    def launch(url: str) -> None:
-        properties = tmp_path / f"{url.rpartition(':')[2]}.properties"
-        properties.write_text("".join(f"{k}={v}\n" for k, v in {**settings, "listeners": url}.items()))
-        process = WorkerProcess(["registry", properties], tmp_path / f"{properties.stem}.log")
-        process.__enter__()
-        running[url] = process
-
-    def ready(url: str) -> bool:
-        running[url].check()
-        try:
-            return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    loads: list[Load] = []
-    try:
-        for url in urls:
-            launch(url)
-        wait_for(lambda: all(map(ready, urls)), 120)
-        loads = [Load(urls, worker) for worker in range(3)]
-        for _ in range(kills):
-            before = sum(len(load.acknowledged) for load in loads)
-            wait_for(lambda before=before: sum(len(load.acknowledged) for load in loads) > before + 20, 120)
-            leader = min(urls)  # the smallest URL leads
-            time.sleep(chance.uniform(0, 0.3))
-            running.pop(leader).__exit__(None, None, None)
-            wait_for(lambda leader=leader: any(ready(url) for url in urls if url != leader), 60)
-            before = sum(len(load.acknowledged) for load in loads)
-            wait_for(lambda before=before: sum(len(load.acknowledged) for load in loads) > before + 5, 120)
-            launch(leader)
-            wait_for(lambda: all(map(ready, urls)), 120)
-        for load in loads:
-            load.stop()
-        acknowledged = {number: found for load in loads for number, found in load.acknowledged.items()}
-        assert len(set(acknowledged.values())) == len(acknowledged)
-        for url in urls:
-            wait_for(lambda url=url: set(acknowledged) <= set(registered(url)), 30)
-            known = registered(url)
-            assert {number: known[number] for number in acknowledged} == acknowledged
-            assert len(set(known.values())) == len(known)
-    finally:
-        for load in loads:
-            load._stop.set()
-        for process in running.values():
-            process.__exit__(None, None, None)
-
-
 def test_a_leader_that_sleeps_through_its_replacement_writes_nothing_when_it_wakes(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
@@ -282,13 +187,3 @@ def is_ready(url: str) -> bool:
         return httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def registered(url: str) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for offset in range(0, 100_000, 1000):
-        page = httpx.get(f"{url}/schemas", params={"offset": offset, "limit": 1000}, timeout=60).json()
-        found |= {int(one["subject"][1:]): one["id"] for one in page}
-        if not page:
-            break
-    return found

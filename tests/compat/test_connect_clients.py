@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import secrets
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +17,7 @@ from penstock import KAFKA_VERSION
 from penstock.cli.wiring import DistributedProcess, config_transformer
 from penstock.config.worker import WorkerConfig
 from penstock.plugins import Plugins
-from penstock.testing.npm import node, npm_packages
+from penstock.testing.npm import fetch_packages, run_script
 
 SCRIPT = Path(__file__).parent / "npm" / "connect_client.js"
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -61,15 +58,9 @@ def until(what: str, check: Callable[[], bool]) -> None:
 def test_the_npm_client_leads_a_connector_through_its_life(
     port: int, topic: Callable[..., str], tmp_path: Path
 ) -> None:
-    modules = npm_packages("connect", {"kafka-connect-client": "2.3.0"})
     file, records = tmp_path / "in.txt", topic("records")
     file.write_text("one\ntwo\n")
-    ran = subprocess.run(
-        [node(), SCRIPT, str(port), str(file), records],
-        env={**os.environ, "NODE_PATH": str(modules)}, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    seen = json.loads(ran.stdout)
+    seen = run_script(SCRIPT, fetch_packages(SCRIPT.with_name("package.json")), [port, str(file), records], timeout=240)
     config = {
         "connector.class": "FileStreamSource", "file": str(file), "topic": records, "tasks.max": "1", "name": "from-npm",
     }  # fmt: skip

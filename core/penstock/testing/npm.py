@@ -1,48 +1,52 @@
-"""Packages from npm for tests with JavaScript clients: installed once into ``~/.cache/penstock``; later runs need no network."""
+"""JavaScript clients for tests: installed once with npm into ``~/.cache/penstock``; later runs need no network."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from penstock.testing.jars import cached_folder
 
-__all__ = ["NpmError", "node", "npm_packages"]
-
-_HINT: Final = "install Node.js 18 or newer with npm (Debian, Ubuntu: apt-get install nodejs npm)"
+__all__ = ["NpmError", "fetch_packages", "has_node", "run_script"]
 
 
 class NpmError(RuntimeError):
-    """Node.js is missing or npm could not install something; the message says what to do or what npm said."""
+    """A package could not be installed or a script failed; the message has what was said."""
 
 
-def npm_packages(folder_name: str, packages: Mapping[str, str], cache: Path | None = None) -> Path:
-    """The ``node_modules`` folder with `packages`, names and exact versions. `folder_name` says what they are for."""
-    versions = "-".join(f"{name}-{version}" for name, version in sorted(packages.items()))
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"npm-{folder_name}-{versions}")
-    return cached_folder(name, lambda folder: _install(folder, packages), cache) / "node_modules"
+def has_node() -> bool:
+    return shutil.which("node") is not None and shutil.which("npm") is not None
 
 
-def node() -> str:
-    """The path of ``node``; `NpmError` with what to install."""
-    return _tool("node")
+def fetch_packages(manifest: Path, cache: Path | None = None) -> Path:
+    """The folder whose ``node_modules`` holds what the ``package.json`` `manifest` and its lock file beside it name."""
+    lock = manifest.with_name("package-lock.json")
+    mark = hashlib.sha256(manifest.read_bytes() + lock.read_bytes()).hexdigest()[:12]
+
+    def fill(folder: Path) -> None:
+        for file in (manifest, lock):
+            shutil.copy(file, folder)
+        _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], folder, 600)
+
+    return cached_folder(f"npm-{mark}", fill, cache)
 
 
-def _install(folder: Path, packages: Mapping[str, str]) -> None:
-    (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": dict(packages)}))
-    command = [_tool("npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
+def run_script(script: Path, packages: Path, request: Any, timeout: float = 120) -> Any:
+    """What `script` prints as JSON, given `request` as JSON; it finds its modules in `packages`."""
+    copy = packages / script.name  # Node looks for modules beside the script
+    if not copy.exists() or copy.read_bytes() != script.read_bytes():
+        shutil.copy(script, copy)
+    return json.loads(_run(["node", str(copy)], packages, timeout, json.dumps(request)))
+
+
+def _run(command: list[str], folder: Path, timeout: float, given: str = "") -> str:
+    ran = subprocess.run(  # noqa: S603 - the commands are ours
+        command, cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=timeout
+    )
     if ran.returncode:
-        raise NpmError(f"could not install {dict(packages)}: npm said:\n{(ran.stdout + ran.stderr)[-3000:]}")
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise NpmError(f"no '{name}' on PATH; {_HINT}")
-    return found
+        raise NpmError(f"{' '.join(command)} ended with {ran.returncode}:\n{(ran.stdout + ran.stderr)[-4000:]}")
+    return ran.stdout

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock.api.registry import HasFields, KnowsLenience, ParsedSchema
+from penstock.api.registry import HasFields, InvalidSchemaError, KnowsLenience, ParsedSchema
 from penstock_registry.server.content import RESERVED_PROPERTY, SchemaContent, StoredSchema
+from penstock_registry.server.errors import invalid_schema
 from penstock_registry.server.reading import Candidate, SchemaReader
 from penstock_registry.server.settings import CompatibilityLevel
 
@@ -101,9 +102,12 @@ def _messages(
 
 
 def _incompatibilities(reader: ParsedSchema, writer: ParsedSchema, lenient: bool) -> list[str]:
-    if lenient and isinstance(reader, KnowsLenience):
-        return reader.incompatibilities_lenient(writer)
-    return reader.incompatibilities(writer)
+    try:
+        if lenient and isinstance(reader, KnowsLenience):
+            return reader.incompatibilities_lenient(writer)
+        return reader.incompatibilities(writer)
+    except InvalidSchemaError as error:  # beyond what can be compared
+        raise invalid_schema(f"The schema cannot be compared with an earlier one: {error.message}") from error
 
 
 def _worded(messages: Sequence[str], *, new: str, old: str) -> list[str]:

@@ -18,6 +18,7 @@ __all__ = [
     "Identity",
     "SchemaContent",
     "StoredSchema",
+    "change_rules",
     "merge_metadata",
     "merge_rule_sets",
     "sorted_metadata",
@@ -161,3 +162,15 @@ def merge_rule_sets(base: Mapping[str, Any] | None, over: Mapping[str, Any] | No
         kept = [rule for rule in base.get(name) or () if rule.get("name") not in replaced]
         result[name] = kept + list(over.get(name) or ())
     return result
+
+
+def change_rules(
+    base: Mapping[str, Any] | None, merged: Mapping[str, Any] | None, removed: Iterable[str]
+) -> dict[str, Any] | None:
+    """`base` with `merged` on top of it, and without the rules whose names are `removed`."""
+    names, changed = set(removed), merge_rule_sets(base, merged)
+    if changed is not None and names:
+        for name in RULE_LISTS:
+            if changed.get(name) is not None:
+                changed[name] = [rule for rule in changed[name] if rule.get("name") not in names]
+    return changed

@@ -39,6 +39,12 @@ def http_error(status: int) -> RegistryError:
     return RegistryError(status, status, _REASONS.get(status, f"HTTP {status}"))
 
 
+def not_here(what: str) -> RegistryError:
+    return RegistryError(
+        404, 404, f"HTTP 404 Not Found: this registry has no {what}; docs/registry.md lists what it has"
+    )
+
+
 def bad_body(problem: str) -> RegistryError:
     return RegistryError(400, 400, problem)
 

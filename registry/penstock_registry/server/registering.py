@@ -27,7 +27,7 @@ from penstock_registry.server.reading import Candidate, SchemaReader
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
 from penstock_registry.server.settings import Mode, Settings, shown_subject
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, check_subject, context_of
-from penstock_registry.server.tags import with_tags
+from penstock_registry.server.tags import find_tags, with_tags
 from penstock_registry.store import ContextKey, Key, RegistryStore, SchemaKey
 from penstock_registry.store.records import DEFAULT_TENANT, Value
 
@@ -36,6 +36,8 @@ __all__ = ["Registering"]
 _MAX_VERSION = 2**31 - 1
 #: How often an id that another writer took first is allocated again.
 _ID_RETRIES = 10
+#: Modes in which schemas come with the ids they have elsewhere, and are taken as they are.
+_WITH_IDS = (Mode.IMPORT, Mode.FORWARD)
 
 
 class _Registration(Change[StoredSchema]):
@@ -131,6 +133,19 @@ class Registering:
         versions = self._catalog.versions(subject, deleted)
         return next((stored for stored in reversed(versions) if self._describes(candidate, stored)), None)
 
+    def find_filled(
+        self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
+    ) -> StoredSchema | None:
+        """`find` with what registering would add to `request`: metadata and rules of the latest version and of the config."""
+        latest = self._catalog.version(subject, -1)
+        if latest is None or request.is_empty:
+            return None
+        filled = fill_from_previous(self._settings.config_in_scope(subject), request, [latest], None)
+        if filled == request:
+            return None
+        candidate = self.candidate(subject, filled, normalize)
+        return None if candidate is None else self.find(subject, candidate, deleted)
+
     def _describes(self, candidate: Candidate, stored: StoredSchema) -> bool:
         asked, known = candidate.content, stored.content
         if asked.schema_type != known.schema_type or not _same_extras(asked, known):
@@ -213,7 +228,7 @@ class Registering:
     def _plan(self, one: _Registration, batch: _Batch) -> StoredSchema | None:
         """Put what is to be written for `one` into `batch`; or answer the version that is there already."""
         subject, request, candidate = one.subject, one.request, one.candidate
-        importing = self._check_mode(subject, request) is Mode.IMPORT
+        importing = self._check_mode(subject, request) in _WITH_IDS
         schema_id, found = self._known(subject, request, candidate)
         if found is not None:
             return found
@@ -223,6 +238,8 @@ class Registering:
         if not importing:
             config = self._settings.config_in_scope(subject)
             filled = fill_from_previous(config, request, live, new_version)
+            if request.propagate_tags and live:
+                filled = self._with_tags_of(live[-1], subject, filled, one.normalize)
             if filled != request:
                 candidate = self._reader.candidate(subject, filled, one.normalize)
                 schema_id, found = self._known(subject, filled, candidate)
@@ -251,9 +268,19 @@ class Registering:
         batch.add(one, stored, self._records(stored))
         return None
 
+    def _with_tags_of(
+        self, previous: StoredSchema, subject: str, request: SchemaRequest, normalize: bool
+    ) -> SchemaRequest:
+        """`request` with the inline tags of `previous` where it has what they are at."""
+        tags = find_tags(previous.content, ("*",))
+        candidate = self._reader.candidate(subject, request, normalize) if tags else None
+        if candidate is None or candidate.content.schema_type != previous.content.schema_type:
+            return request
+        return request.with_(text=with_tags(candidate.content, tags, (), lenient=True))
+
     def _check_mode(self, subject: str, request: SchemaRequest) -> Mode:
         mode = self._settings.check_writable(subject)
-        if request.id >= 0 and mode is not Mode.IMPORT:
+        if request.id >= 0 and mode not in _WITH_IDS:
             raise not_permitted(f"{shown_subject(subject)} is not in import mode")
         if request.id < 0 and mode is not Mode.READWRITE:
             raise not_permitted(f"{shown_subject(subject)} is not in read-write mode")
@@ -309,9 +336,10 @@ def from_stored(stored: StoredSchema, request: SchemaRequest) -> SchemaRequest:
 
 
 def fill_from_previous(
-    config: Mapping[str, Any], request: SchemaRequest, live: Sequence[StoredSchema], new_version: int
+    config: Mapping[str, Any], request: SchemaRequest, live: Sequence[StoredSchema], new_version: int | None
 ) -> SchemaRequest:
-    """What `request` leaves out, taken from the latest version; then what the config puts under and over it."""
+    """What `request` leaves out, taken from the latest version; then what the config puts under and over it. Without a
+    `new_version` the metadata names none."""
     previous = live[-1].content if live else None
     filled = request
     if request.is_empty:
@@ -323,7 +351,7 @@ def fill_from_previous(
     metadata = merge_metadata(merge_metadata(config.get("defaultMetadata"), metadata), config.get("overrideMetadata"))
     rule_set = merge_rule_sets(merge_rule_sets(config.get("defaultRuleSet"), rule_set), config.get("overrideRuleSet"))
     pinned = VERSION_PROPERTY in ((metadata or {}).get("properties") or {})
-    if request.version != 0 or pinned:
+    if new_version is not None and (request.version != 0 or pinned):
         metadata = sorted_metadata(merge_metadata(metadata or {}, {"properties": {VERSION_PROPERTY: str(new_version)}}))
     return filled.with_(metadata=metadata, rule_set=rule_set)
 

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import orjson
 
+from penstock.api.registry import InvalidSchemaError
 from penstock_registry.server.catalog import Catalog, IdEntry
 from penstock_registry.server.compatibility import check_compatibility
-from penstock_registry.server.content import SchemaContent, StoredSchema
+from penstock_registry.server.content import SchemaContent, StoredSchema, change_rules
 from penstock_registry.server.deleting import Deleting
 from penstock_registry.server.errors import (
     invalid_schema,
@@ -104,6 +105,11 @@ class Registry:
     def change_tags(self, subject: str, version: int, request: SchemaRequest) -> StoredSchema:
         """A new version: `version` with its tags changed. `request` brings the tags, and metadata if any."""
         base = self.version(subject, version)
+        if request.rules_to_merge is not None or request.rules_to_remove:
+            # What the rules were before counts, and not what the request brings.
+            before = self.catalog.version(base.subject, request.version - 1 if request.version else LATEST)
+            known = None if before is None else before.content.rule_set
+            request = request.with_(rule_set=change_rules(known, request.rules_to_merge, request.rules_to_remove))
         filled = from_stored(base, request).with_(version=request.version or LATEST)
         return self._registering.register(self._named(subject), filled)
 
@@ -118,6 +124,7 @@ class Registry:
         if candidate is None:
             raise schema_not_found()
         found = self._in_contexts(subject, lambda name: self._registering.find(name, candidate, deleted))
+        found = found or self._registering.find_filled(subject, request, normalize, deleted)
         if found is None:
             raise schema_not_found()
         return found
@@ -179,16 +186,30 @@ class Registry:
             return [name for name, alive in found if not alive]
         return [name for name, alive in found if alive or deleted]
 
-    def schemas(self, prefix: str, deleted: bool = False, latest_only: bool = False) -> list[StoredSchema]:
+    def schemas(
+        self, prefix: str, deleted: bool = False, latest_only: bool = False, aliases: bool = False
+    ) -> list[StoredSchema]:
+        """The versions of the subjects that begin with `prefix`; with `aliases` also of those that have another name
+        that does."""
         with self.catalog.lock:
             found = []
-            for name in self.subjects(prefix, deleted):
+            names = self.subjects(prefix, deleted)
+            if aliases:
+                asked = SubjectFilter.parse(prefix)
+                meant = [s for s, others in self.settings.aliases().items() if any(map(asked.matches, others))]
+                names = sorted({*names, *(s for s in meant if self.catalog.has_subject(s, deleted))})
+            for name in names:
                 versions = self.catalog.versions(name, deleted)
                 found += versions[-1:] if latest_only else versions
         return found
 
     def formatted(self, stored: StoredSchema, form: str) -> str:
-        return self._reader.parsed(stored).formatted(form) if form else stored.content.text
+        if not form:
+            return stored.content.text
+        try:
+            return self._reader.parsed(stored).formatted(form)
+        except InvalidSchemaError as error:
+            raise invalid_schema(f"The schema cannot be shown as {form}: {error.message}") from error
 
     def referenced_by(self, subject: str, version: int, deleted: bool = False) -> list[int]:
         """The ids of the schemas that reference this version. Raises 40401 or 40402."""

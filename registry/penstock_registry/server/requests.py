@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +15,7 @@ __all__ = ["ReferenceRequest", "SchemaRequest", "optional_int", "optional_text"]
 
 _KINDS = ("CONDITION", "TRANSFORM")
 _MODES = ("UPGRADE", "DOWNGRADE", "UPDOWN", "WRITE", "READ", "WRITEREAD")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _RULE_LISTS = ("migrationRules", "domainRules", "encodingRules")
 
 
@@ -46,6 +49,10 @@ class SchemaRequest:
     id: int = -1
     tags_to_add: tuple[Mapping[str, Any], ...] = ()
     tags_to_remove: tuple[Mapping[str, Any], ...] = ()
+    #: Whether the inline tags of the latest version are to be put into the new one, too.
+    propagate_tags: bool = False
+    rules_to_merge: Mapping[str, Any] | None = None
+    rules_to_remove: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> SchemaRequest:
@@ -61,6 +68,9 @@ class SchemaRequest:
             schema_id if schema_id is not None else -1,
             tuple(_objects(body, "schemaTagsToAdd")),
             tuple(_objects(body, "schemaTagsToRemove")),
+            bool(optional_bool(body, "propagateSchemaTags")),
+            _rule_set(body, "rulesToMerge"),
+            tuple(_texts(body, "rulesToRemove")),
         )
 
     @property
@@ -94,12 +104,14 @@ def optional_int(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
     if value is None or value == "":
         return None
-    try:
-        number = int(value) if not isinstance(value, bool | float | list | dict) else None
-    except ValueError:
-        number = None
-    if number is None and isinstance(value, float):
-        number = int(value)  # Jackson cuts fractions off
+    number: int | None = None
+    if isinstance(value, str):
+        text = value.strip()
+        number = int(text) if _INTEGER.fullmatch(text) else None
+    elif isinstance(value, float):
+        number = int(value) if math.isfinite(value) else None  # Jackson cuts fractions off
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
     if number is None or not -(2**31) <= number < 2**31:
         raise bad_body(f'Cannot deserialize value of type `Integer` for "{name}": {value!r} is not a 32-bit integer')
     return number
@@ -153,6 +165,14 @@ def read_metadata(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | Non
         _check_texts(names, f"{name}.tags.{key}")
     read = None if properties is None else {key: optional_text(properties, key) or "" for key in properties}
     return sorted_metadata({"tags": tags, "properties": read, "sensitive": sensitive})
+
+
+def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+    value = body.get(name)
+    if value is None:
+        return []
+    _check_texts(value, name)
+    return list(value)
 
 
 def _check_texts(value: object, name: str) -> None:

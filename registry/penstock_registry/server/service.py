@@ -112,6 +112,7 @@ class RegistryService:
         """The lead first, so that another one has it while the last requests are answered."""
         if self._forwarder is not None:
             self._forwarder.election.stop()
+            self._forwarder.drain()
         if self._server is not None:
             self._server.stop()
         if self._front is not None:

@@ -23,14 +23,23 @@ class _Entity(NamedTuple):
     node: dict[str, Any]
 
 
-def with_tags(content: SchemaContent, add: Sequence[Mapping[str, Any]], remove: Sequence[Mapping[str, Any]]) -> str:
+def with_tags(
+    content: SchemaContent,
+    add: Sequence[Mapping[str, Any]],
+    remove: Sequence[Mapping[str, Any]],
+    *,
+    lenient: bool = False,
+) -> str:
     """The text of `content` with tags added and taken away. Each change is ``{"schemaEntity": {"entityPath",
-    "entityType"}, "tags": [name]}``; a path is a record's full name, a field's is below it. Raises 42201."""
+    "entityType"}, "tags": [name]}``; a path is a record's full name, a field's is below it. Raises 42201, also for a path
+    that leads nowhere unless `lenient`."""
     schema = _load(content)
     entities = {(entity.kind, entity.path): entity.node for entity in _walk(schema, "")}
     for change, adding in [*((change, True) for change in add), *((change, False) for change in remove)]:
         kind, path, names = _read_change(change)
         node = entities.get((kind, path))
+        if node is None and lenient:
+            continue
         if node is None:
             raise invalid_schema(f"No {kind} at path {path} in the schema; there are: {_known(entities)}")
         present = [name for name in node.get(_MEMBER, ()) if adding or name not in names]

@@ -1,7 +1,7 @@
-// Drives kafka-connect-client through a connector's whole life. Arguments: port, file, topic. Prints one JSON object.
+// Drives kafka-connect-client through a connector's whole life. Standard input: JSON, [port, file, topic]. Prints one JSON object.
 const { KafkaConnectClient } = require("kafka-connect-client");
 
-const [port, file, topic] = process.argv.slice(2);
+const [port, file, topic] = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const client = new KafkaConnectClient({ protocol: "http", host: "127.0.0.1", port: Number(port) });
 const name = "from-npm";
 const connector = client.connector(name);

@@ -16,6 +16,8 @@ _PROMOTIONS: Final[dict[str, frozenset[str]]] = {
     "bytes": frozenset({"string"}),
     "string": frozenset({"bytes"}),
 }
+#: More than that tell nobody more; without a bound, types that each use the one before twice have 2^n of them.
+_MAX_PROBLEMS: Final = 1000
 _CONTAINERS: Final = frozenset({"array", "map", "record", "error", "enum", "fixed", "union"})
 
 Path = tuple[str, ...]
@@ -53,18 +55,20 @@ _DESCRIPTIONS: Final = {
 
 class _Checker:
     def __init__(self) -> None:
-        self._open: dict[tuple[int, int], list[_Problem]] = {}
+        #: What is wrong with each pair, where it was met first. Without this, types that refer to one another cost more
+        #: than anybody waits for; Avro keeps it too (``mMemoizeMap``), so its messages have the first place.
+        self._known: dict[tuple[int, int], list[_Problem]] = {}
+        #: The named branches of each reader's union, by name and by alias.
+        self._branches: dict[int, dict[str | None, list[AvroSchema]]] = {}
 
     def check(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
-        # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
         key = (id(reader), id(writer))
-        if key in self._open:
-            return []
-        self._open[key] = []
-        try:
-            return self._compare(reader, writer, path)
-        finally:
-            del self._open[key]
+        known = self._known.get(key)
+        if known is None:
+            # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
+            self._known[key] = []
+            known = self._known[key] = self._compare(reader, writer, path)[:_MAX_PROBLEMS]
+        return known
 
     def _compare(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         if reader.type == writer.type:
@@ -100,6 +104,8 @@ class _Checker:
     def _writer_union(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         problems: list[_Problem] = []
         for index, branch in enumerate(writer.types):
+            if len(problems) >= _MAX_PROBLEMS:
+                break
             found = self.check(reader, branch, path)
             if not found:
                 continue
@@ -113,15 +119,29 @@ class _Checker:
         return problems
 
     def _reader_union(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
-        for branch in reader.types:
+        branches = reader.types if writer.name is None else self._named_like(writer, reader)
+        for branch in branches:
             if not self.check(branch, writer, path):
                 return []
         message = f"reader union lacking writer type: {writer.type.upper()}"
         return [_Problem("MISSING_UNION_BRANCH", path, message, reader)]
 
+    def _named_like(self, writer: AvroSchema, union: AvroSchema) -> list[AvroSchema]:
+        """The branches of `union` that a record, enum or fixed could be read with: no others by name."""
+        index = self._branches.get(id(union))
+        if index is None:
+            index = self._branches[id(union)] = {}
+            for branch in union.types:
+                for name in (branch.name, *branch.aliases) if branch.name is not None else ():
+                    index.setdefault(name, []).append(branch)
+        found = [*index.get(writer.name or "", ()), *index.get(writer.full_name, ())]
+        return [branch for branch in found if branch.type == writer.type and not _names(branch, writer, ())]
+
     def _fields(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         problems: list[_Problem] = []
         for index, field in enumerate(reader.fields):
+            if len(problems) >= _MAX_PROBLEMS:
+                break
             here = (*path, "fields", str(index))
             written = next((w for n in (field.name, *field.aliases) if (w := writer.field(n)) is not None), None)
             if written is not None:

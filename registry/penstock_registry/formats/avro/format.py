@@ -10,6 +10,7 @@ from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.compatibility import incompatibilities
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
 from penstock_registry.formats.avro.parser import parse_with_names
+from penstock_registry.formats.depth import bounded
 
 __all__ = ["AvroFormat", "AvroParsedSchema"]
 
@@ -39,15 +40,18 @@ class AvroParsedSchema:
         """The full name of a record: what the record-name strategies take."""
         return self.schema.full_name if self.schema.type in ("record", "error") else None
 
+    @bounded
     def normalized(self) -> AvroParsedSchema:
         """Attributes Avro does not know in alphabetical order, references in order of their names."""
         references = sorted(set(self.references))
         return AvroParsedSchema(_normalized(self.schema, {}), references, self._resolved, self._known)
 
+    @bounded
     def formatted(self, form: str) -> str:
         """``resolved`` writes referenced types out; any other form is the canonical text."""
         return to_text(self.schema) if form == "resolved" else self.canonical
 
+    @bounded
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
         if not isinstance(previous, AvroParsedSchema):
             return ["Incompatible because of different schema type"]
@@ -71,6 +75,7 @@ class AvroParsedSchema:
 class AvroFormat(SchemaFormat):
     schema_type = "AVRO"
 
+    @bounded
     def parse(
         self,
         text: str,
@@ -79,6 +84,7 @@ class AvroFormat(SchemaFormat):
     ) -> AvroParsedSchema:
         return self._parse(text, references, resolved, True)
 
+    @bounded
     def parse_registered(
         self,
         text: str,
@@ -86,7 +92,13 @@ class AvroFormat(SchemaFormat):
         resolved: Mapping[str, str] | None = None,
     ) -> AvroParsedSchema:
         """Like `parse`, for a text that a registry holds: an odd default in it is no reason to refuse its data."""
-        return self._parse(text, references, resolved, False)
+        try:
+            return self._parse(text, references, resolved, False)
+        except InvalidSchemaError:
+            if not resolved:
+                raise
+            # What was registered as the name of a referenced type is kept written out, and stands alone.
+            return self._parse(text, references, {}, False)
 
     def _parse(
         self, text: str, references: Sequence[SchemaReference], resolved: Mapping[str, str] | None, check: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from penstock_registry.formats.avro.model import (
     full_name,
     split_name,
 )
+from penstock_registry.formats.depth import check_depth
 
-__all__ = ["parse", "valid_default"]
+__all__ = ["parse", "parse_with_names", "valid_default"]
 
 _SCHEMA_WORDS: Final = frozenset(
     {"type", "name", "namespace", "doc", "aliases", "fields", "items", "values", "symbols", "size", "default"}
@@ -46,11 +48,13 @@ def parse_with_names(
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        tree = json.loads(text, parse_constant=_no_constant)
     except InvalidSchemaError:
         raise
     except (ValueError, RecursionError) as error:
         raise InvalidSchemaError(f"Avro schema is not valid JSON: {error}") from None
+    check_depth(tree, "Invalid Avro schema")
+    return tree
 
 
 def _shown(node: Any) -> str:
@@ -238,7 +242,10 @@ class _Parser:
 
 def _number(value: Any) -> Any:
     # Java turns a default of 1 for a double into 1.0, and the words NaN and Infinity into numbers.
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    try:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    except OverflowError:  # read as Java does, and refused where defaults are checked: it has no text
+        return float("inf") if value > 0 else float("-inf")
 
 
 def _text(node: dict[str, Any], key: str) -> str | None:
@@ -262,11 +269,14 @@ def _props(node: dict[str, Any], words: frozenset[str]) -> dict[str, Any]:
     return {k: v for k, v in node.items() if k not in words and v is not None}
 
 
-def valid_default(schema: AvroSchema, value: Any) -> bool:
-    """Java's ``Schema.isValidDefault``: a union's default is of its first branch."""
+def valid_default(schema: AvroSchema, value: Any, within: frozenset[int] = frozenset()) -> bool:
+    """Java's ``Schema.isValidDefault``: a union's default is of its first branch.
+
+    `within` are the fields (by identity) whose own defaults are being filled in: one that needs itself has no end.
+    """
     kind = schema.type
     if kind == "union":
-        return bool(schema.types) and valid_default(schema.types[0], value)
+        return bool(schema.types) and valid_default(schema.types[0], value, within)
     check = _DEFAULT_CHECKS.get(kind)
     if check is not None:
         return check(value)
@@ -276,11 +286,17 @@ def valid_default(schema: AvroSchema, value: Any) -> bool:
         return isinstance(value, str)
     if kind == "array":
         assert schema.items is not None
-        return isinstance(value, list) and all(valid_default(schema.items, item) for item in value)
+        return isinstance(value, list) and all(valid_default(schema.items, item, within) for item in value)
     if kind == "map":
         assert schema.values is not None
-        return isinstance(value, dict) and all(valid_default(schema.values, item) for item in value.values())
-    return isinstance(value, dict) and all(valid_default(f.schema, value.get(f.name, f.default)) for f in schema.fields)
+        return isinstance(value, dict) and all(valid_default(schema.values, item, within) for item in value.values())
+    return isinstance(value, dict) and all(_valid_member(field, value, within) for field in schema.fields)
+
+
+def _valid_member(field: AvroField, value: dict[str, Any], within: frozenset[int]) -> bool:
+    if field.name in value:
+        return valid_default(field.schema, value[field.name], within)
+    return id(field) not in within and valid_default(field.schema, field.default, within | {id(field)})
 
 
 def _integer(low: int, high: int, value: Any) -> bool:
@@ -290,7 +306,7 @@ def _integer(low: int, high: int, value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 _DEFAULT_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {

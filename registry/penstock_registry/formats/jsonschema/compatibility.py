@@ -6,10 +6,13 @@ Only changes that break something are kept. The rules and the names of the chang
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any, Final
+
+import jsonschema_rs
 
 from penstock_registry.formats.jsonschema import model as m
 from penstock_registry.formats.jsonschema.differences import is_compatible, message
@@ -19,6 +22,9 @@ __all__ = ["incompatibilities"]
 
 #: More than that tell nobody more; it also bounds the time that hostile schemas can take.
 _MAX_MESSAGES: Final = 1000
+#: After so many comparisons a pair that was found fine counts as fine wherever it is met again, even where that was found
+#: inside another open one: schemas that refer to one another have more ways through them than can be walked.
+_EXACT_STEPS: Final = 10_000
 
 
 def incompatibilities(old: m.Node, new: m.Node, lenient: bool = False) -> list[str]:
@@ -36,6 +42,7 @@ class _Comparison:
         self._path: list[str] = []
         self._open: set[int] = set()
         self._guarded = 0
+        self._steps = 0
         self._enough = _MAX_MESSAGES
         #: Pairs known to fit, or not to, wherever they stand.
         self._fine: set[tuple[int, int]] = set()
@@ -86,8 +93,10 @@ class _Comparison:
         if pair in self._fine or len(self.problems) >= self._enough:
             return
         noted, guarded = len(self.problems), self._guarded
+        self._steps += 1
         self._compare(old, new)
-        if len(self.problems) == noted and self._guarded == guarded:
+        exact = self._guarded == guarded
+        if len(self.problems) == noted and (exact or self._steps > _EXACT_STEPS):
             self._fine.add(pair)
 
     def _compare(self, old: m.Node, new: m.Node) -> None:
@@ -137,10 +146,10 @@ class _Comparison:
         if before != after:
             if before is None or after is None:
                 self.note("MULTIPLE_OF_ADDED" if before is None else "MULTIPLE_OF_REMOVED", "multipleOf")
-            elif after % before == 0:
+            elif _is_multiple(after, before):
                 self.note("MULTIPLE_OF_EXPANDED", "multipleOf")
             else:
-                self.note("MULTIPLE_OF_REDUCED" if before % after == 0 else "MULTIPLE_OF_CHANGED", "multipleOf")
+                self.note("MULTIPLE_OF_REDUCED" if _is_multiple(before, after) else "MULTIPLE_OF_CHANGED", "multipleOf")
         if old.integer != new.integer:
             self.note("TYPE_EXTENDED" if old.integer else "TYPE_NARROWED")
 
@@ -342,10 +351,27 @@ def _covering(node: m.ObjectNode, name: str) -> m.Node | None:
 
 
 def _matches(pattern: str, name: str) -> bool:
+    search = _search(pattern)
+    return search is not None and search.is_valid(name)
+
+
+@functools.lru_cache(maxsize=256)
+def _search(pattern: str) -> Any:
+    """Finds `pattern` in a text; None for a construct of another dialect, which is taken to cover nothing.
+
+    Not Python's `re`: whoever registers a schema chooses the pattern and the names, and `re` may need longer for them
+    than anybody waits. This engine takes linear time, or gives up after so many steps where it has to try.
+    """
     try:
-        return re.search(pattern, name) is not None
-    except re.error:  # a construct of another dialect: taken to cover nothing
-        return False
+        options = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=1 << 20, dfa_size_limit=1 << 20)
+        return jsonschema_rs.Draft7Validator({"pattern": pattern}, pattern_options=options)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return None
+
+
+def _is_multiple(number: m.Number, of: m.Number) -> bool:
+    # Exactly: the remainder of two decimals far apart is more than a decimal context computes.
+    return Fraction(number) % Fraction(of) == 0
 
 
 def _distinct(nodes: list[m.Node]) -> list[m.Node]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.api import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference
+from penstock_registry.formats.depth import bounded
 from penstock_registry.formats.jsonschema import text as json_text
 from penstock_registry.formats.jsonschema.compatibility import incompatibilities
 from penstock_registry.formats.jsonschema.loader import load
@@ -38,6 +39,7 @@ class JsonParsedSchema:
         """The title."""
         return self.tree.get("title") if isinstance(self.tree, dict) else None
 
+    @bounded
     def normalized(self) -> JsonParsedSchema:
         """Members in order of their names, references too."""
         tree = json_text.sorted_keys(self.tree)
@@ -47,11 +49,13 @@ class JsonParsedSchema:
         """The canonical text: JSON Schema has no other form."""
         return self.canonical
 
+    @bounded
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
         if not isinstance(previous, JsonParsedSchema):
             return ["Incompatible because of different schema type"]
         return incompatibilities(previous.node, self.node)
 
+    @bounded
     def incompatibilities_lenient(self, previous: ParsedSchema) -> list[str]:
         if not isinstance(previous, JsonParsedSchema):
             return self.incompatibilities(previous)
@@ -78,6 +82,7 @@ class JsonSchemaFormat(SchemaFormat):
 
     schema_type = "JSON"
 
+    @bounded
     def parse(
         self,
         text: str,

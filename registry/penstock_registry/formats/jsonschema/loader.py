@@ -26,6 +26,7 @@ _OBJECT_LATER: Final = (
 )  # fmt: skip
 _COMBINED: Final = ("oneOf", "allOf", "anyOf")
 _CONDITIONAL: Final = ("if", "then", "else")
+_MAX_COUNT: Final[int] = 2**63 - 1
 _ANNOTATIONS: Final = ("title", "description", "default")
 
 
@@ -143,7 +144,9 @@ class _Extraction:
         self._used.add("type")
         kind = self._tree["type"]
         if isinstance(kind, list):
-            return m.Combined(criterion="anyOf", subschemas=[self._of_type(k) for k in kind])
+            # A type that is named twice says nothing new, and each makes a node of all the keywords.
+            kinds = {repr(k): k for k in kind}.values()
+            return m.Combined(criterion="anyOf", subschemas=[self._of_type(k) for k in kinds])
         return self._of_type(kind)
 
     def _of_type(self, kind: Any) -> m.Node:
@@ -326,6 +329,8 @@ class _Extraction:
 
     def _count(self, keyword: str) -> int | None:
         found = self._amount(keyword)
+        if found is not None and not -_MAX_COUNT <= found <= _MAX_COUNT:
+            raise InvalidSchemaError(f"Invalid JSON schema: {self._where}/{keyword}: {str(found)[:40]} is no count")
         return None if found is None else int(found)
 
     def _value(self, keyword: str) -> Any:

@@ -9,12 +9,13 @@ from typing import Any, Final, NoReturn
 
 from penstock.api import InvalidSchemaError
 from penstock.data.javatext import decimal_text
+from penstock_registry.formats.depth import check_depth
 
-__all__ = ["MAX_DEPTH", "read", "sorted_keys", "write"]
+__all__ = ["read", "sorted_keys", "write"]
 
-#: How deep a schema may be nested; Jackson's limit is 1000, Python's stack is spent before.
-MAX_DEPTH: Final = 200
 _MAX_DIGITS: Final = 1000
+#: A number may have a short text and be beyond all measure: 1e999999999 as an integer fills the memory.
+_MAX_EXPONENT: Final = 1000
 _ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
@@ -26,7 +27,7 @@ def read(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InvalidSchemaError(f"Invalid JSON schema: {reason}") from None
-    _check_depth(tree)
+    check_depth(tree, "Invalid JSON schema")
     return tree
 
 
@@ -36,25 +37,23 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        number = Decimal("Infinity")
+    if len(text) > _MAX_DIGITS or not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError(
+            f"the number {text[:40]} is out of range; at most {_MAX_DIGITS} digits and exponents up to {_MAX_EXPONENT} are read"
+        )
+    return number
+
+
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_constant)
-
-
-def _check_depth(tree: Any) -> None:
-    level, depth = [tree], 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise InvalidSchemaError(f"Invalid JSON schema: nested more than {MAX_DEPTH} levels deep")
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-            if isinstance(child, dict | list)
-        ]
+_DECODER: Final = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_constant)
 
 
 def write(tree: Any) -> str:

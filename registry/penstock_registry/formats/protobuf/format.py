@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from penstock.api import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference
+from penstock_registry.formats.depth import bounded
 from penstock_registry.formats.protobuf.compatibility import incompatibilities
 from penstock_registry.formats.protobuf.compiled import CompiledFile, compile_file
 from penstock_registry.formats.protobuf.from_descriptor import decoded_descriptor
@@ -42,6 +43,7 @@ class ProtobufParsedSchema:
         first = next(self.file.messages, None) or next(self.file.enums, None)
         return self.file.full_name(first.name) if first is not None else None
 
+    @bounded
     def compiled(self) -> CompiledFile:
         """For the runtime; made once. Raises `InvalidSchemaError` for what a registry stores and no runtime takes."""
         with self._lock:
@@ -49,10 +51,12 @@ class ProtobufParsedSchema:
                 self._compiled = compile_file(self.linked)
             return self._compiled
 
+    @bounded
     def normalized(self) -> ProtobufParsedSchema:
         file = normalized(self.linked)
         return ProtobufParsedSchema(self.linked.with_file(file), sorted(set(self.references)))
 
+    @bounded
     def formatted(self, form: str) -> str:
         """``serialized``: the file's descriptor in base64. ``ignore_extensions``: the text without extensions and
         options that are extensions. Any other form is the canonical text."""
@@ -66,6 +70,7 @@ class ProtobufParsedSchema:
             return base64.b64encode(descriptor.SerializeToString(deterministic=True)).decode()
         return self.canonical
 
+    @bounded
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
         if not isinstance(previous, ProtobufParsedSchema):
             return ["Incompatible because of different schema type"]
@@ -96,6 +101,7 @@ class ProtobufParsedSchema:
 class ProtobufFormat(SchemaFormat):
     schema_type = "PROTOBUF"
 
+    @bounded
     def parse(
         self,
         text: str,
@@ -114,8 +120,18 @@ def _file(text: str, reference: str | None = None) -> ProtoFile:
         return parse(text)
     except InvalidSchemaError as error:
         decoded = decoded_descriptor(text)
-        if decoded is not None:
+        if decoded is not None and _can_be_written(decoded):
             return decoded
         if reference is None:
             raise
         raise InvalidSchemaError(f"Reference {reference}: {error.message}") from error
+
+
+def _can_be_written(file: ProtoFile) -> bool:
+    """Whether what a descriptor says reads back from its text, which is what the registry keeps: names in it may be
+    anything."""
+    try:
+        parse(to_text(file))
+    except InvalidSchemaError:
+        return False
+    return True

@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from penstock_registry.formats.protobuf.meta import META_TAG, meta_from_bytes, meta_option
@@ -61,7 +62,24 @@ def decoded_descriptor(text: str) -> ProtoFile | None:
         file = FileDescriptorProto.FromString(data)
     except (binascii.Error, ValueError, DecodeError):
         return None
-    return from_descriptor(file) if data and file.name else None
+    if not data or not file.name or _has_odd_text(file):
+        return None
+    try:
+        return from_descriptor(file)
+    except IndexError:  # a oneof or an import is named by a number that leads nowhere
+        return None
+
+
+def _has_odd_text(message: Any) -> bool:
+    """Whether a text is none: the runtime hands out bytes for what is not UTF-8."""
+    for field, value in message.ListFields():
+        items = (value,) if isinstance(value, str | bytes | ProtoMessage) or not isinstance(value, Iterable) else value
+        for item in items:
+            if field.type == _T.TYPE_STRING and isinstance(item, bytes):
+                return True
+            if isinstance(item, ProtoMessage) and _has_odd_text(item):
+                return True
+    return False
 
 
 def from_descriptor(file: FileDescriptorProto) -> ProtoFile:

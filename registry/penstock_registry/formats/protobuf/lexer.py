@@ -11,6 +11,7 @@ __all__ = ["Lexer"]
 
 _SPACE: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _WORD: Final = re.compile(r"[A-Za-z0-9_.\-]+")
+_MAX_DEPTH: Final = 100
 _NAMED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPE: Final = re.compile(r"\\(?:([abfnrtv])|[xX]([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 
@@ -59,16 +60,18 @@ class Lexer:
                 return name
         return self.word()
 
-    def type_name(self) -> str:
+    def type_name(self, depth: int = 0) -> str:
         """A type: a word, or ``map<K, V>``."""
+        if depth > _MAX_DEPTH:
+            raise self.error(f"maps nested more than {_MAX_DEPTH} deep")
         name = self.word()
         if name != "map":
             return name
         if not self.take("<"):
             return name
-        key = self.type_name()
+        key = self.type_name(depth + 1)
         self.expect(",")
-        value = self.type_name()
+        value = self.type_name(depth + 1)
         self.expect(">")
         return f"map<{key}, {value}>"
 

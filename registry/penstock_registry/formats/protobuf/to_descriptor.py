@@ -51,7 +51,10 @@ def entry_name(field_name: str) -> str:
 
 def to_descriptor(linked: Linked, file: ProtoFile, name: str) -> FileDescriptorProto:
     """Raises `InvalidSchemaError` for a type that is not found or a number that no descriptor can hold."""
-    return _Builder(linked, file).build(name)
+    try:
+        return _Builder(linked, file).build(name)
+    except (ValueError, TypeError) as error:  # a number or a text that no descriptor holds
+        raise InvalidSchemaError(f"Invalid Protobuf schema: {error}") from None
 
 
 class _Builder:

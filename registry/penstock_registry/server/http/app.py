@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 
 from penstock.errors import RetriableError, WorkerError
 from penstock_registry.server.access.guard import Guard
-from penstock_registry.server.errors import RegistryError, http_error
+from penstock_registry.server.errors import RegistryError, http_error, not_here
+from penstock_registry.server.http.described import complete
+from penstock_registry.server.http.following import OUTCOME, Following
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
 from penstock_registry.server.http.parameters import Reply, check_accept
@@ -21,11 +23,19 @@ from penstock_registry.server.http.settings_routes import SettingsRoutes
 from penstock_registry.server.http.subject_routes import SubjectRoutes
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
+from penstock_registry.store import NotLeaderError
 
 if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["make_app"]
+
+#: Parts of Confluent's API that are not there, by the first part of their paths.
+_NOT_HERE: Final = {
+    "associations": "associations of subjects with resources",
+    "dek-registry": "encryption keys (client-side field level encryption)",
+    "exporters": "exporters (schema linking); penstock schema export and import carry schemas over",
+}
 
 
 def make_app(
@@ -51,12 +61,15 @@ def make_app(
     SettingsRoutes(registry.settings).add_to(router)
     ContextRoutes(registry, limits, identity, version).add_to(router)
     app.include_router(router)
+    complete(app)
     app.add_exception_handler(RegistryError, _registry_error)
+    app.add_exception_handler(NotLeaderError, _not_leader)
     for failure in (RetriableError, WorkerError, Exception):
         app.add_exception_handler(failure, _other_failure)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
-    return Front(app, registry, guard, forwarder, max_request_size)
+    inner = app if forwarder is None else Following(app, forwarder, max_request_size)
+    return Front(inner, registry, guard, forwarder, max_request_size)
 
 
 def _answer(error: RegistryError) -> Response:
@@ -72,13 +85,19 @@ async def _registry_error(request: Request, error: Exception) -> Response:
     return _answer(error)
 
 
+async def _not_leader(request: Request, error: Exception) -> Response:
+    request.scope.get(OUTCOME, {})["not_leader"] = True
+    return await _other_failure(request, error)
+
+
 async def _other_failure(request: Request, error: Exception) -> Response:
     return _answer(refusal(error, request.method, request.url.path))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(http_error(error.status_code))
+    missing = _NOT_HERE.get(request.url.path.split("/")[1])
+    return _answer(not_here(missing) if missing and error.status_code == 404 else http_error(error.status_code))
 
 
 async def _unreadable_parameter(request: Request, error: Exception) -> Response:

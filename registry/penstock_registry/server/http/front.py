@@ -13,15 +13,14 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 import orjson
 
 from penstock_registry.server.access.guard import Guard, asked_by
-from penstock_registry.server.access.rules import is_change
-from penstock_registry.server.errors import RegistryError, body_too_large
+from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
 from penstock_registry.server.http.quick import QuickAnswers
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.subjects import ANY_CONTEXT, Subject, normalize_context
 
 if TYPE_CHECKING:
-    from penstock_registry.server.leader.forwarding import Forwarder, Reply
+    from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["Front", "decode_segment"]
 
@@ -34,7 +33,7 @@ _DEFAULT_BYTES = DEFAULT_TYPE.encode()
 
 
 class Front:
-    """`guard` None lets everybody do everything; without a `forwarder` this registry is the only one."""
+    """`guard` None lets everybody do everything; without a `forwarder` this registry is the only one. `app` passes on what others have to do."""
 
     def __init__(
         self,
@@ -44,7 +43,6 @@ class Front:
         forwarder: Forwarder | None = None,
         max_request_size: int = 0,
     ) -> None:
-        self._forwarder = forwarder
         self._max_request_size = max_request_size
         self._app = app
         self._registry = registry
@@ -75,6 +73,8 @@ class Front:
                 await _send_json(send, 200, media_type, answer)
                 return
         segments = _rewrite(scope, path)
+        scope["registry.segments"] = segments
+        scope["registry.target"] = path.partition(b"?")[0] + (b"?" + asked_query if asked_query else b"")
         scope["registry.media_type"] = media_type
         sender = _Sender(scope, send, media_type)
         if method == "HEAD":
@@ -84,31 +84,13 @@ class Front:
             if self._guard is not None:
                 query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
                 asked_by(await self._guard.check(method, segments, query, _header(scope, b"authorization")))
-            if self._forwarder is not None and not self._forwarder.election.leads and is_change(method, segments):
-                target = path + (b"?" + asked_query if asked_query else b"")
-                body = await _read(receive, self._max_request_size)
-                reply = await self._forwarded(self._forwarder, scope, method, target, body)
-                if reply is not None:
-                    await _pass_on(send, reply)
-                    return
-                receive = _again({"type": "http.request", "body": body, "more_body": False}, receive)
+            await self._app(scope, receive, sender)
         except RegistryError as error:
             await _refuse(sender, error, self._challenges if error.http_status == 401 else ())
-            return
-        await self._app(scope, receive, sender)
 
     @property
     def _challenges(self) -> Sequence[str]:
         return () if self._guard is None else self._guard.challenges
-
-    async def _forwarded(
-        self, forwarder: Forwarder, scope: Scope, method: str, target: bytes, body: bytes
-    ) -> Reply | None:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            forwarder.threads, forwarder.forward, method, target.decode("latin-1"), headers, body
-        )
 
     async def _posted(
         self, quick: QuickAnswers, scope: Scope, path: bytes, message: MutableMapping[str, Any]
@@ -163,17 +145,6 @@ def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise body_too_large(limit)
-        if not message.get("more_body"):
-            return bytes(body)
-
-
 def _again(first: MutableMapping[str, Any], receive: Receive) -> Receive:
     """A `receive` that gives a message which was read already, and then what comes."""
     told = False
@@ -186,13 +157,6 @@ def _again(first: MutableMapping[str, Any], receive: Receive) -> Receive:
         return first
 
     return again
-
-
-async def _pass_on(send: Send, reply: Reply) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-    headers.append((b"content-length", str(len(reply.body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _send_json(send: Send, status: int, media_type: str, body: bytes) -> None:

@@ -99,16 +99,17 @@ def parse_version(text: str) -> int:
     """A version number, or -1 for ``latest`` in any case. Raises 42202."""
     if text.lower() == "latest":
         return LATEST
-    digits = text.removeprefix("+")
     if text == "-1":
         return LATEST
-    if digits.isascii() and digits.isdecimal() and 1 <= int(digits) <= _MAX_INT:
+    digits = text.removeprefix("+").lstrip("0")
+    # The length first: Python refuses to read a number of thousands of digits.
+    if digits.isascii() and digits.isdecimal() and len(digits) <= 10 and int(digits) <= _MAX_INT:
         return int(digits)
     raise invalid_version(text)
 
 
 def page(items: list[Any], offset: int, limit: int, default: int, most: int) -> list[Any]:
-    """A page of `items`: `limit` 0 or less asks for as many as are given without asking."""
-    size = min(limit, most) if limit > 0 else default
+    """A page of `items`: a `limit` below 1 or beyond `most` counts as none (``normalizeLimit``)."""
+    size = limit if 0 < limit <= most else default
     start = max(offset, 0)
     return items[start : start + size]

@@ -20,6 +20,7 @@ from penstock_registry.server.http.media import body_problem
 from penstock_registry.server.http.refusals import refusal
 from penstock_registry.server.registry import LATEST, Registry
 from penstock_registry.server.requests import SchemaRequest
+from penstock_registry.store import NotLeaderError
 
 if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder
@@ -95,15 +96,21 @@ class QuickAnswers:
             return None
         return None if found is None else self._answer(asked, found)
 
-    def post_waiting(self, asked: Asked) -> bytes:
+    def post_waiting(self, asked: Asked) -> bytes | None:
         """The answer; on a thread of `threads`, since it may have to parse a schema or to wait for the store.
 
-        Raises `RegistryError`, whatever goes wrong.
+        None where it takes another registry, or what that one may have written. Raises `RegistryError`, whatever goes
+        wrong.
         """
         try:
             act = self._registry.register if asked.registers else self._registry.lookup
             return self._answer(asked, act(asked.subject, asked.request, **asked.flags))
+        except NotLeaderError:
+            return None  # nothing was written: the routes' wrapper asks the next leader
         except Exception as error:
+            unknown = isinstance(error, RegistryError) and error.http_status == 404
+            if unknown and not self._writes_here:
+                return None
             raise refusal(
                 error, "POST", f"/subjects/{asked.subject}{'/versions' if asked.registers else ''}"
             ) from error

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from penstock_registry.server.access.guard import is_visible
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import schema_not_found
+from penstock_registry.server.http.described import EMPTY
 from penstock_registry.server.http.parameters import Body, Count, Flag, Id, Reply, Text, Word, page
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Found, Registry
@@ -49,7 +50,11 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = [one for one in self._registry.schemas(subjectPrefix, deleted, latestOnly) if is_visible(one.subject)]
+        found = [
+            one
+            for one in self._registry.schemas(subjectPrefix, deleted, latestOnly, aliases)
+            if is_visible(one.subject)
+        ]
         if ruleType:
             found = [stored for stored in found if _has_rule(stored, ruleType)]
         found = page(found, offset, limit, *self._limits.schemas)
@@ -164,7 +169,8 @@ class ContextRoutes:
             ("GET", "/v1/metadata/version", self.version),
             ("GET", "/v1/metadata/deployment", self.deployment),
         ):
-            router.add_api_route(path, endpoint, methods=[method], response_class=Reply)
+            described = EMPTY if method == "POST" else None
+            router.add_api_route(path, endpoint, methods=[method], response_class=Reply, openapi_extra=described)
 
     def root(self) -> Response:
         return Reply({})

@@ -55,6 +55,7 @@ class Election:
         self._leads = False
         self._leader: Identity | None = None
         self._reason = "the group was not joined yet"
+        self._stopped = False
         self._not_before = 0.0
         store.on_writer_lost = self.resign
         store.leader_problem = lambda: self.problem
@@ -86,7 +87,9 @@ class Election:
                 self._changed.wait(left)
 
     def stop(self) -> None:
-        """Leave the group, so that another one leads at once."""
+        """Leave the group, so that another one leads at once. Whoever waits here for a leader is told that none comes."""
+        with self._changed:
+            self._stopped = True
         self._stand_down("this registry stops")
         self._member.stop()
 
@@ -96,6 +99,11 @@ class Election:
     def leads(self) -> bool:
         with self._changed:
             return self._leads
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """After so long the others have heard that a member left."""
+        return self._config.heartbeat_interval_ms / 1000
 
     @property
     def leader(self) -> Identity | None:
@@ -110,10 +118,10 @@ class Election:
             return None if self._leads or self._leader is not None else self._reason
 
     def await_leader(self, seconds: float) -> None:
-        """Return once somebody leads, or after so long: a rebalance is soon over."""
+        """Return once somebody leads, or after so long: a rebalance is soon over. At once if this registry stops."""
         deadline = time.monotonic() + seconds
         with self._changed:
-            while not self._leads and self._leader is None:
+            while not self._leads and self._leader is None and not self._stopped:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
