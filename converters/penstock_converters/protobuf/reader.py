@@ -194,7 +194,7 @@ class _Source:
             if schema.name in LOGICAL_NAMES and message.full_name == names.LOGICAL[schema.name]:
                 return f"{self._constant(FROM_MESSAGE[schema.name])}({x})"
             scalar = names.WRAPPED.get(message.full_name)
-            if scalar is not None:
+            if scalar is not None and schema.type is not Type.STRUCT:
                 return f"U64({x}.value)" if scalar == "uint64" else f"{x}.value"
             return f"{self._message(message, schema)}({x})"
         if field.enum_type is not None:

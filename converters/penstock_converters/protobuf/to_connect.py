@@ -231,7 +231,7 @@ class ToConnect:
                 parameters = {**_decimal_parameters(self._file.meta(descriptor)), **tag}
             return Schema(logical[0], True, logical[1], 1, parameters=parameters)
         scalar = names.WRAPPED.get(message.full_name)
-        if scalar is not None:
+        if scalar is not None and (self._options.wrapper_for_nullables or self._options.wrapper_for_raw_primitives):
             return Schema(_WRAPPED[scalar], True, parameters=tag)
         return self._struct(message, tag)
 
