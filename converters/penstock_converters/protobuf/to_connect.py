@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -142,7 +143,9 @@ class ToConnect:
         made = Schema(Type.STRUCT, optional, self._name(descriptor), version, parameters=own, fields=fields)
         struct.parameters = dict(own)
         for twin in struct.twins:
-            object.__setattr__(twin, "version", version)  # unfinished until here, and seen by nobody
+            # Unfinished until here, and seen by nobody.
+            object.__setattr__(twin, "version", version)
+            object.__setattr__(twin, "parameters", MappingProxyType({**own, **twin.parameters}))
             twin._set_fields(tuple(fields))
         struct.done = made
         return made
@@ -194,7 +197,9 @@ class ToConnect:
     def _is_optional(self, descriptor: Any) -> bool:
         options = self._options
         if options.optional_for_nullables:
-            return has_optional_keyword(descriptor, self._file, options)
+            if descriptor.containing_type.GetOptions().map_entry:
+                return bool(descriptor.has_presence)  # in proto2 a map's key and value are declared optional
+            return self._file.optional_keyword(descriptor) is not None
         return not options.wrapper_for_nullables
 
     def _single(self, descriptor: Any, tag: Mapping[str, str], *, optional: bool) -> Schema:
@@ -210,7 +215,9 @@ class ToConnect:
         if unusual is not None:
             parameters[names.TYPE] = unusual
         if kind is Type.INT32:
-            kind = _NARROW.get(self._file.meta(descriptor).get(names.CONNECT_TYPE, ""), kind)
+            narrow = _NARROW.get(self._file.meta(descriptor).get(names.CONNECT_TYPE, ""))
+            if narrow is not None:
+                return Schema(narrow, optional, parameters=tag)
         return Schema(kind, optional, parameters=parameters)
 
     def _enum(self, enum: Any, tag: Mapping[str, str]) -> Schema:

@@ -45,6 +45,12 @@ _ASKED: Final = {
 }  # fmt: skip
 
 
+#: Wrappers of what an INT64 may be asked to be; there are none of numbers of fixed length.
+_UNSIGNED: Final = {
+    scalar: names.WRAPPERS[scalar.replace("fixed", "uint")] for scalar in ("uint32", "fixed32", "uint64", "fixed64")
+}
+
+
 def scalar_of(schema: Schema) -> str:
     """The Protobuf type of a Connect primitive: the usual one, or the one its parameter asks for."""
     asked = schema.parameters.get(names.TYPE)
@@ -199,9 +205,10 @@ class ToProto:
                 return self._scrubbed(schema.parameters[self._options.enum_parameter].rpartition(".")[2])
             case Type.INT8 | Type.INT16:
                 params[names.CONNECT_TYPE] = schema.type.value
+        scalar = scalar_of(schema)
         if schema.optional and self._options.wrapper_for_nullables:
-            return wrapper_of(schema)
-        return scalar_of(schema)
+            return _UNSIGNED.get(scalar, wrapper_of(schema)) if schema.type is Type.INT64 else wrapper_of(schema)
+        return scalar
 
     def _is_int_enum(self, schema: Schema) -> bool:
         # Without a name (release 7.0 made such) the field is a number and only the definition tells of the enum.
