@@ -16,7 +16,7 @@ from penstock.data import Field, Schema, Type
 from penstock.errors import DataError
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions, is_union, scrubbed
-from penstock_registry.formats.protobuf import message_class
+from penstock_registry.formats.protobuf import enum_values, message_class
 
 __all__ = [
     "AbsentPlan", "ArrayPlan", "EnumPlan", "FieldPlan", "LogicalPlan", "MapPlan", "Plan", "Planner", "ScalarPlan", "StructPlan",
@@ -179,7 +179,9 @@ class Planner:
             problem = str(error)
         # Two schemas of one name, of which the message is the other.
         self._partial = True
-        note = f"It would be written as {message}, which another schema of that name has made: rename one of the schemas"
+        note = (
+            f"It would be written as {message}, which another schema of that name has made: rename one of the schemas"
+        )
         return FieldPlan(member.name, "", AbsentPlan(member.schema, problem, note))
 
     def _scrubbed(self, name: str) -> str:
@@ -240,7 +242,7 @@ class Planner:
         if schema.type not in (Type.STRING, Type.INT32):
             raise _mismatch(schema, target, path)
         enum = target.enum_type
-        return EnumPlan(schema, enum.name, {value.name: value.number for value in enum.values})
+        return EnumPlan(schema, enum.name, dict(enum_values(enum)))
 
 
 _KINDS: Final = {getattr(_F, name): name.removeprefix("TYPE_").lower() for name in dir(_F) if name.startswith("TYPE_")}

@@ -19,7 +19,7 @@ from penstock_converters.protobuf import names
 from penstock_converters.protobuf.moments import FROM_MESSAGE
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.protobuf.to_connect import has_optional_keyword, is_map, union_field_name
-from penstock_registry.formats.protobuf import CompiledFile, message_class
+from penstock_registry.formats.protobuf import CompiledFile, enum_values, message_class
 
 __all__ = ["Reader", "make_reader"]
 
@@ -34,8 +34,8 @@ class _Symbols(dict[int, str]):
     def __init__(self, enum: Any) -> None:
         super().__init__()
         self._name = enum.name
-        for value in enum.values:
-            self.setdefault(value.number, value.name)  # of aliases the first
+        for name, number in enum_values(enum):
+            self.setdefault(number, name)  # of aliases the first
 
     def __missing__(self, number: int) -> str:
         return f"{names.UNKNOWN_ENUM_VALUE}{self._name}_{number}"

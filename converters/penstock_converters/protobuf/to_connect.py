@@ -15,7 +15,7 @@ from penstock.errors import DataError
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.sumtypes import GENERAL_UNION
-from penstock_registry.formats.protobuf import CompiledFile
+from penstock_registry.formats.protobuf import CompiledFile, enum_values
 
 __all__ = ["ToConnect", "has_optional_keyword", "is_map", "union_field_name"]
 
@@ -223,7 +223,7 @@ class ToConnect:
     def _enum(self, enum: Any, tag: Mapping[str, str]) -> Schema:
         parameter = self._options.enum_parameter
         parameters = {parameter: enum.name}
-        parameters.update((f"{parameter}.{value.name}", str(value.number)) for value in enum.values)
+        parameters.update((f"{parameter}.{name}", str(number)) for name, number in enum_values(enum))
         parameters.update(tag)
         return Schema(
             Type.INT32 if self._options.int_for_enums else Type.STRING, True, self._name(enum), parameters=parameters

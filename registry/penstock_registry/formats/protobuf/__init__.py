@@ -6,6 +6,7 @@ from penstock_registry.formats.protobuf.linked import Linked
 from penstock_registry.formats.protobuf.model import ProtoFile
 from penstock_registry.formats.protobuf.parser import parse
 from penstock_registry.formats.protobuf.text import to_text
+from penstock_registry.formats.protobuf.to_descriptor import enum_values
 from penstock_registry.formats.protobuf.wellknown import known_file
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ProtoFile",
     "ProtobufFormat",
     "ProtobufParsedSchema",
+    "enum_values",
     "known_file",
     "message_class",
     "message_indexes",
