@@ -35,7 +35,6 @@ __all__ = ["ProtobufConverter"]
 
 log = logging.getLogger(__name__)
 
-_DOUBLE: Final = names.WRAPPERS["double"]
 #: Payloads name one of few messages; more distinct headers than this are damage.
 _MAX_MESSAGES: Final = 1000
 
@@ -142,7 +141,7 @@ class ProtobufConverter(RegistryConverter):
     def _bind(
         self, topic: str, schema: Schema, own: ProtobufParsedSchema, message: str, write: Writer
     ) -> tuple[bytes, Writer]:
-        record = _DOUBLE if schema.name in names.LOGICAL else message
+        record = wrapper_of(schema) if schema.name in names.LOGICAL else message
         references = () if self._values["skip.known.types"] else self._imports(topic, own)
         found, strict = self._schema_to_write(topic, own.canonical, record, references)
         if strict is None:

@@ -14,7 +14,6 @@ import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from penstock_converters.javahash import in_java_order
 
 from penstock.data import (
     BOOLEAN,
@@ -47,6 +46,7 @@ from penstock_converters.avro.to_avro import ToAvro, is_union_schema
 from penstock_converters.avro.to_connect import ToConnect
 from penstock_converters.avro.varint import long_bytes, read_long
 from penstock_converters.avro.writer import make_writer
+from penstock_converters.javahash import in_java_order
 from penstock_registry.formats.avro import AvroSchema
 
 OPTIONS = AvroDataOptions(enhanced=True)
