@@ -14,7 +14,7 @@ _START: Final = re.compile(r"[A-Za-z_]")
 
 def scrub(name: str) -> str:
     """Percent-encoded as ``URLEncoder`` does, then every other character a ``_``."""
-    scrubbed = _INVALID.sub("_", quote_plus(name, safe="*"))
+    scrubbed = _INVALID.sub("_", quote_plus(name, safe="*").replace("~", "%7E"))
     return scrubbed if _START.match(scrubbed) else "x" + scrubbed
 
 

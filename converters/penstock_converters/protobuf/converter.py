@@ -36,7 +36,6 @@ __all__ = ["ProtobufConverter"]
 
 log = logging.getLogger(__name__)
 
-_DOUBLE: Final = names.WRAPPERS["double"]
 #: Payloads name one of few messages; more distinct headers than this are damage.
 _MAX_MESSAGES: Final = 1000
 
@@ -128,7 +127,7 @@ class ProtobufConverter(RegistryConverter):
         file = ToProto(self._options).convert(schema)
         return ProtobufParsedSchema(Linked(file)), file.full_name(next(file.messages).name)
 
-    def _writer(self, schema: Schema, parsed: ProtobufParsedSchema, message: str) -> Writer:
+    def _writer(self, schema: Schema, parsed: ProtobufParsedSchema, message: str, *, own: bool = True) -> Writer:
         if schema.name in names.LOGICAL:
             parsed = ProtobufParsedSchema(_known(names.FILES[message]))
         try:
@@ -137,12 +136,13 @@ class ProtobufConverter(RegistryConverter):
             descriptor = compiled.message(message.removeprefix(f"{package}.") if package else message)
         except InvalidSchemaError as error:
             raise DataError(f"{schema!r} cannot be written as Protobuf: {error.message}") from error
-        return make_writer(Planner(self._options).plan(schema, descriptor), self._options.ignore_default_for_nullables)
+        plan = Planner(self._options, own=own).plan(schema, descriptor)
+        return make_writer(plan, self._options.ignore_default_for_nullables)
 
     def _bind(
         self, topic: str, schema: Schema, own: ProtobufParsedSchema, message: str, write: Writer
     ) -> tuple[bytes, Writer]:
-        record = _DOUBLE if schema.name in names.LOGICAL else message
+        record = wrapper_of(schema) if schema.name in names.LOGICAL else message
         references = () if self._values["skip.known.types"] else self._imports(topic, own)
         found, strict = self._schema_to_write(topic, own.canonical, record, references)
         if strict is None:
@@ -151,7 +151,7 @@ class ProtobufConverter(RegistryConverter):
         if strict:
             check_compatible(found, own.canonical, registered.incompatibilities(own))
         # The registered schema's own field numbers, by the names of the fields.
-        return self._header(found, registered, message), self._writer(schema, registered, message)
+        return self._header(found, registered, message), self._writer(schema, registered, message, own=False)
 
     def _header(self, found: RegisteredSchema, parsed: ProtobufParsedSchema, message: str) -> bytes:
         # A message that is not in the schema has no indexes, which is written as the first message's.

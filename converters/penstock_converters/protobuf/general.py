@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from penstock.data import Float32, Int8, Int16, Int32, Schema, Struct, Type, java_class_name
 from penstock.errors import DataError
-from penstock_converters.protobuf import names
 from penstock_converters.protobuf.moments import to_fields
 from penstock_converters.protobuf.plan import (
+    AbsentPlan,
     ArrayPlan,
     EnumPlan,
     FieldPlan,
@@ -23,6 +23,7 @@ from penstock_converters.protobuf.plan import (
     UnionPlan,
     WrapperPlan,
 )
+from penstock_registry.formats.protobuf import UNKNOWN_ENUM_VALUE
 
 __all__ = ["general_writer"]
 
@@ -87,6 +88,8 @@ class _Builder:
                 return self._array(plan)
             case MapPlan():
                 return self._map(plan)
+            case AbsentPlan():
+                return _absent(plan)
             case StructPlan():
                 return self._struct(plan)
         raise AssertionError(plan)
@@ -104,18 +107,30 @@ class _Builder:
         return array
 
     def _map(self, plan: MapPlan) -> Convert:
-        key, value, make = self.build(plan.key), self.build(plan.value), plan.make
+        make, blank = plan.make, plan.blank
+        key, value = self._part(plan.key, "key"), self._part(plan.value, "value")
 
         def mapping(given: Any) -> Any:
             if not isinstance(given, Mapping):
                 raise _wrong(plan.schema, given)
-            if None in given or None in given.values():
-                raise _bad("Invalid value: null in a map; Protobuf's maps hold no nulls")
             if make is None:
-                return {key(k): value(v) for k, v in given.items()}
+                # The runtime wants both parts here; one that is not there is read as blank.
+                pairs = ((key(k), value(v)) for k, v in given.items())
+                return {blank.key if k is None else k: blank.value if v is None else v for k, v in pairs}
             return [make(key=key(k), value=value(v)) for k, v in given.items()]
 
         return mapping
+
+    def _part(self, plan: Plan, part: str) -> Convert:
+        """A map's key or value: null, where it is optional, leaves the entry without that part."""
+        convert = self.build(plan)
+
+        def null_or(value: Any) -> Any:
+            if value is None and not plan.schema.optional:
+                raise _bad(f"Invalid value: null used for the required {part} of a map")
+            return None if value is None else convert(value)
+
+        return null_or
 
     def _struct(self, plan: StructPlan) -> Convert:
         known = self._structs.get(id(plan))
@@ -137,7 +152,9 @@ class _Builder:
             if value is None:
                 value = default
             if value is not None:
-                into[name] = convert(value)
+                converted = convert(value)
+                if name:
+                    into[name] = converted
             elif not schema.optional:
                 raise _required(member.name, schema)
 
@@ -182,6 +199,16 @@ def _message(plan: StructPlan, members: list[tuple[FieldPlan, Callable[[Any, dic
         return plan.make(**into)
 
     return message
+
+
+def _absent(plan: AbsentPlan) -> Convert:
+    def refuse(value: Any) -> Any:
+        if value or plan.schema.type is not Type.ARRAY:
+            error = DataError(plan.message)
+            error.add_note(plan.note)
+            raise _Problem(error)
+
+    return refuse
 
 
 def _check_struct(value: Any, schema: Schema, known: set[str]) -> None:
@@ -276,7 +303,7 @@ def _logical(plan: LogicalPlan) -> Convert:
 
 def _enum(plan: EnumPlan) -> Convert:
     numbers, schema = plan.numbers, plan.schema
-    unknown = f"{names.UNKNOWN_ENUM_VALUE}{plan.name}_"
+    unknown = f"{UNKNOWN_ENUM_VALUE}{plan.name}_"
 
     def symbol(value: Any) -> int:
         if not isinstance(value, str):

@@ -9,6 +9,7 @@ from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, java_class_name
+from penstock.data.calendar_days import civil_from_day, day_from_civil
 from penstock.data.logical import (
     DATE_NAME,
     EPOCH,
@@ -16,7 +17,7 @@ from penstock.data.logical import (
     TIME_NAME,
     TIMESTAMP_NAME,
     beyond_python,
-    date_from_days,
+    date_to_days,
     scale_of,
     time_from_millis,
     time_to_millis,
@@ -34,6 +35,10 @@ _WORDS: Final = {DECIMAL_NAME: "Decimal", DATE_NAME: "Date", TIME_NAME: "Time", 
 _MAX_DIGITS: Final = 4000  # Python refuses to print longer integers
 _MAX_DECIMAL_BYTES: Final = 1600
 _NANOS: Final = 1_000_000_000
+_EPOCH_ORDINAL: Final = EPOCH.toordinal()
+_MAX_ORDINAL: Final = dt.date.max.toordinal()
+#: Dates are those of ``java.util.GregorianCalendar``, which is Julian until 1582-10-04.
+_LAST_JULIAN: Final = 1582
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 
@@ -57,17 +62,29 @@ def _decimal_fields(value: Any, schema: Schema) -> dict[str, Any]:
 
 
 def _date_fields(value: Any, schema: Schema) -> dict[str, Any]:
-    if isinstance(value, dt.datetime):
-        value = value.date()
-    if beyond_python(DATE_NAME, value):
-        value = date_from_days(value // MILLIS_PER_DAY)  # the error says what the limits are
-    if not isinstance(value, dt.date):
+    time = 0
+    if type(value) is dt.date:
+        if value.year > _LAST_JULIAN:
+            return {"year": value.year, "month": value.month, "day": value.day}
+        day = date_to_days(value)
+    elif isinstance(value, dt.datetime):
+        day, time = date_to_days(value.date()), time_to_millis(value.time())
+    elif beyond_python(DATE_NAME, value):
+        day, time = divmod(value, MILLIS_PER_DAY)
+    else:
         raise _wrong(DATE_NAME, value, "Date")
-    return {"year": value.year, "month": value.month, "day": value.day}
+    if time:
+        raise DataError("Kafka Connect Date type should not have any time fields set to non-zero values.")
+    year, month, day_of_month = civil_from_day(day)
+    if not 0 < year < 2**31:
+        raise DataError(f"Date {day} days from 1970-01-01 lies before the year 1: a google.type.Date has no such years")
+    return {"year": year, "month": month, "day": day_of_month}
 
 
 def _time_fields(value: Any, schema: Schema) -> dict[str, Any]:
     if isinstance(value, dt.datetime):
+        if value.date() != EPOCH.date():
+            raise DataError("Time values must use number of millis greater than 0 and less than 86400000")
         value = value.time()
     if beyond_python(TIME_NAME, value):
         millis = 0  # the end of the day is the begin of the next
@@ -133,13 +150,19 @@ def _decimal(message: Any) -> Decimal:
     return value
 
 
-def _date(message: Any) -> dt.date:
+def _date(message: Any) -> dt.date | int:
+    year, month, day = message.year, message.month, message.day
     try:
-        return dt.date(message.year, message.month, message.day)
-    except (ValueError, OverflowError) as error:
-        raise DataError(
-            f"google.type.Date with year {message.year}, month {message.month}, day {message.day} is no date: {error}"
-        ) from None
+        if _LAST_JULIAN < year <= dt.MAXYEAR:
+            return dt.date(year, month, day)
+    except ValueError:
+        pass
+    else:
+        number = day_from_civil(year, month, day) if year > 0 else 0
+        if year > 0 and civil_from_day(number) == (year, month, day):
+            value = number + _EPOCH_ORDINAL
+            return dt.date.fromordinal(value) if 1 <= value <= _MAX_ORDINAL else number * MILLIS_PER_DAY
+    raise DataError(f"google.type.Date with year {year}, month {month}, day {day} is no date")
 
 
 def _time(message: Any) -> dt.time:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from penstock.data import Schema
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
 from penstock_converters.precision import Precision
+from penstock_converters.scrub import scrub
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.protobuf"
@@ -55,8 +56,6 @@ WRAPPERS: Final = {
     "bytes": "google.protobuf.BytesValue",
 }
 WRAPPED: Final = {wrapper: scalar for scalar, wrapper in WRAPPERS.items()}
-#: What an enum number that the schema does not name is called.
-UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +113,20 @@ def union_name(schema: Schema) -> str:
     return name.rpartition(".")[2]
 
 
+def scrubbed(name: str) -> str:
+    """`name` as Protobuf takes it. Unlike other formats', a name may not begin with an underscore of its own."""
+    return ("x" if name.startswith("_") else "") + scrub(name)
+
+
 _UPPER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def map_field(name: str) -> str:
-    """A map's Connect name, from its entry message's."""
+    """A map's Connect name, from its entry message's; what stands before the last dot stays as it is."""
     if not name.endswith(ENTRY):
         return name
-    outer, dot, own = name.removesuffix(ENTRY).rpartition(".")
-    return f"{outer}{dot}{_UPPER.sub('_', own).lower()}"
+    outer, dot, simple = name.removesuffix(ENTRY).rpartition(".")
+    return outer + dot + _UPPER.sub("_", simple).lower()
 
 
 def map_entry(name: str) -> str:

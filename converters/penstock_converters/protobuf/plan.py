@@ -12,17 +12,15 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from penstock.data import Schema, Type
+from penstock.data import Field, Schema, Type
 from penstock.errors import DataError
 from penstock_converters.precision import Precision
 from penstock_converters.protobuf import names
-from penstock_converters.protobuf.names import ProtobufDataOptions, is_union
-from penstock_converters.protobuf.to_connect import is_map
-from penstock_converters.scrub import scrub
-from penstock_registry.formats.protobuf import message_class
+from penstock_converters.protobuf.names import ProtobufDataOptions, is_union, scrubbed
+from penstock_registry.formats.protobuf import enum_values, message_class
 
 __all__ = [
-    "ArrayPlan", "EnumPlan", "FieldPlan", "LogicalPlan", "MapPlan", "Plan", "Planner", "ScalarPlan", "StructPlan",
+    "AbsentPlan", "ArrayPlan", "EnumPlan", "FieldPlan", "LogicalPlan", "MapPlan", "Plan", "Planner", "ScalarPlan", "StructPlan",
     "UnionPlan", "WrapperPlan",
 ]  # fmt: skip
 
@@ -44,6 +42,14 @@ _FITS: Final = {
 @dataclass(slots=True, eq=False)
 class Plan:
     schema: Schema
+
+
+@dataclass(slots=True, eq=False)
+class AbsentPlan(Plan):
+    """Nothing but null can be written, for the message has no place for it: `message` and `note` say why."""
+
+    message: str
+    note: str
 
 
 @dataclass(slots=True, eq=False)
@@ -84,11 +90,12 @@ class ArrayPlan(Plan):
 
 @dataclass(slots=True, eq=False)
 class MapPlan(Plan):
-    """`make` is the class of an entry; None for a true map field."""
+    """`make` is the class of an entry; None for a true map field. `blank` is an entry that holds nothing."""
 
     key: Plan
     value: Plan
     make: Any
+    blank: Any
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +113,8 @@ class StructPlan(Plan):
     full_name: str
     fields: list[FieldPlan] = field(default_factory=list)
     recursive: bool = False
+    #: Of the outermost plan: is there an `AbsentPlan` in it?
+    partial: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -116,10 +125,15 @@ class UnionPlan(Plan):
 
 
 class Planner:
-    """Plans for one pair of schema and message; make one, call `plan` once."""
+    """Plans for one pair of schema and message; make one, call `plan` once.
 
-    def __init__(self, options: ProtobufDataOptions) -> None:
+    With `own` the message was made of the schema: where it has no place for a field, only values are refused.
+    """
+
+    def __init__(self, options: ProtobufDataOptions, *, own: bool = False) -> None:
         self._options = options
+        self._own = own
+        self._partial = False
         self._structs: dict[tuple[int, str], StructPlan] = {}
         self._keep: list[Schema] = []
 
@@ -132,7 +146,9 @@ class Planner:
             return LogicalPlan(schema, message_class(descriptor), self._options.precision)
         if schema.type is not Type.STRUCT:
             raise DataError(f"Values of {schema!r} cannot be written as the message {descriptor.full_name}")
-        return self._struct(schema, descriptor, "")
+        plan = self._struct(schema, descriptor, "")
+        plan.partial = self._partial
+        return plan
 
     def _struct(self, schema: Schema, descriptor: Any, path: str) -> StructPlan:
         known = (id(schema.fields), descriptor.full_name)
@@ -146,29 +162,38 @@ class Planner:
         for member in schema.fields:
             here = f"{path}.{member.name}" if path else member.name
             if member.schema.type is Type.STRUCT and is_union(member.schema):
-                plan.fields.append(FieldPlan(member.name, "", self._union(member.schema, targets, here)))
+                plan.fields.append(FieldPlan(member.name, "", self._union(member.schema, descriptor, here)))
                 continue
-            name = self._scrubbed(member.name)
-            target = targets.get(name)
-            if target is None:
-                raise DataError(f'Message {descriptor.full_name} has no field for "{here}" of the data\'s schema')
-            plan.fields.append(FieldPlan(member.name, name, self._field(member.schema, target, here)))
+            plan.fields.append(self._member(member, targets, here, descriptor.full_name))
         del self._structs[known]
         return plan
 
-    def _scrubbed(self, name: str) -> str:
-        return scrub(name) if self._options.scrub_names else name
+    def _member(self, member: Field, targets: Any, path: str, message: str) -> FieldPlan:
+        name = self._scrubbed(member.name)
+        target = targets.get(name)
+        try:
+            if target is not None:
+                return FieldPlan(member.name, name, self._field(member.schema, target, path))
+            if not self._own:
+                raise DataError(f'Message {message} has no field for "{path}" of the data\'s schema')
+            problem = f"Cannot find field with name {name}"
+        except DataError as error:
+            if not self._own:
+                raise
+            problem = str(error)
+        # Two schemas of one name, of which the message is the other.
+        self._partial = True
+        note = (
+            f"It would be written as {message}, which another schema of that name has made: rename one of the schemas"
+        )
+        return FieldPlan(member.name, "", AbsentPlan(member.schema, problem, note))
 
-    def _union(self, schema: Schema, targets: Any, path: str) -> UnionPlan:
-        branches: list[FieldPlan] = []
-        for member in schema.fields:
-            name = self._scrubbed(member.name)
-            target = targets.get(name)
-            here = f"{path}.{member.name}"
-            if target is None:
-                raise DataError(f'The message has no field for "{here}" of the data\'s schema')
-            branches.append(FieldPlan(member.name, name, self._field(member.schema, target, here)))
-        return UnionPlan(schema, branches)
+    def _scrubbed(self, name: str) -> str:
+        return scrubbed(name) if self._options.scrub_names else name
+
+    def _union(self, schema: Schema, descriptor: Any, path: str) -> UnionPlan:
+        targets, message = descriptor.fields_by_name, descriptor.full_name
+        return UnionPlan(schema, [self._member(m, targets, f"{path}.{m.name}", message) for m in schema.fields])
 
     def _field(self, schema: Schema, target: Any, path: str) -> Plan:
         if target.is_repeated is not (schema.type in (Type.ARRAY, Type.MAP)):
@@ -179,16 +204,18 @@ class Planner:
         if schema.type is not Type.MAP:
             return self._single(schema, target, path)
         entry = target.message_type
-        if entry is None or not is_map(entry):
+        members = {} if entry is None else entry.fields_by_name
+        key, value = members.get(names.KEY), members.get(names.VALUE)
+        if key is None or value is None:
             raise _mismatch(schema, target, path)
         assert schema.key_schema is not None
         assert schema.value_schema is not None
-        key, value = entry.fields
         return MapPlan(
             schema,
             self._field(schema.key_schema, key, path + "{key}"),
             self._field(schema.value_schema, value, path + "{}"),
             None if entry.GetOptions().map_entry else message_class(entry),
+            message_class(entry)(),
         )
 
     def _single(self, schema: Schema, target: Any, path: str) -> Plan:
@@ -219,7 +246,7 @@ class Planner:
         if schema.type not in (Type.STRING, Type.INT32):
             raise _mismatch(schema, target, path)
         enum = target.enum_type
-        return EnumPlan(schema, enum.name, {value.name: value.number for value in enum.values})
+        return EnumPlan(schema, enum.name, dict(enum_values(enum)))
 
 
 _KINDS: Final = {getattr(_F, name): name.removeprefix("TYPE_").lower() for name in dir(_F) if name.startswith("TYPE_")}

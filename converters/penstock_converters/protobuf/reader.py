@@ -20,7 +20,7 @@ from penstock_converters.protobuf.blame import broken, misfit
 from penstock_converters.protobuf.moments import from_message
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.protobuf.to_connect import has_optional_keyword, is_map, union_field_name
-from penstock_registry.formats.protobuf import CompiledFile, message_class
+from penstock_registry.formats.protobuf import UNKNOWN_ENUM_VALUE, CompiledFile, enum_values, message_class
 
 __all__ = ["Reader", "make_reader"]
 
@@ -35,11 +35,11 @@ class _Symbols(dict[int, str]):
     def __init__(self, enum: Any) -> None:
         super().__init__()
         self._name = enum.name
-        for value in enum.values:
-            self.setdefault(value.number, value.name)  # of aliases the first
+        for name, number in enum_values(enum):
+            self.setdefault(number, name)  # of aliases the first
 
     def __missing__(self, number: int) -> str:
-        return f"{names.UNKNOWN_ENUM_VALUE}{self._name}_{number}"
+        return f"{UNKNOWN_ENUM_VALUE}{self._name}_{number}"
 
 
 def _signed_64(number: int) -> int:

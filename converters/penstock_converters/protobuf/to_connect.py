@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,7 +15,7 @@ from penstock.errors import DataError
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.names import ProtobufDataOptions
 from penstock_converters.sumtypes import GENERAL_UNION
-from penstock_registry.formats.protobuf import CompiledFile
+from penstock_registry.formats.protobuf import CompiledFile, enum_values
 
 __all__ = ["ToConnect", "has_optional_keyword", "is_map", "union_field_name"]
 
@@ -142,7 +143,9 @@ class ToConnect:
         made = Schema(Type.STRUCT, optional, self._name(descriptor), version, parameters=own, fields=fields)
         struct.parameters = dict(own)
         for twin in struct.twins:
-            object.__setattr__(twin, "version", version)  # unfinished until here, and seen by nobody
+            # Unfinished until here, and seen by nobody.
+            object.__setattr__(twin, "version", version)
+            object.__setattr__(twin, "parameters", MappingProxyType({**own, **twin.parameters}))
             twin._set_fields(tuple(fields))
         struct.done = made
         return made
@@ -194,7 +197,9 @@ class ToConnect:
     def _is_optional(self, descriptor: Any) -> bool:
         options = self._options
         if options.optional_for_nullables:
-            return has_optional_keyword(descriptor, self._file, options)
+            if descriptor.containing_type.GetOptions().map_entry:
+                return bool(descriptor.has_presence)  # in proto2 a map's key and value are declared optional
+            return self._file.optional_keyword(descriptor) is not None
         return not options.wrapper_for_nullables
 
     def _single(self, descriptor: Any, tag: Mapping[str, str], *, optional: bool) -> Schema:
@@ -210,17 +215,15 @@ class ToConnect:
         if unusual is not None:
             parameters[names.TYPE] = unusual
         if kind is Type.INT32:
-            kind = _NARROW.get(self._file.meta(descriptor).get(names.CONNECT_TYPE, ""), kind)
+            narrow = _NARROW.get(self._file.meta(descriptor).get(names.CONNECT_TYPE, ""))
+            if narrow is not None:
+                return Schema(narrow, optional, parameters=tag)
         return Schema(kind, optional, parameters=parameters)
 
     def _enum(self, enum: Any, tag: Mapping[str, str]) -> Schema:
         parameter = self._options.enum_parameter
         parameters = {parameter: enum.name}
-        # The runtime's own zero of an enum that has none is no symbol.
-        own = f"{names.UNKNOWN_ENUM_VALUE}{enum.name}_0"
-        parameters.update(
-            (f"{parameter}.{value.name}", str(value.number)) for value in enum.values if value.name != own
-        )
+        parameters.update((f"{parameter}.{name}", str(number)) for name, number in enum_values(enum))
         parameters.update(tag)
         return Schema(
             Type.INT32 if self._options.int_for_enums else Type.STRING, True, self._name(enum), parameters=parameters
@@ -235,7 +238,7 @@ class ToConnect:
                 parameters = {**_decimal_parameters(self._file.meta(descriptor)), **tag}
             return Schema(logical[0], True, logical[1], 1, parameters=parameters)
         scalar = names.WRAPPED.get(message.full_name)
-        if scalar is not None and (self._options.wrapper_for_raw_primitives or self._options.wrapper_for_nullables):
+        if scalar is not None and (self._options.wrapper_for_nullables or self._options.wrapper_for_raw_primitives):
             return Schema(_WRAPPED[scalar], True, parameters=tag)
         return self._struct(message, tag)
 

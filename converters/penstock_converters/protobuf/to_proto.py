@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.logical import SCALE_FIELD
 from penstock.errors import DataError
 from penstock_converters.protobuf import names
-from penstock_converters.protobuf.names import ProtobufDataOptions, is_union, union_name
-from penstock_converters.scrub import scrub
+from penstock_converters.protobuf.names import ProtobufDataOptions, is_union, scrubbed, union_name
 from penstock_registry.formats.protobuf.meta import FIELD_META, meta_option
 from penstock_registry.formats.protobuf.model import (
     Enum,
@@ -45,6 +45,12 @@ _ASKED: Final = {
 }  # fmt: skip
 
 
+#: Wrappers of what an INT64 may be asked to be; there are none of numbers of fixed length.
+_UNSIGNED: Final = {
+    scalar: names.WRAPPERS[scalar.replace("fixed", "uint")] for scalar in ("uint32", "fixed32", "uint64", "fixed64")
+}
+
+
 def scalar_of(schema: Schema) -> str:
     """The Protobuf type of a Connect primitive: the usual one, or the one its parameter asks for."""
     asked = schema.parameters.get(names.TYPE)
@@ -67,14 +73,23 @@ _MAX_MESSAGES: Final = 2_000
 
 @dataclass(slots=True)
 class _Parts:
-    """What is gathered of one message."""
+    """What is gathered of one message, of `schema` unless it is a map's entry, inside the message `outer`."""
 
     name: str
+    schema: Schema | None = None
+    outer: _Parts | None = None
     fields: list[FieldDecl] = field(default_factory=list)
     oneofs: list[OneOf] = field(default_factory=list)
     messages: dict[str, Message | None] = field(default_factory=dict)
-    shapes: dict[str, Schema] = field(default_factory=dict)
+    structs: set[str] = field(default_factory=set)
     enums: dict[str, Enum] = field(default_factory=dict)
+
+    def around(self) -> Iterator[_Parts]:
+        """The messages that this one stands in, itself first."""
+        parts: _Parts | None = self
+        while parts is not None:
+            yield parts
+            parts = parts.outer
 
     def build(self) -> Message:
         nested: list[TypeDecl] = [m for m in self.messages.values() if m is not None]
@@ -89,9 +104,6 @@ class ToProto:
         self._defaults = 0
         self._messages = 0
         self._imports: dict[str, None] = {}
-        #: Messages being written in the message around them, and those around this place with their structs.
-        self._nesting: list[tuple[str, str]] = []
-        self._open: list[tuple[str, Schema | None]] = []
 
     def convert(self, schema: Schema) -> ProtoFile:
         """The file whose first message is `schema`, a struct. Raises `DataError`."""
@@ -101,7 +113,7 @@ class ToProto:
                 " put the value into a field of a struct (HoistField does)"
             )
         package = (schema.name or "").rpartition(".")[0] or None
-        message = self._message(self._name(schema.name), schema)
+        message = self._message(_Parts(self._name(schema.name), schema))
         return ProtoFile("proto3", package, tuple(self._imports), types=(message,))
 
     def _name(self, name: str | None) -> str:
@@ -112,26 +124,24 @@ class ToProto:
         return self._scrubbed(name.rpartition(".")[2])
 
     def _scrubbed(self, name: str) -> str:
-        return scrub(name) if self._options.scrub_names else name
+        return scrubbed(name) if self._options.scrub_names else name
 
-    def _message(self, name: str, schema: Schema) -> Message:
+    def _message(self, parts: _Parts) -> Message:
+        assert parts.schema is not None
         self._messages += 1
         if self._messages > _MAX_MESSAGES:
             raise DataError(
                 f"The schema becomes more than {_MAX_MESSAGES} messages: Protobuf nests a struct's message wherever it"
                 " is used, and these are used in many combinations"
             )
-        parts = _Parts(name)
-        self._open.append((name, schema))
         index = 1
-        for member in schema.fields:
+        for member in parts.schema.fields:
             tag = _tag(member.schema)
             if tag is None:
                 tag, index = index, index + 1
             made = self._field(parts, member.schema, self._scrubbed(member.name), tag, in_oneof=False)
             if made is not None:
                 parts.fields.append(made)
-        self._open.pop()
         return parts.build()
 
     def _field(
@@ -199,16 +209,18 @@ class ToProto:
             case Type.MAP:
                 return names.map_entry(self._name(schema.name))
             case Type.STRUCT:
-                return self._name(schema.name)
+                made = self._name(schema.name)
+                return f"{made}Message" if made == name else made  # a field and its type cannot share a name
             case Type.STRING if self._options.enum_parameter in schema.parameters:
                 return self._scrubbed(schema.parameters[self._options.enum_parameter].rpartition(".")[2])
             case Type.INT32 if self._is_int_enum(schema):
                 return self._scrubbed(schema.parameters[self._options.enum_parameter].rpartition(".")[2])
             case Type.INT8 | Type.INT16:
                 params[names.CONNECT_TYPE] = schema.type.value
+        scalar = scalar_of(schema)
         if schema.optional and self._options.wrapper_for_nullables:
-            return wrapper_of(schema)
-        return scalar_of(schema)
+            return _UNSIGNED.get(scalar, wrapper_of(schema)) if schema.type is Type.INT64 else wrapper_of(schema)
+        return scalar
 
     def _is_int_enum(self, schema: Schema) -> bool:
         # Without a name (release 7.0 made such) the field is a number and only the definition tells of the enum.
@@ -223,35 +235,50 @@ class ToProto:
         elif schema.type is Type.MAP:
             if type_name in parts.messages:
                 raise _twice(parts.name, type_name)
-            parts.messages[type_name] = None
-            parts.messages[type_name] = self._entry(type_name, schema)
+            parts.messages[type_name] = None  # keeps its place before those that are nested while it is made
+            parts.messages[type_name] = self._entry(type_name, schema, parts)
         elif self._options.enum_parameter in schema.parameters and schema.type in (Type.STRING, Type.INT32):
             self._enum(parts, schema)
         elif type_name in names.WRAPPED:
             self._imports[names.WRAPPERS_FILE] = None
 
     def _struct(self, parts: _Parts, schema: Schema, type_name: str) -> None:
-        known = parts.shapes.setdefault(type_name, schema)
-        if known is not schema and not _alike(known, schema):
-            raise _twice(parts.name, type_name)
-        nesting = (parts.name, type_name)
-        # Each message brings those it holds along, however often they were written before; what is being written around
-        # this place already is found there by its name.
-        if type_name in parts.messages or nesting in self._nesting or _alike(self._around(type_name), schema):
+        """One message a name: another struct of that name in the same message is written as the first (the plan refuses
+        values that do not fit), and one of the enclosing message's name as that message, if it fits."""
+        if type_name in parts.structs:
             return
-        self._nesting.append(nesting)
-        parts.messages[type_name] = None  # keeps its place before those that are nested while it is made
-        parts.messages[type_name] = self._message(type_name, schema)
-        self._nesting.pop()
+        if type_name in parts.messages:
+            raise _twice(parts.name, type_name)
+        if type_name == parts.name and parts.schema is not None and self._fits(schema, parts.schema, frozenset()):
+            return
+        if any(p.name == type_name and p.schema is not None and _is(p.schema, schema) for p in parts.around()):
+            return  # a struct that holds itself, if not at once: the name is found further out
+        parts.structs.add(type_name)
+        parts.messages[type_name] = None
+        parts.messages[type_name] = self._message(_Parts(type_name, schema, parts))
 
-    def _around(self, type_name: str) -> Schema | None:
-        """The struct whose message is being written, if it goes by this name."""
-        name, schema = self._open[-1]
-        return schema if name == type_name else None
+    def _fits(self, inner: Schema, outer: Schema, seen: frozenset[tuple[int, int]]) -> bool:
+        """Can the message of the struct `outer` hold every value of the struct `inner`?"""
+        pair = (id(inner.fields), id(outer.fields))
+        if _is(inner, outer) or pair in seen:
+            return True
+        others = {f.name: f.schema for f in outer.fields}
+        return all(f.name in others and self._like(f.schema, others[f.name], seen | {pair}) for f in inner.fields)
 
-    def _entry(self, name: str, schema: Schema) -> Message:
-        parts = _Parts(name)
-        self._open.append((name, None))
+    def _like(self, a: Schema, b: Schema, seen: frozenset[tuple[int, int]]) -> bool:
+        if a.type is not b.type or names.LOGICAL.get(a.name or "") != names.LOGICAL.get(b.name or ""):
+            return False
+        if a.type is Type.STRUCT:
+            return is_union(a) == is_union(b) and self._fits(a, b, seen)
+        if a.type in (Type.ARRAY, Type.MAP):
+            parts = ((a.key_schema, b.key_schema), (a.value_schema, b.value_schema))
+            return all(x is None or y is None or self._like(x, y, seen) for x, y in parts)
+        if self._options.wrapper_for_nullables and a.optional is not b.optional:
+            return False
+        return all(a.parameters.get(p) == b.parameters.get(p) for p in (names.TYPE, self._options.enum_parameter))
+
+    def _entry(self, name: str, schema: Schema, outer: _Parts) -> Message:
+        parts = _Parts(name, outer=outer)
         for number, (member, inner) in enumerate(
             ((names.KEY, schema.key_schema), (names.VALUE, schema.value_schema)), 1
         ):
@@ -259,8 +286,8 @@ class ToProto:
             made = self._field(parts, inner, member, number, in_oneof=False, in_entry=True)
             if made is None:
                 raise DataError(f"The {member} of map {name} is a union: put it into a struct")
-            parts.fields.append(made)
-        self._open.pop()
+            # Confluent's converter forgets here what a field has beside its type.
+            parts.fields.append(replace(made, label="repeated" if made.label == "repeated" else None, options=()))
         return parts.build()
 
     def _enum(self, parts: _Parts, schema: Schema) -> None:
@@ -301,10 +328,8 @@ def _tag(schema: Schema) -> int | None:
     return None if text is None else _number(names.TAG, text)
 
 
-def _alike(a: Schema | None, b: Schema) -> bool:
-    return a is not None and (
-        a.fields is b.fields or [(f.name, f.schema) for f in a.fields] == [(f.name, f.schema) for f in b.fields]
-    )
+def _is(a: Schema, b: Schema) -> bool:
+    return a is b or a.fields is b.fields
 
 
 def _twice(message: str, name: str) -> DataError:

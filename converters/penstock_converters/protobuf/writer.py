@@ -65,7 +65,7 @@ _MAX_FLOAT: Final = 3.4028234663852886e38
 def make_writer(plan: Plan, ignore_defaults: bool) -> Writer:
     """Raises, when called, `DataError` with a note that names the field."""
     general = general_writer(plan, ignore_defaults)
-    if not isinstance(plan, StructPlan):
+    if not isinstance(plan, StructPlan) or plan.partial:
         return lambda header, value: header + general(value)
     return _Source(ignore_defaults).build(plan, general)
 

@@ -78,10 +78,19 @@ def folder() -> Path:
 
 
 def load(area: str) -> list[Case]:
-    """The cases of `area`. Empty only where ``PENSTOCK_VECTORS`` names a folder without that area."""
+    """The cases of `area`; of the checkout's own folder also those of ``more``. Empty only where ``PENSTOCK_VECTORS`` names a
+    folder without that area."""
     path = folder() / f"{area}.jsonl"
     if not path.exists() and os.environ.get("PENSTOCK_VECTORS"):
         return []
+    cases = _read(path)
+    more = default_folder() / "more" / path.name
+    if folder() == default_folder() and more.exists():
+        cases += _read(more)
+    return cases
+
+
+def _read(path: Path) -> list[Case]:
     # Strings hold U+2028 and the like: str.splitlines would cut them.
     lines = path.read_text(encoding="utf-8").split("\n")
     return [_case(json.loads(line)) for line in lines if line]

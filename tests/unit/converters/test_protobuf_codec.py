@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,9 +40,10 @@ from penstock.data import (
     Type,
     decimal_schema,
 )  # fmt: skip
-from penstock.data.logical import DECIMAL_NAME, decimal_from_unscaled
+from penstock.data.logical import DATE_NAME, DECIMAL_NAME, decimal_from_unscaled
 from penstock.errors import DataError
 from penstock_converters.protobuf.general import general_writer
+from penstock_converters.protobuf.moments import FROM_MESSAGE, TO_FIELDS
 from penstock_converters.protobuf.names import ENUM, NAMESPACE, TAG, TYPE, ProtobufDataOptions
 from penstock_converters.protobuf.plan import Planner
 from penstock_converters.protobuf.reader import Reader, make_reader
@@ -179,7 +181,7 @@ def codec(schema: Schema) -> tuple[str, Writer, Schema, Reader]:
     compiled = parsed.compiled()
     descriptor = compiled.message(next(parsed.file.messages).name)
     connect = ToConnect(OPTIONS, compiled).convert(descriptor)
-    write = make_writer(Planner(OPTIONS).plan(schema, descriptor), ignore_defaults=False)
+    write = make_writer(Planner(OPTIONS, own=True).plan(schema, descriptor), ignore_defaults=False)
     return text, write, connect, make_reader(descriptor, connect, compiled, OPTIONS)
 
 
@@ -393,10 +395,108 @@ def test_a_default_stands_in_for_null() -> None:
     assert read(write(b"", {})) == {"a": 7, "b": "x"}
 
 
-def test_two_schemas_of_one_name_are_refused() -> None:
-    one, other = struct_of(x=INT32), struct_of(y=STRING)
-    with pytest.raises(DataError, match="called S"):
-        codec(struct_of(a=one, b=other))
+def test_of_two_schemas_of_one_name_the_second_s_own_fields_are_refused() -> None:
+    one = struct_of(x=INT32).replace(name="one.V")
+    other = struct_of(x=STRING.as_optional(), y=STRING.as_optional(), z=SchemaBuilder.array(INT32).build())
+    schema = struct_of(a=one, b=other.replace(name="other.V", optional=True))
+    text, write, _, read = codec(schema)
+    assert text.count("message V") == 1
+    assert read(write(b"", {"a": {"x": 1}, "b": None})) == {"a": {"x": 1}, "b": None}
+    assert read(write(b"", {"a": {"x": 1}, "b": {"z": []}}))["b"] == {"x": 0}
+    for field, message in (
+        ("y", "Cannot find field with name y"),
+        ("x", "cannot be written as the Protobuf type int32"),
+    ):
+        with pytest.raises(DataError, match=message) as caught:
+            write(b"", {"a": {"x": 1}, "b": {"z": [], field: "no"}})
+        assert "another schema of that name" in caught.value.__notes__[0]
+        assert caught.value.__notes__[1] == f"Field: b.{field}"
+
+
+def test_a_struct_of_its_parent_s_name_is_its_parent_only_if_it_fits() -> None:
+    fits = struct_of(k=INT32, child=struct_of(k=INT32).as_optional())
+    text, write, _, read = codec(fits)
+    assert text.count("message S") == 1
+    assert read(write(b"", {"k": 1, "child": {"k": 2}})) == {"k": 1, "child": {"k": 2, "child": None}}
+    # Confluent's converter refuses values of such a schema.
+    text, write, _, read = codec(struct_of(k=INT32, child=struct_of(other=STRING).as_optional()))
+    assert text.count("message S") == 2
+    assert read(write(b"", {"k": 1, "child": {"other": "x"}})) == {"k": 1, "child": {"other": "x"}}
+
+
+def test_two_enums_of_one_message_may_share_a_symbol() -> None:
+    one, other = (enum_of(name, {"UNKNOWN": 0, "ON": 1 + i}) for i, name in enumerate(("One", "Other")))
+    text, write, connect, read = codec(struct_of(a=one, b=other, ON=INT32))
+    value = {"a": "ON", "b": "ON", "ON": 3}
+    assert text.count(" ON = ") == 3
+    assert read(write(b"", value)) == value
+    assert connect.fields[1].schema.parameters[f"{ENUM}.ON"] == "2"
+
+
+def enum_of(name: str, numbers: dict[str, int]) -> Schema:
+    symbols = {f"{ENUM}.{symbol}": str(number) for symbol, number in numbers.items()}
+    return STRING.replace(name=name, parameters={ENUM: name, **symbols})
+
+
+def test_a_map_of_lists_is_read_back_as_a_list_of_entries() -> None:
+    schema = struct_of(m=SchemaBuilder.map(STRING, SchemaBuilder.array(INT32).build()).build())
+    _, write, connect, read = codec(schema)
+    assert read(write(b"", {"m": {"a": [1, 2], "b": []}})) == {
+        "m": [{"key": "a", "value": [1, 2]}, {"key": "b", "value": []}]
+    }
+    assert connect.fields[0].schema.type is Type.ARRAY
+
+
+def test_null_in_a_map_leaves_the_entry_without_a_value_where_it_is_optional() -> None:
+    schema = struct_of(m=SchemaBuilder.map(STRING, STRING.as_optional()).build())
+    _, write, _, read = codec(schema)
+    assert write(b"", {"m": {"k": None}}).hex() == "0a030a016b"
+    assert read(write(b"", {"m": {"k": None, "l": "x"}})) == {"m": {"k": "", "l": "x"}}
+    _, write, _, _ = codec(struct_of(m=SchemaBuilder.map(STRING, STRING).build()))
+    with pytest.raises(DataError, match="null used for the required value of a map"):
+        write(b"", {"m": {"k": None}})
+
+
+def test_null_in_a_true_map_is_blank() -> None:
+    parsed = ProtobufFormat().parse('syntax = "proto3"; message S { map<string, int32> m = 1; map<int32, S> n = 2; }')
+    descriptor = parsed.compiled().message("S")
+    inner = struct_of(m=SchemaBuilder.map(STRING.as_optional(), INT32.as_optional()).build())
+    schema = struct_of(
+        **{f.name: f.schema for f in inner.fields}, n=SchemaBuilder.map(INT32, inner.as_optional()).build()
+    )
+    write = make_writer(Planner(OPTIONS).plan(schema, descriptor), ignore_defaults=False)
+    data = write(b"", {"m": {"a": None, None: 3}, "n": {1: None}})
+    read = make_reader(
+        descriptor, ToConnect(OPTIONS, parsed.compiled()).convert(descriptor), parsed.compiled(), OPTIONS
+    )
+    assert read(data) == {"m": {"a": 0, "": 3}, "n": {1: {"m": {}, "n": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        (dt.date(1, 1, 1), (1, 1, 3)), (dt.date(1582, 10, 14), (1582, 10, 4)), (dt.date(1582, 10, 15), (1582, 10, 15)),
+        (dt.date(9999, 12, 31), (9999, 12, 31)), (-62_135_769_600_000, (1, 1, 1)), (253_402_300_800_000, (10000, 1, 1)),
+    ],
+)  # fmt: skip
+def test_dates_are_those_of_java_s_calendar(value: Any, fields: tuple[int, int, int]) -> None:
+    made = TO_FIELDS[DATE_NAME](value, DATE)
+    assert (made["year"], made["month"], made["day"]) == fields
+    assert FROM_MESSAGE[DATE_NAME](SimpleNamespace(**made)) == value
+
+
+@pytest.mark.parametrize(
+    "fields", [(0, 1, 1), (2023, 2, 29), (1500, 2, 30), (1582, 10, 10), (2020, 13, 1), (2020, 1, 0)]
+)
+def test_a_date_that_is_none_is_refused(fields: tuple[int, int, int]) -> None:
+    year, month, day = fields
+    with pytest.raises(DataError, match="is no date"):
+        FROM_MESSAGE[DATE_NAME](SimpleNamespace(year=year, month=month, day=day))
+
+
+def test_a_date_before_the_year_one_is_refused() -> None:
+    with pytest.raises(DataError, match="before the year 1"):
+        TO_FIELDS[DATE_NAME](-62_135_856_000_000, DATE)
 
 
 def test_a_struct_that_holds_itself_is_written_and_read() -> None:

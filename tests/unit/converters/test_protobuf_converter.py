@@ -99,6 +99,21 @@ def test_settings_that_mean_nothing_are_refused_by_name(key: str, value: str) ->
         ProtobufConverter().configure({**SETTINGS, key: value}, is_key=False)
 
 
+def test_a_logical_root_has_the_subject_of_its_primitive_s_wrapper(registry: MemoryClient) -> None:
+    strategy = "io.confluent.kafka.serializers.subject.RecordNameStrategy"
+    converter(value_subject_name_strategy=strategy).from_connect("t", DATE, dt.date(2024, 1, 2))
+    assert [entry.subject for entry in registry.all()] == ["google.protobuf.Int32Value"]
+
+
+def test_a_wrapper_in_a_field_is_a_struct_where_no_option_opens_it(registry: MemoryClient) -> None:
+    text = 'syntax = "proto3";import "google/protobuf/wrappers.proto";message M {google.protobuf.UInt64Value a = 1;}'
+    data = payload(put(registry, text), "00", "0a020805")
+    closed = {"wrapper_for_raw_primitives": "false"}
+    assert converter(**closed).to_connect("t", data).value == {"a": {"value": 5}}
+    assert converter().to_connect("t", data).value == {"a": 5}
+    assert converter(wrapper_for_nullables="true", **closed).to_connect("t", data).value == {"a": 5}
+
+
 def test_each_message_of_a_file_is_read_by_its_indexes(registry: MemoryClient) -> None:
     number = put(registry, 'syntax = "proto3"; message A { int32 a = 1; } message B { message C { string c = 1; } }')
     deserialize = converter().deserializer("t")

@@ -14,12 +14,11 @@ from penstock.api import InvalidSchemaError
 from penstock_registry.formats.protobuf.linked import ROOT_NAME, Linked, walk_types
 from penstock_registry.formats.protobuf.meta import meta_params
 from penstock_registry.formats.protobuf.model import Message, ProtoFile
-from penstock_registry.formats.protobuf.to_descriptor import safe_package, to_descriptor
+from penstock_registry.formats.protobuf.to_descriptor import UNKNOWN_ENUM_VALUE, safe_package, to_descriptor
 
-__all__ = ["UNKNOWN_ENUM_VALUE", "CompiledFile", "compile_file", "message_class", "message_indexes"]
+__all__ = ["CompiledFile", "compile_file", "message_class", "message_indexes"]
 
 #: What an enum number that the schema does not name is called, by Confluent's converter.
-UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
 _NOTHING: Final[Mapping[str, str]] = {}
 
 

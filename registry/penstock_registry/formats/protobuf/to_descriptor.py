@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -30,7 +31,7 @@ from penstock_registry.formats.protobuf.model import (
     map_types,
 )
 
-__all__ = ["entry_name", "safe_package", "to_descriptor"]
+__all__ = ["UNKNOWN_ENUM_VALUE", "entry_name", "enum_values", "safe_package", "to_descriptor"]
 
 _T: Final = FieldDescriptorProto
 _LABELS: Final = {"repeated": _T.LABEL_REPEATED, "required": _T.LABEL_REQUIRED}
@@ -47,6 +48,20 @@ def entry_name(field_name: str) -> str:
     """The name protoc gives the message behind a map field."""
     name = default_json_name(field_name)
     return name[:1].upper() + name[1:] + "Entry"
+
+
+#: What Confluent's converter calls a number without a symbol, with the enum's name and the number behind it.
+UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
+
+
+def enum_values(enum: EnumDescriptor | Any) -> list[tuple[str, int]]:
+    """An enum's symbols as the text has them, and their numbers, in the order of the text."""
+    suffix, added = _suffix(enum.name), f"{UNKNOWN_ENUM_VALUE}{enum.name}_0"
+    return [(value.name.removesuffix(suffix), value.number) for value in enum.values if value.name != added]
+
+
+def _suffix(enum_name: str) -> str:
+    return f"___in_{enum_name}"
 
 
 def to_descriptor(linked: Linked, file: ProtoFile, name: str) -> FileDescriptorProto:
@@ -71,9 +86,10 @@ class _Builder:
         names = [n for n in dict.fromkeys(file.all_imports) if self._linked.imported(n) is not None]
         result.dependency.extend(names)
         result.public_dependency.extend(i for i, n in enumerate(names) if n in file.public_imports)
+        taken = {declared.name for declared in file.types}
         for declared in file.types:
             if isinstance(declared, Enum):
-                self._enum(declared, result.enum_type.add())
+                self._enum(declared, result.enum_type.add(), taken)
             else:
                 self._message(declared, result.message_type.add(), file.full_name(declared.name))
         # References that are used without being imported under their names.
@@ -83,9 +99,11 @@ class _Builder:
 
     def _message(self, message: Message, result: DescriptorProto, scope: str) -> None:
         result.name = message.name
+        taken = {part.name for part in (*message.nested, *message.oneofs, *message.fields)}
+        taken.update(f.name for oneof in message.oneofs for f in oneof.fields)
         for declared in message.nested:
             if isinstance(declared, Enum):
-                self._enum(declared, result.enum_type.add())
+                self._enum(declared, result.enum_type.add(), taken)
             else:
                 self._message(declared, result.nested_type.add(), f"{scope}.{declared.name}")
         # Real oneofs come first: Confluent counts them so, and a synthetic one may not stand before a real one.
@@ -149,13 +167,18 @@ class _Builder:
         return safe_package(full_name)
 
     @staticmethod
-    def _enum(enum: Enum, result: EnumDescriptorProto) -> None:
+    def _enum(enum: Enum, result: EnumDescriptorProto, taken: set[str]) -> None:
+        """A symbol stands in the scope its enum stands in, where another may have its name. Java's runtime does not mind,
+        ours does: the later one gets a longer name, and `enum_values` tells the true one."""
         result.name = enum.name
+        free = {value.name for value in enum.values} - taken
         for value in enum.values:
             if value.number not in _INT32:
                 raise InvalidSchemaError(f"Enum value {enum.name}.{value.name} = {value.number} is no 32-bit number")
-            made = result.value.add(name=value.name, number=value.number)
+            name = value.name if value.name in free else value.name + _suffix(enum.name)
+            made = result.value.add(name=name, number=value.number)
             _set_options(made.options, value.options)
+        taken.update(free)
         for reserved in enum.reserved:
             for item in reserved.values:
                 if isinstance(item, str):
