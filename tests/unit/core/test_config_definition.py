@@ -101,6 +101,15 @@ def test_checks_speak_as_kafkas_do(validator: Any, value: Any, problem: str) -> 
     assert caught.value.message == problem
 
 
+def test_repeated_items_are_dropped_in_use_and_called_an_error_in_validation(caplog: pytest.LogCaptureFixture) -> None:
+    kept = ValidList.any_non_duplicate_values(allow_empty=True, allow_null=False)
+    definition = ConfigDef().define("names", ConfigType.LIST, validator=kept, importance=LOW, doc="d")
+    assert definition.parse({"names": "b,a,b"}) == {"names": ["b", "a"]}
+    assert "names has values more than once" in caplog.text
+    (checked,) = definition.validate({"names": "b,a,b"})
+    assert checked.errors == ["Configuration 'names' values must not be duplicated."]
+
+
 def test_parse_fills_in_defaults_and_demands_what_has_none() -> None:
     definition = (
         ConfigDef()
