@@ -39,6 +39,7 @@ _EPOCH_ORDINAL: Final = EPOCH.toordinal()
 _MAX_ORDINAL: Final = dt.date.max.toordinal()
 #: Dates are those of ``java.util.GregorianCalendar``, which is Julian until 1582-10-04.
 _LAST_JULIAN: Final = 1582
+_LAST_YEAR: Final = dt.MAXYEAR
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 
@@ -152,17 +153,20 @@ def _decimal(message: Any) -> Decimal:
 
 def _date(message: Any) -> dt.date | int:
     year, month, day = message.year, message.month, message.day
-    try:
-        if _LAST_JULIAN < year <= dt.MAXYEAR:
+    if _LAST_JULIAN < year <= _LAST_YEAR:
+        try:
             return dt.date(year, month, day)
-    except ValueError:
-        pass
-    else:
-        number = day_from_civil(year, month, day) if year > 0 else 0
-        if year > 0 and civil_from_day(number) == (year, month, day):
-            value = number + _EPOCH_ORDINAL
-            return dt.date.fromordinal(value) if 1 <= value <= _MAX_ORDINAL else number * MILLIS_PER_DAY
-    raise DataError(f"google.type.Date with year {year}, month {month}, day {day} is no date")
+        except ValueError:
+            raise _no_date(year, month, day) from None
+    number = day_from_civil(year, month, day)
+    if year < 1 or civil_from_day(number) != (year, month, day):
+        raise _no_date(year, month, day)
+    ordinal = number + _EPOCH_ORDINAL
+    return dt.date.fromordinal(ordinal) if 1 <= ordinal <= _MAX_ORDINAL else number * MILLIS_PER_DAY
+
+
+def _no_date(year: int, month: int, day: int) -> DataError:
+    return DataError(f"google.type.Date with year {year}, month {month}, day {day} is no date")
 
 
 def _time(message: Any) -> dt.time:

@@ -181,11 +181,8 @@ class Planner:
             if not self._own:
                 raise
             problem = str(error)
-        # Two schemas of one name, of which the message is the other.
         self._partial = True
-        note = (
-            f"It would be written as {message}, which another schema of that name has made: rename one of the schemas"
-        )
+        note = f"Schemas of one name share the message {message}, made of the first of them: rename one if they differ"
         return FieldPlan(member.name, "", AbsentPlan(member.schema, problem, note))
 
     def _scrubbed(self, name: str) -> str:
@@ -228,7 +225,11 @@ class Planner:
             if message is None:
                 raise _mismatch(schema, target, path)
             return self._struct(schema, message, path)
-        if schema.type in (Type.ARRAY, Type.MAP):
+        if schema.type is Type.MAP:
+            raise DataError(
+                f'The list "{path.removesuffix("[]")}" is one of maps, which Protobuf has not: put them into structs'
+            )
+        if schema.type is Type.ARRAY:
             raise _mismatch(schema, target, path)
         if message is not None:
             scalar = names.WRAPPED.get(message.full_name)

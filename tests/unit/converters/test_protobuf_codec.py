@@ -409,7 +409,7 @@ def test_of_two_schemas_of_one_name_the_second_s_own_fields_are_refused() -> Non
     ):
         with pytest.raises(DataError, match=message) as caught:
             write(b"", {"a": {"x": 1}, "b": {"z": [], field: "no"}})
-        assert "another schema of that name" in caught.value.__notes__[0]
+        assert "made of the first of them" in caught.value.__notes__[0]
         assert caught.value.__notes__[1] == f"Field: b.{field}"
 
 
@@ -445,6 +445,14 @@ def test_a_map_of_lists_is_read_back_as_a_list_of_entries() -> None:
         "m": [{"key": "a", "value": [1, 2]}, {"key": "b", "value": []}]
     }
     assert connect.fields[0].schema.type is Type.ARRAY
+
+
+def test_a_list_of_maps_can_be_nothing_but_empty() -> None:
+    schema = struct_of(l=SchemaBuilder.array(SchemaBuilder.map(STRING, INT32).build()).build())
+    _, write, _, _ = codec(schema)
+    assert write(b"", {"l": []}) == b""
+    with pytest.raises(DataError, match='The list "l" is one of maps'):
+        write(b"", {"l": [{"a": 1}]})
 
 
 def test_null_in_a_map_leaves_the_entry_without_a_value_where_it_is_optional() -> None:
