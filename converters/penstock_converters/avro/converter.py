@@ -22,6 +22,7 @@ from penstock_converters.registry_config import registry_config_def
 from penstock_converters.registry_converter import Reader, RegistryConverter, Version, check_compatible, with_note
 from penstock_registry.client import RegisteredSchema
 from penstock_registry.formats.avro import AvroFormat, AvroSchema
+from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.compatibility import incompatibilities
 
 __all__ = ["AvroConverter"]
@@ -77,7 +78,7 @@ class AvroConverter(RegistryConverter):
         optional = schema is None or schema.optional
         try:
             avro = ToAvro(self._options).convert(schema)
-            text = avro.text()
+            text = to_text(avro)
             own = self._writer(schema, avro)
         except DataError as error:
             if not optional:
@@ -119,7 +120,7 @@ class AvroConverter(RegistryConverter):
     ) -> tuple[bytes, Writer]:
         """To write with a registered schema that is not the data's own."""
         registered = self._parsed(found)
-        check_compatible(found, avro.text(), incompatibilities(registered, avro) if strict else [])
+        check_compatible(found, to_text(avro), incompatibilities(registered, avro) if strict else [])
         return self._frame(found), self._writer(schema, registered)
 
     # -- reading --------------------------------------------------------------------------------------------------

@@ -18,10 +18,12 @@ from penstock_converters.avro import names
 from penstock_converters.avro.instants import precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.to_avro import ToAvro, has_string_keys, is_union_schema
-from penstock_converters.avro.to_connect import is_anything, is_map_entry
+from penstock_converters.avro.to_connect import is_anything
+from penstock_converters.avro.unions import is_map_entry
 from penstock_converters.precision import Precision
 from penstock_converters.scrub import scrub
 from penstock_converters.sumtypes import GENERAL_ENUM
+from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.model import AvroField, AvroSchema
 
 __all__ = [
@@ -253,7 +255,7 @@ def _at(path: str) -> str:
 
 
 def _mismatch(schema: Schema, avro: AvroSchema, path: str) -> DataError:
-    shown = avro.text()
+    shown = to_text(avro)
     shown = shown if len(shown) < 200 else shown[:200] + "..."
     return DataError(f"Values of {schema!r}{_at(path)} cannot be written as the Avro type {shown}")
 

@@ -27,7 +27,8 @@ from penstock_converters.avro.anything import read_anything
 from penstock_converters.avro.instants import instants, precision_of
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.shape import ends_in_a_slice, may_be_empty, recursive
-from penstock_converters.avro.to_connect import is_anything, is_map_entry, union_field_name
+from penstock_converters.avro.to_connect import is_anything
+from penstock_converters.avro.unions import is_map_entry, union_field_name
 from penstock_converters.avro.varint import (
     NUMBERS,
     SIX_HIGH,

@@ -25,6 +25,7 @@ from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.precision import Precision
 from penstock_converters.scrub import scrub, scrub_full
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
+from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.model import NO_DEFAULT, AvroField, AvroSchema, check_name, split_name
 from penstock_registry.formats.avro.parser import valid_default
 
@@ -234,7 +235,7 @@ class ToAvro:
         if schema is not None and schema.default is not None:
             default = _widened(default_json(schema, schema.default, self._options.precision))
             if not valid_default(avro, default):
-                log.warning("Ignoring invalid default for field %s: it does not fit %s", name, avro.text())
+                log.warning("Ignoring invalid default for field %s: it does not fit %s", name, to_text(avro))
                 default = NO_DEFAULT
         elif schema is not None and schema.optional:
             default = None

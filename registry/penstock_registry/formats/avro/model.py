@@ -128,11 +128,5 @@ class AvroSchema:
     def field(self, name: str) -> AvroField | None:
         return next((f for f in self.fields if f.name == name), None)
 
-    def text(self) -> str:
-        """JSON text as Java's ``Schema.toString()`` has it."""
-        from penstock_registry.formats.avro.canonical import to_text  # canonical needs the model: imported late
-
-        return to_text(self)
-
     def __repr__(self) -> str:
         return f"AvroSchema({self.full_name})"

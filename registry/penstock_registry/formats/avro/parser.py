@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.api import InvalidSchemaError
+from penstock_registry.formats.avro.canonical import to_text
 from penstock_registry.formats.avro.model import (
     NAMED,
     NO_DEFAULT,
@@ -78,7 +79,7 @@ class _Parser:
         for field in self._defaults:
             if not valid_default(field.schema, field.default):
                 raise InvalidSchemaError(
-                    f"Invalid default for field {field.name}: {_shown(field.default)} not a {field.schema.text()}"
+                    f"Invalid default for field {field.name}: {_shown(field.default)} not a {to_text(field.schema)}"
                 )
         return schema
 
