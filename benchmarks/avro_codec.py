@@ -21,12 +21,13 @@ from penstock_converters.avro.reader import make_reader
 from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect
 from penstock_converters.avro.writer import make_writer
+from penstock_registry.formats.avro.canonical import to_text
 
 
 def measure(records: int, rounds: int) -> Iterator[Measured]:
     options = AvroDataOptions()
     avro = ToAvro(options).convert(SCHEMA)
-    parsed = fastavro.parse_schema(json.loads(avro.text()))
+    parsed = fastavro.parse_schema(json.loads(to_text(avro)))
     write = make_writer(Planner(options).plan(SCHEMA, avro))
     read = make_reader(avro, ToConnect(options).convert(avro), options)
     data = rows(records)

@@ -41,6 +41,7 @@ from penstock_converters.avro.reader import make_reader
 from penstock_converters.avro.to_avro import ToAvro
 from penstock_converters.avro.to_connect import ToConnect
 from penstock_converters.avro.writer import make_writer
+from penstock_registry.formats.avro.canonical import to_text
 
 Row = dict[str, Any]
 
@@ -129,7 +130,7 @@ def measure(records: int, rounds: int) -> Iterator[Measured]:
         r = random.Random(name)
         data = [make(r) for _ in range(records)]
         avro = ToAvro(options).convert(schema)
-        parsed: Any = fastavro.parse_schema(json.loads(avro.text()))
+        parsed: Any = fastavro.parse_schema(json.loads(to_text(avro)))
         write = make_writer(Planner(options).plan(schema, avro))
         read = make_reader(avro, ToConnect(options).convert(avro), options)
 
