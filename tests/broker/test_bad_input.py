@@ -65,7 +65,7 @@ def test_a_worker_with_broken_properties_says_which_and_ends_with_1(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (JAVA_OFFSETS, ["written by the JVM worker", "left alone", "PATCH /connectors/NAME/offsets"]),
+        (JAVA_OFFSETS, ["written by the JVM worker", "left alone", "penstock offsets import"]),
         (b'{"position": 1}', ["not penstock's", "left alone", "offset.storage.file.filename"]),
         (b"position=1\n", ["not JSON", "left alone", "offset.storage.file.filename"]),
     ],
