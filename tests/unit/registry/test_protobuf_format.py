@@ -294,3 +294,25 @@ def test_the_verdicts_and_words_are_confluent_s() -> None:
 def test_another_language_is_never_compatible() -> None:
     met = FORMAT.parse("message A { }").incompatibilities(AvroFormat().parse('"int"'))
     assert met == ["Incompatible because of different schema type"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ("optional int32", "repeated int32", False),
+        ("repeated bool", "optional bool", False),
+        ("optional E", "repeated int64", False),
+        ("int32", "repeated int32", True),
+        ("optional int32", "int32", True),
+        ("optional string", "repeated bytes", True),
+        ("optional M", "repeated M", True),
+    ],
+)
+def test_a_number_s_label_is_part_of_its_bytes(old: str, new: str, fits: bool) -> None:
+    """``FieldSchemaDiff.compareScalarTypes``: only where both have a label, and only numbers and enums."""
+    before, after = (
+        ProtobufFormat().parse(f'syntax = "proto3"; message A {{ {kind} a = 1; }} message M {{}} enum E {{ X = 0; }}')
+        for kind in (old, new)
+    )
+    found = after.incompatibilities(before)
+    assert not found if fits else "FIELD_NUMERIC_LABEL_CHANGED" in found[0]

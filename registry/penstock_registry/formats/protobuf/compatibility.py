@@ -37,6 +37,9 @@ _DESCRIPTIONS: Final = {
     "FIELD_NAMED_TYPE_CHANGED": (
         "The type of a MESSAGE field at path '{path}' in the %new% schema does not match its type in the %old% schema"
     ),
+    "FIELD_NUMERIC_LABEL_CHANGED": (
+        "The label for a NUMERIC field at path '{path}' in the %new% schema does not match its label in the %old% schema"
+    ),
     "REQUIRED_FIELD_ADDED": "A required field  at path '{path}' in the %new% schema is missing in the %old% schema",
     "REQUIRED_FIELD_REMOVED": (
         "The %new% schema is missing a required field at path: '{path}' in the %old% schema"
@@ -56,8 +59,9 @@ _Kind = Literal["scalar", "message", "map"]
 def incompatibilities(reader: Linked, writer: Linked) -> list[str]:
     """Why data of `writer` cannot be read with `reader`, one message a reason; empty if it can.
 
-    Adding or removing an enum or one of its values, a field that is not required or a oneof, renaming a field, and
-    making a field repeated or not are all fine.
+    Adding or removing an enum or one of its values, a field that is not required or a oneof, and renaming a field are all
+    fine. So is making a field repeated or not, but for a number that has a label before and after: repeated numbers are
+    packed.
     """
     return _Diff(reader, writer).compare()
 
@@ -119,7 +123,7 @@ class _Diff:
                 if after.label == "required":
                     self._report("REQUIRED_FIELD_ADDED", here)
             else:
-                self._type(after.type, earlier.type, here, new_scope, old_scope)
+                self._type(after.type, earlier.type, here, new_scope, old_scope, (after.label, earlier.label))
 
     def _oneof(
         self, new: OneOf, old: OneOf, message: Message, old_message: Message, path: str, new_scope: str, old_scope: str
@@ -136,7 +140,10 @@ class _Diff:
             else:
                 self._type(now[tag].type, before[tag].type, f"{path}/{tag}", new_scope, old_scope)
 
-    def _type(self, new: str, old: str, path: str, new_scope: str, old_scope: str) -> None:
+    def _type(
+        self, new: str, old: str, path: str, new_scope: str, old_scope: str,
+        labels: tuple[str | None, str | None] = (None, None),
+    ) -> None:  # fmt: skip
         kind, name = self._kind(self._new, new, new_scope)
         old_kind, old_name = self._kind(self._old, old, old_scope)
         if kind != old_kind:
@@ -144,6 +151,8 @@ class _Diff:
         elif kind == "scalar":
             if _SCALAR_KINDS[name] != _SCALAR_KINDS[old_name]:
                 self._report("FIELD_SCALAR_KIND_CHANGED", path)
+            elif name not in ("string", "bytes") and all(labels) and labels[0] != labels[1]:
+                self._report("FIELD_NUMERIC_LABEL_CHANGED", path)
         elif kind == "message":
             if self._local(name, self._new) != self._local(old_name, self._old):
                 self._report("FIELD_NAMED_TYPE_CHANGED", path)
