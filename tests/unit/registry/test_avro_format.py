@@ -159,3 +159,43 @@ def test_it_finds_compatible_what_the_registry_finds_compatible(case: dict[str, 
     assert (not found) == case["compatible"]
     if case.get("messages"):
         assert sorted(found or []) == sorted(m for m in case["messages"] if "errorType" in m)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"float","a":null}',
+        '{"type":"array","items":"int","a":null}',
+        '{"type":"record","name":"R","fields":[{"name":"f","type":"int","b":null}],"a":null}',
+    ],
+)
+def test_a_property_that_is_null_stays(text: str) -> None:
+    parsed = AvroFormat().parse(text, (), {})
+    assert parsed.canonical == parsed.normalized().canonical == text
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ('{"type":"int","logicalType":"date","a":1}', '{"type":"int","logicalType":"date","a":1}'),
+        (
+            '{"type":"int","a":1,"logicalType":"timestamp-millis"}',
+            '{"type":"int","a":1,"logicalType":"timestamp-millis"}',
+        ),
+        (
+            '{"type":"bytes","scale":2,"a":1,"precision":5,"logicalType":"decimal"}',
+            '{"type":"bytes","logicalType":"decimal","precision":5,"scale":2,"a":1}',
+        ),
+        (
+            '{"type":"bytes","scale":0,"a":1,"precision":5,"logicalType":"decimal"}',
+            '{"type":"bytes","logicalType":"decimal","precision":5,"a":1,"scale":0}',
+        ),
+        (
+            '{"type":"bytes","scale":7,"a":1,"precision":5,"logicalType":"decimal"}',
+            '{"type":"bytes","a":1,"logicalType":"decimal","precision":5,"scale":7}',
+        ),
+    ],
+)
+def test_a_logical_type_comes_first_in_normalized_text_where_it_is_one(text: str, normalized: str) -> None:
+    """``AvroSchemaUtils``; each text is what Confluent's class made of it."""
+    assert AvroFormat().parse(text, (), {}).normalized().canonical == normalized

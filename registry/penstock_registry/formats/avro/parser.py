@@ -267,7 +267,7 @@ def _strings(node: dict[str, Any], key: str) -> list[str]:
 
 
 def _props(node: dict[str, Any], words: frozenset[str]) -> dict[str, Any]:
-    return {k: v for k, v in node.items() if k not in words and v is not None}
+    return {k: v for k, v in node.items() if k not in words}
 
 
 def valid_default(schema: AvroSchema, value: Any, within: frozenset[int] = frozenset()) -> bool:
