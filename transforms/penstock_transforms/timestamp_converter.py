@@ -49,7 +49,8 @@ _CONFIG = define_field_syntax(
             "unix.precision",
             ConfigType.STRING,
             "milliseconds",
-            validator=ValidString(*(precision.value[0] for precision in Precision)),
+            # In the order in which Kafka's message has them.
+            validator=ValidString(*(precision.value[0] for precision in reversed(Precision))),
             importance=Importance.LOW,
             doc="Unit of Unix times, coming in or going out: seconds, milliseconds, microseconds or nanoseconds. "
             "What is finer than milliseconds is lost when it is read, unless timestamp.precision says otherwise.",

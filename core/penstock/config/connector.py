@@ -72,7 +72,7 @@ def connector_config_def(
                 validator=PluginVersionValidator(given.get("connector.plugin.version")), group="Common", order=3, width=_W.MEDIUM,
                 display_name="Connector version",
                 doc="Which version of the connector's class is wanted: a version, a range, or latest.",
-                recommender=VersionRecommender(lookup, "connector", "connector.class", hides=False))
+                recommender=VersionRecommender(lookup, "connector", "connector.class", hides=True))
         .define("tasks.max", _T.INT, 1, importance=_I.HIGH, validator=Range.at_least(1), group="Common", order=4,
                 width=_W.SHORT, display_name="Tasks max", doc="How many tasks the work may be divided into at most.")
         .define("tasks.max.enforce", _T.BOOLEAN, True, importance=_I.LOW, group="Common", order=5, width=_W.SHORT,
@@ -136,11 +136,11 @@ def source_connector_config_def(
                 group="Topic Creation", order=1, width=_W.LONG, display_name="Topic Creation Groups",
                 doc="Groups of topics to be made with settings of their own; the group `default` is for all others.")
         .define("exactly.once.support", _T.STRING, "requested", importance=_I.MEDIUM,
-                validator=CaseInsensitiveValidString("REQUESTED", "REQUIRED"), group="Exactly Once Support", order=2,
+                validator=CaseInsensitiveValidString("REQUIRED", "REQUESTED"), group="Exactly Once Support", order=2,
                 width=_W.SHORT, display_name="Exactly once support",
                 doc="required: refuse the connector unless it says that it can deliver exactly once.")
         .define("transaction.boundary", _T.STRING, "poll", importance=_I.MEDIUM,
-                validator=CaseInsensitiveValidString("POLL", "CONNECTOR", "INTERVAL"), group="Exactly Once Support",
+                validator=CaseInsensitiveValidString("INTERVAL", "POLL", "CONNECTOR"), group="Exactly Once Support",
                 order=3, width=_W.SHORT, display_name="Transaction Boundary",
                 doc="What ends a transaction: each batch (poll), time (interval), or the connector itself.")
         .define("transaction.boundary.interval.ms", _T.LONG, None, importance=_I.LOW, validator=_optional_interval(),
