@@ -132,7 +132,8 @@ class NanoDatetime(dt.datetime):
     def replace(self, *args: Any, nanosecond: int | None = None, **changes: Any) -> dt.datetime:  # type: ignore[override]  # datetime's arguments, and one more
         return self.of(super().replace(*args, **changes), self._nanosecond if nanosecond is None else nanosecond)
 
-    __replace__ = replace  # copy.replace of Python 3.13
+    def __replace__(self, /, **changes: Any) -> Any:  # for copy.replace of Python 3.13
+        return self.replace(**changes)
 
     def astimezone(self, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]  # see __add__
         return self.of(super().astimezone(tz), self._nanosecond)
