@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CUTOVER_DAY", "civil_from_day", "day_from_civil", "day_of_year", "is_leap", "week_of_year", "weekday"]
+__all__ = ["CUTOVER_DAY", "civil_from_day", "day_from_civil", "day_of_year", "week_of_year", "weekday"]
 
 #: 1582-10-15, the first day of the Gregorian calendar.
 CUTOVER_DAY: Final = -141427
@@ -55,10 +55,6 @@ def _days_before_month(year: int, month: int, gregorian: bool) -> int:
 
 def day_of_year(day: int) -> int:
     return day - day_from_civil(civil_from_day(day)[0], 1, 1) + 1
-
-
-def is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0 or year < 1582)
 
 
 def weekday(day: int) -> int:

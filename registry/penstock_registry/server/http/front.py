@@ -45,7 +45,6 @@ class Front:
     ) -> None:
         self._max_request_size = max_request_size
         self._app = app
-        self._registry = registry
         self._guard = guard
         self._quick = None if guard is not None else QuickAnswers(registry, forwarder)
 
