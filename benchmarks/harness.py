@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")

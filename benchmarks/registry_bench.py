@@ -28,8 +28,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from harness import HERE, cpu_seconds, median, resident_mb, table, wait_for
 from http_load import CONTENT_TYPE, Connection, generator, load, request_bytes
-from penstock.testing.broker import KafkaBroker, fetch_jars
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.jars import fetch_jars
+from lab.worker_process import WorkerProcess, free_port
+from penstock.testing.broker import KafkaBroker
 from penstock_registry.store import SchemaKey
 from penstock_registry.store.records import Key, Value, encode_key, encode_value
 from penstock_registry.store.sqlite import SqliteStore

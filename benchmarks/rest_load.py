@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import HERE, Topics, cpu_seconds, median, resident_mb, wait_for
-from penstock.testing.broker import KafkaBroker, fetch_jars
-from penstock.testing.rest_load import RestLoad
-from penstock.testing.worker_group import WorkerGroup
+from lab.jars import fetch_jars
+from lab.rest_load import RestLoad
+from lab.worker_group import WorkerGroup
+from penstock.testing.broker import KafkaBroker
 
 CONNECTORS, CLIENTS = 64, 16
 PATHS = ("/connectors?expand=status&expand=info", *(f"/connectors/idle{number}/status" for number in range(7)))

@@ -25,8 +25,9 @@ from typing import Any
 from bench_plugin import WARM_UP
 from codec_record import HEAD, Measured
 from harness import HERE, Topics, Worker, cpu_seconds, median, resident_mb, script, table, wait_for
-from penstock.testing.broker import KafkaBroker, fetch_jars
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.jars import fetch_jars
+from lab.worker_process import WorkerProcess, free_port
+from penstock.testing.broker import KafkaBroker
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ENCODINGS: dict[str, dict[str, str]] = {

@@ -22,6 +22,7 @@ from confluent_kafka import Producer
 
 from floor import settings
 from harness import HERE, Topics, median, table
+from lab.jars import fetch_jars
 from penstock.api import Shape
 from penstock.cli.common import tune_collector
 from penstock.data import (
@@ -39,7 +40,7 @@ from penstock.kafka.clients import ClientKind
 from penstock.plugins import Plugins
 from penstock.plugins.settings import PluginSettings
 from penstock.runtime.assembly import build_chain
-from penstock.testing.broker import KafkaBroker, fetch_jars
+from penstock.testing.broker import KafkaBroker
 
 SCHEMA = (
     SchemaBuilder.struct()

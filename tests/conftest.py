@@ -18,7 +18,8 @@ import hypothesis
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from penstock.testing.broker import KafkaBroker, fetch_jars
+from lab.jars import fetch_jars
+from penstock.testing.broker import KafkaBroker
 
 POM = Path(__file__).parent / "broker" / "pom.xml"
 BROKER_FIXTURES = {"kafka", "topic", "private_broker"}

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from lab.worker_process import WorkerProcess, free_port
 from penstock.cli import main
 from penstock.testing.broker import KafkaBroker
-from penstock.testing.worker_process import WorkerProcess, free_port
 
 SECRET = "correct-horse-battery"
 JAVA_OFFSETS = b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap"

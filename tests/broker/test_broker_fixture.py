@@ -12,8 +12,8 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from penstock.testing.broker import BrokerError, KafkaBroker, fetch_jars
-from penstock.testing.jars import JvmError
+from lab.jars import fetch_jars
+from penstock.testing.broker import BrokerError, JvmError, KafkaBroker
 
 ORPHAN = """
 import sys, time

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from penstock.testing.worker_group import DELAY_S, SESSION_S, WORKER_VARIABLE, WorkerGroup
+from lab.worker_group import DELAY_S, SESSION_S, WORKER_VARIABLE, WorkerGroup
 
 TASKS = 4
 #: Seconds from a death to RUNNING elsewhere, beyond the session's timeout and the delay that are configured.

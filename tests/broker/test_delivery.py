@@ -9,9 +9,9 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from lab.worker_process import WorkerProcess, free_port
 from penstock.kafka.admin import group_offsets
 from penstock.testing.broker import KafkaBroker
-from penstock.testing.worker_process import WorkerProcess, free_port
 
 #: Hashes of Kafka's own test of ``Utils.murmur2``.
 MURMUR2 = {

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from lab.worker_group import DELAY_S, SESSION_S, WorkerGroup
+from lab.worker_process import WorkerProcess, free_port
 from penstock.testing.broker import KafkaBroker
-from penstock.testing.worker_group import DELAY_S, SESSION_S, WorkerGroup
-from penstock.testing.worker_process import WorkerProcess, free_port
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from lab.worker_process import WorkerProcess, free_port
 from penstock.testing.broker import KafkaBroker
-from penstock.testing.worker_process import WorkerProcess, free_port
 
 WIDTH = 64  # bytes a line, its end included, so that a position says which line
 SIZES = pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 from penstock_registry.client import local_client
 from penstock_registry.server.service import RegistryService
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 
 SESSION_S = 3.0
 #: What a take-over may take beyond the session timeout.

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from penstock.testing.rest_load import RestLoad
-from penstock.testing.worker_group import WorkerGroup
+from lab.rest_load import RestLoad
+from lab.worker_group import WorkerGroup
 
 TOOLS = "org.apache.kafka.connect.tools."
 EVERYTHING = "/connectors?expand=status&expand=info"

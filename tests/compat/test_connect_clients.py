@@ -13,11 +13,11 @@ import pytest
 from kafka_connect_api.errors import GenericConflict, GenericNotFound
 from kafka_connect_api.kafka_connect_api import Api, Cluster, Connector
 
+from lab.npm import fetch_packages, run_script
 from penstock import KAFKA_VERSION
 from penstock.cli.wiring import DistributedProcess, config_transformer
 from penstock.config.worker import WorkerConfig
 from penstock.plugins import Plugins
-from penstock.testing.npm import fetch_packages, run_script
 
 SCRIPT = Path(__file__).parent / "npm" / "connect_client.js"
 JSON = "org.apache.kafka.connect.json.JsonConverter"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.fake_worker import FakeWorker
+from lab.transcripts import Replay, Scenario, request
 from penstock.cli.wiring import DistributedProcess, StandaloneProcess, config_transformer
 from penstock.config.worker import WorkerConfig
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
@@ -21,8 +23,6 @@ from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.storage import FileOffsetStore
-from penstock.testing.fake_worker import FakeWorker
-from penstock.testing.transcripts import Replay, Scenario, request
 
 HERE = Path(__file__).parent
 SCENARIOS = {

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.jvm_cluster import eventually
+from lab.jvm_connect import JvmConnect, fetch_connect
 from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.kafka_offsets import KafkaOffsetStore
 from penstock.storage.status_store import StatusStore
-from penstock.testing.jvm_cluster import eventually
-from penstock.testing.jvm_connect import JvmConnect, fetch_connect
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 SOURCE = {"connector.class": "FileStreamSource", "tasks.max": "1", "topic": ""}

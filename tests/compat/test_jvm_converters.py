@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from lab.jvm_connect import JvmConnect, fetch_connect
+from lab.worker_process import WorkerProcess, free_port
 from penstock.cli import main
 from penstock.storage.offsets import FileOffsetStore
-from penstock.testing.jvm_connect import JvmConnect, fetch_connect
-from penstock.testing.worker_process import WorkerProcess, free_port
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 TRANSFORMS = "org.apache.kafka.connect.transforms."

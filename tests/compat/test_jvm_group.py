@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from penstock.testing.jvm_cluster import JvmCluster
-from penstock.testing.worker_process import WorkerProcess
+from lab.jvm_cluster import JvmCluster
+from lab.worker_process import WorkerProcess
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 TOOLS = "org.apache.kafka.connect.tools."

@@ -12,8 +12,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from penstock.testing.jvm_cluster import JvmCluster
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.jvm_cluster import JvmCluster
+from lab.worker_process import WorkerProcess, free_port
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 JSON = "org.apache.kafka.connect.json.JsonConverter"

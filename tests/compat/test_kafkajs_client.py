@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from lab.npm import fetch_packages, has_node, run_script
 from penstock.data import INT32, STRING, SchemaBuilder
-from penstock.testing.npm import fetch_packages, has_node, run_script
 from penstock_converters.avro.converter import AvroConverter
 from penstock_converters.jsonschema.converter import JsonSchemaConverter
 from penstock_converters.protobuf.converter import ProtobufConverter

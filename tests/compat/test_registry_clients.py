@@ -19,6 +19,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from lab.worker_process import WorkerProcess, free_port
 from penstock.data import (
     DATE,
     INT32,
@@ -30,7 +31,6 @@ from penstock.data import (
     SchemaBuilder,
     decimal_schema,
 )
-from penstock.testing.worker_process import WorkerProcess, free_port
 from penstock_converters.avro.converter import AvroConverter
 from penstock_registry.server.service import RegistryService
 

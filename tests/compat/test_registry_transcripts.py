@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from penstock.testing.registry_transcripts import RegistryReplay, RegistryScenario
+from lab.registry_transcripts import RegistryReplay, RegistryScenario
 from penstock_registry.server.requests import SchemaRequest
 from penstock_registry.server.service import RegistryService
 

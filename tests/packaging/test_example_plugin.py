@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 
 pytestmark = pytest.mark.packaging
 

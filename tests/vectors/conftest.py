@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lab import vectors
+from lab.vectors import Case, Deviations
 from penstock.errors import ConnectError
-from penstock.testing import vectors
-from penstock.testing.vectors import Case, Deviations
 
 Judge = Callable[[Case, Callable[[Case], Any]], None]
 

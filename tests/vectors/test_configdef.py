@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from lab.vectors import Case, load
 from penstock.config.connector import connector_config_def, sink_connector_config_def, source_connector_config_def
 from penstock.config.definition import ConfigDef
 from penstock.config.info import config_infos
 from penstock.errors import PluginError
 from penstock.plugins import PluginKind, Plugins
-from penstock.testing.vectors import Case, load
 
 RUNTIME = {
     "org.apache.kafka.connect.runtime.ConnectorConfig": connector_config_def,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.vectors import Case, load
 from penstock.herder.distributed.protocol import (
     COMPATIBLE,
     DEFAULT,
@@ -20,7 +21,6 @@ from penstock.herder.distributed.protocol import (
     subprotocols,
 )
 from penstock.runtime.status import ConnectorTaskId
-from penstock.testing.vectors import Case, load
 
 
 def tasks(nodes: list[Mapping[str, Any]]) -> tuple[ConnectorTaskId, ...]:

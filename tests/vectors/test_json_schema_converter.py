@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.testing import vectors
-from penstock.testing.conversions import in_recorded_order, run_registry_converter
-from penstock.testing.vectors import Case
+from lab import vectors
+from lab.conversions import in_recorded_order, run_registry_converter
+from lab.vectors import Case
 from penstock_converters.jsonschema.converter import JsonSchemaConverter
 from penstock_registry.client import MemoryClient, drop_mock, mock_client
 from penstock_registry.client.factory import normalized_text

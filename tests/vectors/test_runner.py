@@ -7,10 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from penstock.data import INT32, STRING, Float32, Int32, Struct
-from penstock.errors import ConfigError, ConnectError, DataError
-from penstock.testing import vectors
-from penstock.testing.vectors import (
+from lab import vectors
+from lab.vectors import (
     Case,
     Deviations,
     compare_error,
@@ -19,6 +17,8 @@ from penstock.testing.vectors import (
     encode_schema,
     encode_value,
 )
+from penstock.data import INT32, STRING, Float32, Int32, Struct
+from penstock.errors import ConfigError, ConnectError, DataError
 
 #: The areas in FORMAT.md's form; the folder holds tables of other forms too.
 RECORDED = sorted(p.stem for p in vectors.folder().glob("*.jsonl") if '"area"' in p.open(encoding="utf-8").readline())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.testing import vectors
-from penstock.testing.conversions import run_converter
+from lab import vectors
+from lab.conversions import run_converter
 from penstock_converters import simple
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.vectors import Case, decode_value, encode_value, folder, load
 from penstock.errors import ConnectError
 from penstock.storage import config_records as records
 from penstock.storage.cluster_state import ClusterConfigState, ConfigReader
@@ -23,7 +24,6 @@ from penstock.storage.status_records import (
     topic_status_record,
     topic_status_removal,
 )
-from penstock.testing.vectors import Case, decode_value, encode_value, folder, load
 
 
 def properties(pairs: Sequence[tuple[str, str | None]]) -> dict[str, str | None]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from lab import vectors
+from lab.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
 from penstock.api import NOTHING, Plugin, Shape, apply_bound
 from penstock.data import Header, Headers, SinkRecord, SourceRecord, TimestampType
-from penstock.testing import vectors
-from penstock.testing.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
 from penstock_transforms import plugin
 
 CASES = vectors.load("transforms")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab import vectors
+from lab.vectors import encode_schema, encode_value
 from penstock.data import BOOLEAN, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, STRING, Struct, decimal_schema
 from penstock.data.conversion import (
     convert_to_boolean,
@@ -21,8 +23,6 @@ from penstock.data.conversion import (
 )
 from penstock.data.logical import DATE, TIME, TIMESTAMP
 from penstock.data.parsing import infer_schema, parse_string
-from penstock.testing import vectors
-from penstock.testing.vectors import encode_schema, encode_value
 
 #: Each operation with the schema its result has (None: the input's own).
 CONVERSIONS = {

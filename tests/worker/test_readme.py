@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

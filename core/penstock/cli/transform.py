@@ -13,6 +13,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging
+from penstock.cli.record_json import RecordReader, split_records
 from penstock.cli.record_view import compare
 from penstock.cli.services import config_transformer, resolved_properties
 from penstock.config.properties import load_connector, load_file
@@ -23,8 +24,7 @@ from penstock.plugins import Plugins
 from penstock.runtime.assembly import build_chain, build_converters, strip_prefix
 from penstock.runtime.chain import Chain
 from penstock.runtime.conversion import ConversionError, SinkConversion, locate
-from penstock.testing.record_json import RecordReader, split_records
-from penstock.testing.transforms import ChainRun, StageRun, run_chain
+from penstock.runtime.stage_runs import ChainRun, StageRun, run_chain
 
 __all__ = ["add_parser", "run"]
 

@@ -1,4 +1,4 @@
-"""A real Kafka broker for tests and benchmarks: jars from Maven Central, one KRaft node on 127.0.0.1.
+"""A real Kafka broker for tests: one KRaft node on 127.0.0.1, run from the jars of a Kafka distribution (its ``libs`` folder).
 
 A broker's data lies in a temporary folder, and its process cannot outlive the one that started it, not even when that one
 is killed with SIGKILL.
@@ -10,6 +10,7 @@ import atexit
 import base64
 import contextlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -24,9 +25,9 @@ from typing import IO
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from penstock.testing.jars import JvmError, fetch_jars, find_java
+__all__ = ["BrokerError", "JvmError", "KafkaBroker", "find_java", "find_tool", "watch"]
 
-__all__ = ["BrokerError", "KafkaBroker", "fetch_jars", "watch"]
+_INSTALL_HINT = "install them (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven), or set PENSTOCK_TEST_BOOTSTRAP=host:port to use a running broker"
 
 # Below the range that Linux takes for outgoing connections, so that nobody takes the port while a broker is down in an outage test.
 _PORTS = range(20_000, 32_000)
@@ -39,6 +40,10 @@ appender.out.layout.pattern = %d %p %c{1} %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.out.ref = OUT
 """
+
+
+class JvmError(RuntimeError):
+    """Something of the JVM's could not be fetched or started; the message says what to do or shows the end of its log."""
 
 
 class BrokerError(JvmError):
@@ -250,3 +255,23 @@ def _listeners(count: int) -> Iterator[socket.socket]:
         if found == count:
             return
     raise BrokerError(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1")
+
+
+def find_java() -> str:
+    """The path of a ``java`` that is new enough; `JvmError` with what to install."""
+    java = find_tool("java", "Java 17 or newer")
+    banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - found on PATH
+    version = re.search(r'version "(\d+)', banner)
+    if version is None or int(version[1]) < 17:
+        raise JvmError(
+            f"the test broker needs Java 17 or newer, '{java}' is {banner.splitlines()[:1]}; {_INSTALL_HINT}"
+        )
+    return java
+
+
+def find_tool(name: str, title: str) -> str:
+    """Return the path of the program `name`. Raises `JvmError`, with what to install, if it is not on PATH."""
+    found = shutil.which(name)
+    if found is None:
+        raise JvmError(f"the test broker needs {title}: no '{name}' on PATH; {_INSTALL_HINT}")
+    return found

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from lab.fake_worker import FakeWorker
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConflictError, NotFoundError, RetriableError
 from penstock.herder.distributed import signatures
@@ -31,7 +32,6 @@ from penstock.storage.cluster_state import ClusterConfigState, ConfigReader
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_records import Status, StatusTable, connector_status_record, task_status_record
 from penstock.storage.status_store import StatusStore
-from penstock.testing.fake_worker import FakeWorker
 
 MOCK = "org.apache.kafka.connect.tools.MockSourceConnector"
 JSON = "org.apache.kafka.connect.json.JsonConverter"

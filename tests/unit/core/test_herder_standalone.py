@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lab.fake_worker import FakeWorker
 from penstock.api import Plugin, SinkConnector, SinkTask, SourceConnector, SourceTask, TopicPartition, hookimpl
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import SinkRecord, SourceRecord
@@ -19,7 +20,6 @@ from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
-from penstock.testing.fake_worker import FakeWorker
 
 
 class CountingTask(SourceTask):

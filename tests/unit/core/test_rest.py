@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from lab.fake_worker import FakeWorker
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError, WorkerError
 from penstock.herder.interface import RequestTargetError
@@ -29,7 +30,6 @@ from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.rest.headers import HeaderRule, parse_header_rules
 from penstock.rest.server import Listener, RestServer, parse_listener
-from penstock.testing.fake_worker import FakeWorker
 
 MOCK = "org.apache.kafka.connect.tools.MockSourceConnector"
 JSON = "org.apache.kafka.connect.json.JsonConverter"

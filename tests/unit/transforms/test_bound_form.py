@@ -7,6 +7,7 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.vectors import encode_schema, encode_value
 from penstock.api import Shape, Transform
 from penstock.data import (
     BOOLEAN,
@@ -25,7 +26,6 @@ from penstock.data import (
 from penstock.data.logical import timestamp_from_millis
 from penstock.errors import ConnectError
 from penstock.runtime.chain import Chain, Stage, StageError
-from penstock.testing.vectors import encode_schema, encode_value
 from penstock_transforms import plugin
 
 CLASSES = {}

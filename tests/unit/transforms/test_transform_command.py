@@ -9,11 +9,11 @@ from confluent_kafka import Producer
 
 from penstock.api import Transform
 from penstock.cli import main
+from penstock.cli.record_json import RecordReader, split_records
 from penstock.data import INT32, INT64, STRING, SchemaBuilder, SinkRecord, SourceRecord
 from penstock.errors import ConfigError, DataError
 from penstock.plugins import Plugins
 from penstock.plugins.settings import PluginSettings
-from penstock.testing.record_json import RecordReader, split_records
 from penstock.testing.transforms import StageFailed, run_transforms
 
 ROW = SchemaBuilder.struct().name("Row").field("id", INT64).field("count", INT32).build()

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from penstock.testing.jars import cached_folder
+from lab.jars import cached_folder
 
 __all__ = ["NpmError", "fetch_packages", "has_node", "run_script"]
 
@@ -44,9 +44,7 @@ def run_script(script: Path, packages: Path, request: Any, timeout: float = 120)
 
 
 def _run(command: list[str], folder: Path, timeout: float, given: str = "") -> str:
-    ran = subprocess.run(  # noqa: S603 - the commands are ours
-        command, cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=timeout
-    )
+    ran = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=timeout)
     if ran.returncode:
         raise NpmError(f"{' '.join(command)} ended with {ran.returncode}:\n{(ran.stdout + ran.stderr)[-4000:]}")
     return ran.stdout

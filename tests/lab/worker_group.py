@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.worker_process import WorkerProcess, free_port
 
 __all__ = ["DELAY_S", "SESSION_S", "WORKER_VARIABLE", "WorkerGroup"]
 

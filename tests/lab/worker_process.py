@@ -42,7 +42,7 @@ class WorkerProcess:
         self.rest, self._log = rest, log
         program = program or Path(sys.executable).with_name("penstock")
         with log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program
+            self.process = subprocess.Popen(
                 [program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -85,14 +85,14 @@ class WorkerProcess:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One REST call: status and parsed answer. OSError if nobody listens."""
-        request = urllib.request.Request(  # noqa: S310 - an address of our own
+        request = urllib.request.Request(
             self.rest + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")

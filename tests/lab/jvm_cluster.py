@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penstock.testing.jvm_connect import JvmConnect, fetch_connect
-from penstock.testing.worker_process import WorkerProcess, free_port
+from lab.jvm_connect import JvmConnect, fetch_connect
+from lab.worker_process import WorkerProcess, free_port
 
 __all__ = ["JvmCluster", "eventually"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from lab.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
 from penstock.api import Converter, HeaderConverter, SchemaReference
 from penstock.data import Schema, SchemaAndValue
 from penstock.errors import ConnectError
-from penstock.testing.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
 
 __all__ = ["RecordedRegistry", "in_recorded_order", "run_converter", "run_registry_converter", "tagged"]
 
