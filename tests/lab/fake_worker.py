@@ -34,6 +34,8 @@ class FakeWorker:
         self.lifetime: float | None = None
         self.stored_sink_offsets: dict[str, dict[TopicPartition, int]] = {}
         self.source_store = MemoryOffsetStore()
+        #: What `task_troubles` answers, by connector.
+        self.troubles: dict[str, dict[int, str]] = {}
         self._listener = listener
         self._resolve = resolve
         self._lock = threading.Lock()
@@ -137,6 +139,9 @@ class FakeWorker:
             instance.transition_to(state)
         for task in tasks:
             self._listener.on_task(task, _STATES[state])
+
+    def task_troubles(self, connector: str) -> Mapping[int, str]:
+        return self.troubles.get(connector, {})
 
     def forget_topics(self, connector: str) -> None:
         self._note("forget_topics", connector)

@@ -145,6 +145,9 @@ class AbstractHerder(Herder):
     def task_restarts(self, name: str) -> Mapping[int, int]:
         return self._failed.restarts(name)
 
+    def task_troubles(self, name: str) -> Mapping[int, str]:
+        return self._worker.task_troubles(name)
+
     def _restart_policy(self, name: str) -> RestartPolicy | None:
         entry = self._known.get(name)
         return None if entry is None else RestartPolicy.of(entry.config, self._defaults)

@@ -69,6 +69,9 @@ class HerderWorker(Protocol):
     def set_target_state(self, connector: str, state: TargetState) -> None:
         """Of the connector and all its tasks; asynchronous."""
 
+    def task_troubles(self, connector: str) -> Mapping[int, str]:
+        """Return what the connector's tasks here keep trying in vain, by the task's number."""
+
     def forget_topics(self, connector: str) -> None:
         """Its tasks announce the topics they use again."""
 

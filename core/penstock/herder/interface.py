@@ -239,6 +239,10 @@ class Herder(ABC):
         """How often each task that runs here was restarted by itself (``errors.restart.max``), by its number."""
 
     @abstractmethod
+    def task_troubles(self, name: str) -> Mapping[int, str]:
+        """Return what the tasks that run here keep trying in vain (a `poll` that always fails), by the task's number."""
+
+    @abstractmethod
     def put_task_target_state(self, task: ConnectorTaskId, state: TargetState) -> None:
         """One task's own target state. The stricter of the connector's and the task's wins; resuming the connector
         leaves it, and it goes with the task."""

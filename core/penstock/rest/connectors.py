@@ -115,7 +115,8 @@ def get_status(name: Name, herder: HerderDep) -> Response:
 
 
 def _health(herder: Herder, name: str) -> dict[str, Any]:
-    return connector_health(herder.connector_status(name), len(herder.task_configs(name)), herder.task_restarts(name))
+    status, configured = herder.connector_status(name), len(herder.task_configs(name))
+    return connector_health(status, configured, herder.task_restarts(name), herder.task_troubles(name))
 
 
 @router.get("/connectors/{name}/health")

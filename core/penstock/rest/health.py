@@ -15,12 +15,19 @@ __all__ = ["connector_health"]
 _WELL: Final = frozenset({State.RUNNING, State.PAUSED, State.STOPPED})
 
 
-def connector_health(status: ConnectorStateInfo, configured: int, restarts: Mapping[int, int]) -> dict[str, Any]:
-    """`configured` is how many tasks there should be; `restarts` how often this worker restarted each by itself."""
+def connector_health(
+    status: ConnectorStateInfo, configured: int, restarts: Mapping[int, int], troubles: Mapping[int, str]
+) -> dict[str, Any]:
+    """Return the body of the answer.
+
+    `configured` is how many tasks there should be, `restarts` how often this worker restarted each by itself,
+    `troubles` what those here keep trying in vain.
+    """
     problems = []
     if (problem := _problem("the connector", status.connector)) is not None:
         problems.append(problem)
     problems += [p for task in status.tasks if (p := _problem(f"task {task.id.task}", task)) is not None]
+    problems += [f"task {task} runs, but {trouble}" for task, trouble in sorted(troubles.items())]
     known = {task.id.task for task in status.tasks}
     if missing := [str(number) for number in range(configured) if number not in known]:
         problems.append(f"no worker has said anything of task {', '.join(missing)} yet")

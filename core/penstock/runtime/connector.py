@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from penstock.api import Connector
 from penstock.errors import ConnectError
+from penstock.logs import log_failure
 from penstock.runtime.status import State, StatusListener, TargetState
 
 __all__ = ["WorkerConnector"]
@@ -50,7 +51,7 @@ class WorkerConnector:
     def raise_error(self, error: BaseException) -> None:
         if self._cancelled or self._state is State.FAILED:
             return
-        _log.error("[%s|worker] the connector reported a failure: %s", self.name, error, exc_info=error)
+        log_failure(_log, error, "[%s|worker] the connector reported a failure: %s", self.name, error)
         self._become(State.FAILED, error)
 
     # ---- for the worker
@@ -103,9 +104,7 @@ class WorkerConnector:
             with self._guard:
                 self._bring_to(target)
         except Exception as error:
-            _log.error(
-                "[%s|worker] error while starting or stopping the connector: %s", self.name, error, exc_info=error
-            )
+            log_failure(_log, error, "[%s|worker] error while starting or stopping the connector: %s", self.name, error)
             self._become(State.FAILED, error)
             return error
         return None
@@ -137,7 +136,7 @@ class WorkerConnector:
                     self.connector.stop()
                 self.connector.close()
         except Exception as error:
-            _log.error("[%s|worker] error while stopping the connector: %s", self.name, error, exc_info=error)
+            log_failure(_log, error, "[%s|worker] error while stopping the connector: %s", self.name, error)
             self._become(State.FAILED, error)
             return
         if self._state is not State.FAILED:

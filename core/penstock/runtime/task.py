@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from penstock.errors import TaskStopped
+from penstock.logs import log_failure
+from penstock.runtime.retries import Retries
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
 
 __all__ = ["WorkerTask"]
@@ -28,6 +30,8 @@ class WorkerTask(ABC):
         self._failed = False
         #: Set once the task is to stop; waits in the task's thread end with it.
         self.stopping = threading.Event()
+        #: What the task tries again after a RetriableError: its `poll` or `put`.
+        self.retries = Retries()
         #: Whether the task is still this worker's, for all it can know; False: nothing may be written, a stop will follow.
         self.in_session: Callable[[], bool] = lambda: True
         #: Set from any thread: announce topics again, as if none had been used yet (KIP-558's reset).
@@ -126,16 +130,17 @@ class WorkerTask(ABC):
         except BaseException as error:
             failure = error
             self._failed = True
-            _log.error(
+            log_failure(
+                _log,
+                error,
                 "%s threw an uncaught and unrecoverable exception. Task is being killed and will not recover until manually restarted: %s",
                 self._thread.name,
                 error,
-                exc_info=error,
             )
         try:
             self.close(failure is not None)
         except BaseException as error:
-            _log.error("%s: error while closing: %s", self._thread.name, error, exc_info=error)
+            log_failure(_log, error, "%s error while closing: %s", self._thread.name, error)
             failure = failure or error
         self._end(failure)
 

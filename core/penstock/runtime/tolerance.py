@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.runtime.appearance import looks_like
+from penstock.runtime.retries import RETRY_DELAY_MAX_MS, retry_delay
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = [
@@ -33,8 +33,6 @@ __all__ = [
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-#: First pause before an operation is tried again, doubled each time (``RetryWithToleranceOperator``).
-RETRIES_DELAY_MIN_MS: Final = 300
 _KAFKA_RETRY_S: Final = 1.0
 
 
@@ -104,7 +102,7 @@ class ErrorPolicy:
     task: ConnectorTaskId
     tolerate_all: bool = False
     retry_timeout_ms: int = 0
-    retry_delay_max_ms: int = 60_000
+    retry_delay_max_ms: int = RETRY_DELAY_MAX_MS
     reporters: Sequence[Reporter] = ()
     clock: Callable[[], float] = time.monotonic
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -143,7 +141,7 @@ class ErrorPolicy:
                 self.counts["errors"] += 1
                 if not _retriable(error):
                     raise
-                delay = self._delay(attempt)
+                delay = retry_delay(attempt, self.retry_delay_max_ms)
                 deadline = started + self.retry_timeout_ms / 1000
                 if self.retry_timeout_ms >= 0 and self.clock() + (delay if attempt > 1 else 0) >= deadline:
                     raise
@@ -151,12 +149,6 @@ class ErrorPolicy:
                 _log.debug("[%s] attempt %d failed, trying again in %.1f s: %s", self.task, attempt, delay, error)
                 if self.stopping.wait(delay):
                     raise TaskStopped(f"{self.task} was stopped while an operation was being retried") from error
-
-    def _delay(self, attempt: int) -> float:
-        delay = RETRIES_DELAY_MIN_MS << min(attempt - 1, 40)
-        if delay > self.retry_delay_max_ms:  # spread, so that many tasks do not come back at one moment
-            delay = random.randint(0, max(1, self.retry_delay_max_ms))  # noqa: S311 - jitter, not a secret
-        return delay / 1000
 
     def failed(self, failure: RecordFailure) -> list[Future[None]]:
         """Report a failure and go on, or raise `ToleranceExceeded`. Returns reports still on their way."""

@@ -16,6 +16,7 @@ from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError, ConnectError, PluginError
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
+from penstock.logs import log_failure
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import strip_prefix, with_registry_url
@@ -220,7 +221,7 @@ class Worker:
             task = self._builder.build(id, resolved, self.resolve(task_config), target, self._listener)
             task.in_session = self._in_session or task.in_session
         except Exception as error:
-            _log.error("task %s could not be made: %s", id, error, exc_info=error)
+            log_failure(_log, error, "[%s|task-%d] could not be made: %s", id.connector, id.task, error)
             self._listener.on_task(id, State.FAILED, error)
             return False
         with self._lock:
@@ -268,6 +269,11 @@ class Worker:
         with self._lock:
             task = self._tasks.get(id)
         return None if task is None else task.version
+
+    def task_troubles(self, connector: str) -> dict[int, str]:
+        """Return what the connector's tasks keep trying in vain, by the task's number; nothing of those that are well."""
+        own = [task for task in self.tasks() if task.id.connector == connector and not task.done]
+        return {task.id.task: trouble for task in own if (trouble := task.retries.trouble) is not None}
 
     def set_target_state(self, connector: str, state: TargetState) -> None:
         with self._lock:

@@ -317,20 +317,24 @@ def test_health_names_what_is_wrong() -> None:
         [TaskState(T0, State.FAILED, "w:1", "java.lang.X: no\n\tat f"), TaskState(T1, State.PAUSED, "w:2")],
         "source",
     )
-    found = connector_health(status, 3, {0: 2, 1: 0})
+    found = connector_health(status, 3, {0: 2, 1: 0}, {1: "poll() failed: no"})
     assert found == {
         "name": "c",
         "healthy": False,
         "connector": "RUNNING",
         "tasks": {"FAILED": 1, "PAUSED": 1},
         "restarts": {"0": 2},
-        "problems": ["task 0 is FAILED on w:1: java.lang.X: no", "no worker has said anything of task 2 yet"],
+        "problems": [
+            "task 0 is FAILED on w:1: java.lang.X: no",
+            "task 1 runs, but poll() failed: no",
+            "no worker has said anything of task 2 yet",
+        ],
     }
 
 
 def test_a_stopped_connector_is_well() -> None:
     status = ConnectorStateInfo("c", ConnectorState(State.STOPPED, "w:1"), [], "sink")
-    assert connector_health(status, 0, {})["healthy"]
+    assert connector_health(status, 0, {}, {})["healthy"]
 
 
 # Several workers on one machine
