@@ -11,8 +11,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
+from penstock.kafka.errors import FencedError
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec, internal_clients
-from penstock.kafka.transactions import FencedError, TransactionalWriter
+from penstock.kafka.transactions import TransactionalWriter
 from penstock.testing.broker import KafkaBroker
 
 

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from penstock.config import Password
 from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
+from penstock.kafka.errors import CLIENT_ERRORS, reason_of
 from penstock.kafka.repeats import RepeatFilter
 from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
 
@@ -154,9 +155,8 @@ def _make(
     try:
         settings.update(callbacks)
         return client(settings, logger=_client_log)
-    except KafkaException as error:
-        cause = error.args[0] if error.args else error
-        text = cause.str() if isinstance(cause, KafkaError) else str(cause)
+    except CLIENT_ERRORS as error:
+        text = reason_of(error)
         for theirs, users in _USERS_NAMES.items():
             text = text.replace(f'"{theirs}"', f'"{users}"')
         raise ConfigError(f"{owner}: the Kafka client refuses a setting: {text}") from error

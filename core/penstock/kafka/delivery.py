@@ -1,47 +1,20 @@
-"""What became of records handed to a producer, and Kafka's errors as penstock's."""
+"""What became of records handed to a producer."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from penstock.errors import ConnectError, RetriableError
+from penstock.kafka.errors import connect_error
 
-__all__ = ["Outcomes", "Sent", "connect_error", "report"]
+__all__ = ["Outcomes", "Sent", "report"]
 
 #: Told of a sent record's fate, once: None, or why it was not written. From whatever thread polls the producer.
 Sent = Callable[[ConnectError | None], None]
-
-#: Worth another try although the client does not say so.
-_RETRIABLE: Final = frozenset(
-    {
-        KafkaError._TRANSPORT,
-        KafkaError._TIMED_OUT,
-        KafkaError._MSG_TIMED_OUT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NETWORK_EXCEPTION,
-        # A partition's leader moved, or its broker came back.
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.BROKER_NOT_AVAILABLE,
-    }
-)
-
-
-def connect_error(error: KafkaException | KafkaError, what: str) -> ConnectError:
-    """`error` with `what` before it; a `RetriableError` where the same call may succeed later."""
-    cause: Any = error if isinstance(error, KafkaError) else error.args[0]
-    if not isinstance(cause, KafkaError):
-        return ConnectError(f"{what}: {cause}")
-    text = f"{what}: {cause.str()}"
-    return RetriableError(text) if cause.retriable() or cause.code() in _RETRIABLE else ConnectError(text)
 
 
 def report(what: str, on_sent: Sent | None) -> Callable[[KafkaError | None, Any], None]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, though not in __all__
     AdminClient,
     ConfigResource,
@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, t
 
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
 from penstock.kafka.admin import create_topic
-from penstock.kafka.delivery import connect_error
+from penstock.kafka.errors import CLIENT_ERRORS, connect_error, error_code, reason_of
 
 __all__ = ["TopicSpec", "end_offsets", "ensure_topic"]
 
@@ -71,10 +71,8 @@ def _partitions(admin: AdminClient, name: str, timeout: float) -> list[int] | No
     """None if there is no such topic; empty while its leaders are not known."""
     try:
         described: Any = admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name].result(timeout)
-    except TimeoutError as error:
-        raise RetriableError("no broker answers") from error
-    except KafkaException as error:
-        if error.args[0].code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+    except CLIENT_ERRORS as error:
+        if error_code(error) in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             return None
         raise connect_error(error, f"Cannot describe topic {name}") from error
     if any(partition.leader is None for partition in described.partitions):
@@ -118,8 +116,8 @@ def _cleanup_policy(admin: AdminClient, name: str) -> str | None:
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
         configs: Any = admin.describe_configs([resource], request_timeout=_CALL_S)[resource].result(_CALL_S)
-    except KafkaException as error:
-        _log.info("Cannot check cleanup.policy of topic %s: %s", name, error.args[0].str())
+    except CLIENT_ERRORS as error:
+        _log.info("Cannot check cleanup.policy of topic %s: %s", name, reason_of(error))
         return None
     entry = configs.get("cleanup.policy")
     return None if entry is None else str(entry.value)
@@ -136,11 +134,9 @@ def end_offsets(admin: AdminClient, topic: str, partitions: Sequence[int], deadl
         try:
             answers = admin.list_offsets(request, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=left)
             return {asked.partition: answer.result(left + 1).offset for asked, answer in answers.items()}
-        except KafkaException as error:
+        except CLIENT_ERRORS as error:
             failure = connect_error(error, f"Cannot find the end of topic {topic}")
             cause: BaseException = error
-        except TimeoutError as error:
-            failure, cause = RetriableError(f"Cannot find the end of topic {topic}: no answer in time"), error
         if not isinstance(failure, RetriableError) or time.monotonic() + _PAUSE_S >= deadline:
             raise failure from cause
         _refresh(admin, left)
@@ -151,5 +147,5 @@ def _refresh(admin: AdminClient, timeout: float) -> None:
     # librdkafka asks again with the leader epoch it knows, for ever, unless the metadata is read anew.
     try:
         admin.list_topics(timeout=min(timeout, 5.0))
-    except KafkaException as error:
-        _log.debug("Cannot read metadata: %s", error)
+    except CLIENT_ERRORS as error:
+        _log.debug("Cannot read metadata: %s", reason_of(error))

@@ -25,7 +25,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.delivery import Outcomes, Sent, connect_error, report
+from penstock.kafka.delivery import Outcomes, Sent, report
+from penstock.kafka.errors import Fault, connect_error, meaning_of
 from penstock.kafka.topic_admin import TopicSpec, end_offsets, ensure_topic
 
 __all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
@@ -35,15 +36,7 @@ _POLL_S: Final = 0.1
 _AT_ONCE: Final = 500
 _FLUSH_S: Final = 30.0
 #: Errors of the consumer after which nothing will come any more, whatever one waits.
-_HOPELESS: Final = frozenset(
-    {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError._AUTHENTICATION,
-        KafkaError._FATAL,
-    }
-)
+_HOPELESS: Final = frozenset({Fault.ACCESS, Fault.FENCED, Fault.FATAL})
 
 Key = str | bytes
 
@@ -230,9 +223,10 @@ class TopicLog:
         self._reached(reached)
 
     def _met(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() in _HOPELESS:
-            _log.error("%s: cannot be read: %s", self._name, error.str())
-            self._fail(WorkerError(error.str()))
+        if meaning_of(error).fault in _HOPELESS:
+            failure = connect_error(error, "the reader cannot go on")
+            _log.error("%s: %s", self._name, failure)
+            self._fail(WorkerError(failure.message))
         else:
             _log.warning("%s: %s; the client tries again", self._name, error.str())
 

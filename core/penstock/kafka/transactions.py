@@ -5,23 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from penstock.errors import ConnectError, RetriableError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.delivery import Outcomes, connect_error, report
+from penstock.kafka.delivery import Outcomes, report
+from penstock.kafka.errors import Fault, FencedError, connect_error, meaning_of
 
-__all__ = ["FencedError", "TransactionalWriter"]
-
-_FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
-
-
-class FencedError(ConnectError):
-    """Another client took over this transactional id; this one may not write any more."""
-
-    java_class = "org.apache.kafka.common.errors.ProducerFencedException"
+__all__ = ["TransactionalWriter"]
 
 
 class TransactionalWriter:
@@ -91,7 +84,7 @@ class TransactionalWriter:
 
     def _error(self, error: KafkaException, what: str) -> ConnectError:
         cause = error.args[0]
-        if cause.code() in _FENCED:
+        if meaning_of(error).fault is Fault.FENCED:
             return FencedError(f"{what} {self._name}: another worker has taken over ({cause.str()})")
         if cause.txn_requires_abort() or not cause.retriable():
             return connect_error(error, f"{what} {self._name}")

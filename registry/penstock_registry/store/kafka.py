@@ -12,11 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
-
 from penstock.errors import ConnectError, RetriableError, SerializationError, WorkerError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.delivery import connect_error
+from penstock.kafka.errors import CLIENT_ERRORS, connect_error
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec
 from penstock.kafka.transactions import TransactionalWriter
 from penstock_registry.store.interface import Apply, NotLeaderError, RegistryStore, StoreRecord
@@ -157,7 +155,7 @@ class KafkaStore(RegistryStore):
         admin = self._clients.admin({"client.id": f"{_OWNER}-admin"}, _OWNER)
         try:
             cluster = admin.list_topics(timeout=self._settings.init_timeout)
-        except KafkaException as error:
+        except CLIENT_ERRORS as error:
             servers, seconds = self._clients.bootstrap_servers, self._settings.init_timeout
             what = f"The registry reaches no Kafka broker at {servers} within {seconds:g} s (kafkastore.init.timeout.ms); start Kafka first, or keep schemas elsewhere with store=sqlite:PATH or store=memory"
             raise WorkerError(connect_error(error, what).message) from error
