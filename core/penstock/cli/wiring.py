@@ -191,7 +191,7 @@ class DistributedProcess(_Process):
             sync_timeout=config["worker.sync.timeout.ms"] / 1000,
             client_id=owner,
         )
-        configs = ConfigView(store.snapshot)
+        configs = ConfigView(store.snapshot, store.problems)
         statuses = StatusView(status_store, self.rest.advertised.worker_id, lambda: membership.view().generation)
         recorder = Recorder(configs, statuses)
         self.worker = self._worker(transformer, offsets, recorder, in_session=lambda: membership.in_session)

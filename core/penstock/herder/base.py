@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
@@ -9,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from penstock.api import SinkConnector, SourceConnector
-from penstock.errors import BadRequestError, NotFoundError, PluginError
+from penstock.errors import BadRequestError, ConfigError, ConnectError, NotFoundError, PluginError
 from penstock.herder import offsets as offset_rules
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
 from penstock.herder.configs import ConfigReader, ConnectorEntry
@@ -34,9 +35,11 @@ from penstock.herder.thread import HerderThread
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import PluginKind
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
+from penstock.storage.skipped import summarize
 
 __all__ = ["REQUEST_TIMEOUT", "AbstractHerder", "finish", "guard", "patched", "restarting"]
 
+_log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 #: How long a request may take, as in ``RestRequestTimeout`` of Connect.
@@ -85,7 +88,9 @@ class AbstractHerder(Herder):
         except TimeoutError:
             message = f"Worker was unable to handle this request in {timeout:g} seconds; its herder is busy or stopped."
             return Health(HealthStatus.UNHEALTHY, message)
-        return Health(HealthStatus.HEALTHY, "Worker has completed startup and is ready to handle requests.")
+        message = "Worker has completed startup and is ready to handle requests."
+        problems = summarize([*self._known.problems(), *self._states.problems()])
+        return Health(HealthStatus.HEALTHY, message if problems is None else f"{message} {problems}")
 
     def revision(self) -> Hashable | None:
         return self._known.revision, self._states.revision
@@ -133,9 +138,12 @@ class AbstractHerder(Herder):
         return ConnectorInfo(name, entry.config, entry.task_ids(name), self._type(entry.config))
 
     def _type(self, config: Mapping[str, str]) -> str:
+        """Return ``source``, ``sink``, or ``unknown`` for a class that is not named or not installed here."""
         try:
-            return self._plugins.find(PluginKind.CONNECTOR, config["connector.class"]).plugin.connector_type or str(
-                self._plugins.load(PluginKind.CONNECTOR, config["connector.class"]).connector_type  # type: ignore[attr-defined]  # both connector classes have it
+            name = config.get("connector.class", "")
+            described = self._plugins.find(PluginKind.CONNECTOR, name).plugin.connector_type
+            return described or str(
+                getattr(self._plugins.load(PluginKind.CONNECTOR, name), "connector_type", "unknown")
             )
         except PluginError:
             return "unknown"
@@ -150,7 +158,11 @@ class AbstractHerder(Herder):
 
     def _restart_policy(self, name: str) -> RestartPolicy | None:
         entry = self._known.get(name)
-        return None if entry is None else RestartPolicy.of(entry.config, self._defaults)
+        try:
+            return None if entry is None else RestartPolicy.of(entry.config, self._defaults)
+        except ConfigError as error:  # a configuration out of the topic need not have been validated
+            _log.warning("[%s] its failed tasks are not restarted: %s", name, error)
+            return None
 
     def _restart_failed(self, task: ConnectorTaskId) -> None:
         status = self._states.task(task)
@@ -208,7 +220,10 @@ class AbstractHerder(Herder):
         return entry
 
     def _instance(self, config: Mapping[str, str]) -> SourceConnector | SinkConnector:
-        connector: SourceConnector | SinkConnector = self._plugins.new(PluginKind.CONNECTOR, config["connector.class"])
+        name = config.get("connector.class")
+        if not name:
+            raise ConnectError(f"Connector {config.get('name', '')} has no connector.class; give it one, or delete it")
+        connector: SourceConnector | SinkConnector = self._plugins.new(PluginKind.CONNECTOR, name)
         return connector
 
     # Plugins and loggers

@@ -51,6 +51,9 @@ class ConfigReader(Protocol):
 
     def get(self, name: str) -> ConnectorEntry | None: ...
 
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that makes no sense, where configurations come out of a topic."""
+
 
 class MemoryConfigStore:
     """Safe from any thread; changed by the herder's only."""
@@ -73,6 +76,9 @@ class MemoryConfigStore:
     def get(self, name: str) -> ConnectorEntry | None:
         with self._lock:
             return self._entries.get(name)
+
+    def problems(self) -> list[str]:
+        return []
 
     def put_config(self, name: str, config: Mapping[str, str], target: TargetState | None) -> ConnectorEntry:
         with self._lock:

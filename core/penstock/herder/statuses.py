@@ -41,6 +41,9 @@ class StatusKeeper(Protocol):
     def revision(self) -> int:
         """Another one with every change."""
 
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that makes no sense, where statuses come out of a topic."""
+
     def put_connector(self, name: str, status: ConnectorState) -> None: ...
 
     def put_task(self, status: TaskState) -> None: ...
@@ -72,6 +75,9 @@ class MemoryStatusStore:
     def revision(self) -> int:
         with self._lock:
             return self._revision
+
+    def problems(self) -> list[str]:
+        return []
 
     def put_connector(self, name: str, status: ConnectorState) -> None:
         with self._lock:

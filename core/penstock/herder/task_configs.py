@@ -7,7 +7,6 @@ and the others must not wait.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,7 +27,6 @@ _log = logging.getLogger(__name__)
 #: (KAFKA-14079's backoff).
 _FIRST_RETRY: Final = 0.25
 _LAST_RETRY: Final = 60.0
-_PLACEHOLDER: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)}")
 
 
 class TaskConfigs:
@@ -166,5 +164,18 @@ class TaskConfigs:
 def with_placeholders(connector_config: Mapping[str, str], task_config: Mapping[str, str]) -> dict[str, str]:
     """A task's configuration with the placeholders that the connector's own had, so that no looked-up secret is
     kept or shown (``AbstractHerder.reverseTransform``)."""
-    raw = {key: value for key, value in connector_config.items() if _PLACEHOLDER.search(value or "")}
+    raw = {key: value for key, value in connector_config.items() if _has_placeholder(value)}
     return {key: raw.get(key, value) for key, value in task_config.items()}
+
+
+def _has_placeholder(text: str) -> bool:
+    """Whether `text` has a ``${provider:key}`` in it. Looks at each character once, whatever the text is."""
+    start = text.find("${")
+    while start >= 0:
+        end = text.find("}", start)
+        if end < 0:
+            return False
+        if ":" in text[start:end]:
+            return True
+        start = text.find("${", end)
+    return False

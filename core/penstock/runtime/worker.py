@@ -27,6 +27,7 @@ from penstock.runtime.status import ConnectorTaskId, State, StatusListener, Targ
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_builder import TaskBuilder
 from penstock.storage import OffsetStore
+from penstock.storage.config_records import java_int
 
 __all__ = ["Worker"]
 
@@ -150,7 +151,9 @@ class Worker:
         """Start the connector's thread; `done` is called from it once `target` is reached, or with the error."""
         try:
             resolved = self.resolve(config)
-            connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved.get("connector.class", ""))
+            if not resolved.get("connector.class"):
+                raise ConnectError(f"Connector {name} has no connector.class; give it one, or delete it")
+            connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
         except Exception as error:
             self._listener.on_connector(name, State.FAILED, error)
             done(error)
@@ -190,7 +193,7 @@ class Worker:
         if connector is None:
             raise ConnectError(f"Connector {name} is not running on this worker")
         config = connector.config
-        limit = int(config.get("tasks.max", "1"))
+        limit = _tasks_max(config)
         configs = connector.task_configs(limit)
         if len(configs) > limit:
             self._too_many_tasks(name, config, len(configs), limit)
@@ -325,3 +328,12 @@ class Worker:
     def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
         admin, group = self._group(name, config)
         delete_group(admin, [group])
+
+
+def _tasks_max(config: Mapping[str, str]) -> int:
+    """Return ``tasks.max``. The configuration may come out of a topic, so it need not have been validated."""
+    text = config.get("tasks.max", "1").strip()
+    number = java_int(text)
+    if number is None or number < 1:
+        raise ConfigError("tasks.max", text[:50], "Value must be at least 1")
+    return number

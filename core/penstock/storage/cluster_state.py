@@ -1,8 +1,7 @@
-"""What the topic of configurations says: a snapshot, and the rules that make one record after another into it."""
+"""A snapshot of the topic of configurations, and the rules that make one record after another into it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,11 +22,13 @@ from penstock.storage.config_records import (
     SessionKey,
     parse_task_key,
 )
+from penstock.storage.skipped import SkippedRecords
 from penstock.storage.states import ConnectorTaskId, TargetState
 
 __all__ = ["ClusterConfigState", "ConfigReader", "ConfigUpdateListener"]
 
-_log: Final = logging.getLogger(__name__)
+#: The longest name, in bytes of UTF-8, that the group protocol can hand out: its texts have a length of 16 bits.
+_MAX_NAME: Final = 32_000
 
 
 class ConfigUpdateListener(Protocol):
@@ -102,8 +103,8 @@ _Tasks = dict[ConnectorTaskId, Mapping[str, str]]
 class ConfigReader:
     """Makes a snapshot of records, one after another. For one thread at a time; no I/O.
 
-    Records that make no sense are logged and skipped, as the JVM worker does; those it fails on raise a `ConnectError`
-    and change nothing.
+    A record that makes no sense changes nothing: it is logged and skipped, as the JVM worker does, and shown in
+    `problems`. Those that the JVM worker fails on raise a `ConnectError` besides.
     """
 
     def __init__(self) -> None:
@@ -120,6 +121,11 @@ class ConfigReader:
         self._pending_fencing: set[str] = set()
         self._applied: dict[str, Mapping[str, str]] = {}
         self._inconsistent: set[str] = set()
+        self._skipped = SkippedRecords("Config topic")
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that was skipped or read otherwise than it stands, the latest last."""
+        return self._skipped.problems()
 
     def snapshot(self) -> ClusterConfigState:
         frozen = MappingProxyType
@@ -139,20 +145,31 @@ class ConfigReader:
         )
 
     def read(self, key: str, data: bytes | None, offset: int) -> News | None:
-        """Take one record in. Returns the news to tell a listener, if any; the caller tells it, after its locks."""
+        """Take one record in. Return the news to tell a listener, if any; the caller tells it, after its locks."""
         try:
             value = jsontext.loads(data)
-        except DataError as error:
-            _log.error("Config topic: the record %s at offset %d is skipped: %s", key, offset, error)
+        except DataError as error:  # such a record does not count for the offset either, as in the JVM worker
+            self._skipped.note(key, error.message, offset)
             return None
         self._offset = offset + 1
+        try:
+            return self._take(key, value)
+        except _NonsenseError as error:
+            self._skipped.note(key, error.message, offset)
+            return None
+        except ConnectError as error:
+            self._skipped.note(key, error.message, offset)
+            raise
+
+    def _take(self, key: str, value: Any) -> News | None:
         for prefix, take in self._readers():
             if key.startswith(prefix):
+                self._skipped.forget(key)
                 return take(key[len(prefix) :], value)
         if key == SESSION_KEY:
+            self._skipped.forget(key)
             return self._take_session_key(value)
-        _log.error("Config topic: the record at offset %d has a key nobody knows and is skipped: %s", offset, key)
-        return None
+        raise _NonsenseError("its key is of no kind that Connect or penstock writes")
 
     def _readers(self) -> tuple[tuple[str, Callable[[str, Any], News | None]], ...]:
         return (
@@ -170,9 +187,13 @@ class ConfigReader:
         if value is None:
             self._forget(name)
             return lambda listener: listener.on_connector_config_remove(name)
-        config = _properties(value, f"connector {name}")
-        if config is None:
-            return None
+        if len(name.encode()) > _MAX_NAME:
+            raise _NonsenseError(f"the connector's name is longer than {_MAX_NAME} bytes, so no worker can be given it")
+        config = self._properties(CONNECTOR + name, value)
+        if not config.get("connector.class"):
+            self._skipped.note(
+                CONNECTOR + name, "it has no connector.class, so the connector cannot run", what="is kept"
+            )
         self._connectors[name] = config
         self._targets.setdefault(name, TargetState.STARTED)
         return lambda listener: listener.on_connector_config_update(name)
@@ -191,9 +212,7 @@ class ConfigReader:
             else:
                 self._targets.pop(name, None)
             return None
-        state = _target_state(value, f"connector {name}")
-        if state is None:
-            return None
+        state = _target_state(value)
         before = self._targets.get(name)
         self._targets[name] = state
         if state is before or name not in self._connectors:
@@ -203,21 +222,15 @@ class ConfigReader:
     def _take_task(self, rest: str, value: Any) -> None:
         task = parse_task_key(TASK + rest, 1)
         if task is None:
-            _log.error("Config topic: %s%s is no task and is skipped", TASK, rest)
-            return
-        config = _properties(value, f"task {task}")
-        if config is not None:
-            self._deferred.setdefault(task.connector, {})[task] = config
+            raise _NonsenseError("its key does not name a task")
+        self._deferred.setdefault(task.connector, {})[task] = self._properties(TASK + rest, value)
 
     def _take_commit(self, name: str, value: Any) -> News | None:
         if name not in self._connectors:
             # Deleted meanwhile, and compaction took the connector's own records away.
             self._forget(name)
             return None
-        if not isinstance(value, dict):
-            _log.error("Config topic: the commit of connector %s's tasks is not an object and is skipped", name)
-            return None
-        count = _int(value.get("tasks"))
+        count = _int(_object(value).get("tasks"))
         deferred = self._deferred.get(name)
         updated: list[ConnectorTaskId] = []
         if _complete(deferred or {}, name, count):
@@ -237,19 +250,15 @@ class ConfigReader:
         return lambda listener: listener.on_task_config_update(updated)
 
     def _take_task_count(self, name: str, value: Any) -> None:
-        if not isinstance(value, dict):
-            _log.error("Config topic: the task count of connector %s is not an object and is skipped", name)
-            return
-        self._count_records[name] = _int(value.get("task-count"))
+        self._count_records[name] = _int(_object(value).get("task-count"))
         self._pending_fencing.discard(name)
 
-    def _take_session_key(self, value: Any) -> News | None:
+    def _take_session_key(self, value: Any) -> News:
         fields = value if isinstance(value, dict) else {}
         text, algorithm, created = (fields.get(k) for k in ("key", "algorithm", "creation-timestamp"))
         raw = javabase64.decode(text) if isinstance(text, str) else None
         if raw is None or not isinstance(algorithm, str) or not isinstance(created, int):
-            _log.error("Config topic: the session key is not complete and is skipped")
-            return None
+            raise _NonsenseError("the session key is not complete: key, algorithm and creation-timestamp are needed")
         if not raw:
             raise javabase64.Base64Error("Empty key")
         key = self._session_key = SessionKey(raw, algorithm, created)
@@ -258,19 +267,44 @@ class ConfigReader:
     def _take_task_target(self, rest: str, value: Any) -> News | None:
         task = parse_task_key(TASK_TARGET_STATE + rest, 3)
         if task is None:
-            _log.error("Config topic: %s%s is no task and is skipped", TASK_TARGET_STATE, rest)
-            return None
+            raise _NonsenseError("its key does not name a task")
         before = self._task_targets.get(task)
         if value is None:
             self._task_targets.pop(task, None)
         else:
-            state = _target_state(value, f"task {task}")
-            if state is None:
-                return None
-            self._task_targets[task] = state
+            self._task_targets[task] = _target_state(value)
         if self._task_targets.get(task) is before:
             return None
         return lambda listener: listener.on_task_target_state_change(task)
+
+    def _properties(self, key: str, value: Any) -> Mapping[str, str]:
+        """Return the configuration in a record's value, all of it texts.
+
+        A value of another type cannot come from a worker's REST API. It is taken for the text that it stands as, so
+        that its connector can be seen, mended and deleted; null counts as not given.
+        """
+        properties = _object(value).get("properties")
+        if not isinstance(properties, dict):
+            raise _NonsenseError("it has no properties")
+        others = [name for name, setting in properties.items() if not isinstance(setting, str)]
+        if not others:
+            return MappingProxyType(properties)
+        self._skipped.note(key, f"the values of {', '.join(others[:5])} are not texts", what="is read as texts")
+        return MappingProxyType({name: _as_text(v) for name, v in properties.items() if v is not None})
+
+
+class _NonsenseError(DataError):
+    """A record that is JSON and makes no sense; its message says why."""
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else jsontext.dumps(value).decode()
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _NonsenseError("its value is not a JSON object")
+    return value
 
 
 def _complete(tasks: _Tasks, name: str, count: int) -> bool:
@@ -278,41 +312,29 @@ def _complete(tasks: _Tasks, name: str, count: int) -> bool:
     return len(tasks) >= count and all(ConnectorTaskId(name, i) in tasks for i in range(count))
 
 
-def _take_restart(name: str, value: Any) -> News | None:
-    if not isinstance(value, dict):
-        _log.error("Config topic: the restart request for connector %s is not an object and is skipped", name)
-        return None
+def _take_restart(name: str, value: Any) -> News:
+    fields = _object(value)
     # Anything but true counts as false, the default of both.
-    only_failed, include_tasks = (value.get(k) is True for k in ("only-failed", "include-tasks"))
+    only_failed, include_tasks = (fields.get(k) is True for k in ("only-failed", "include-tasks"))
     return lambda listener: listener.on_restart_request(name, only_failed, include_tasks)
 
 
-def _take_logger(namespace: str, value: Any) -> News | None:
+def _take_logger(namespace: str, value: Any) -> News:
     level = value.get("level") if isinstance(value, dict) else None
     if not isinstance(level, str):
-        _log.error("Config topic: the logging level of %s is not a text and is skipped", namespace)
-        return None
+        raise _NonsenseError("the logging level is not a text")
     return lambda listener: listener.on_logging_level_update(namespace, level)
 
 
-def _properties(value: Any, whose: str) -> Mapping[str, str] | None:
-    properties = value.get("properties") if isinstance(value, dict) else None
-    if not isinstance(properties, dict):
-        _log.error("Config topic: the configuration of %s has no properties and is skipped", whose)
-        return None
-    return MappingProxyType(properties)
-
-
-def _target_state(value: Any, whose: str) -> TargetState | None:
-    fields = value if isinstance(value, dict) else {}
+def _target_state(value: Any) -> TargetState:
+    fields = _object(value)
     state = fields.get("state.v2")
     if not isinstance(state, str):
         state = fields.get("state")  # an older worker wrote it
     try:
         return TargetState(state)
     except ValueError:
-        _log.error("Config topic: the target state of %s is none of Connect's and is skipped: %r", whose, state)
-        return None
+        raise _NonsenseError(f"{state!r} is not a target state; expected STARTED, PAUSED or STOPPED") from None
 
 
 def _is_int(value: Any) -> bool:

@@ -54,6 +54,8 @@ RESTART: Final = "restart-connector-"
 LOGGER: Final = "logger-cluster-"
 SESSION_KEY: Final = "session-key"
 TASK_TARGET_STATE: Final = "penstock-task-state-"
+#: More digits than any 32-bit number needs, zeros in front included: the cost of a number must not grow with its text.
+_MAX_DIGITS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def parse_task_key(key: str, parts_before: int) -> ConnectorTaskId | None:
 def java_int(text: str) -> int | None:
     """``Integer.parseInt``; None for what is not one."""
     digits = text[1:] if text[:1] == "+" else text
-    if not digits.isdecimal():
+    if not digits.isdecimal() or len(digits) > _MAX_DIGITS:
         return None
     number = int(digits)
     return number if number < 2**31 else None

@@ -85,6 +85,11 @@ class ConfigStore:
                 self._snapshot = self._reader.snapshot()
             return self._snapshot
 
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that makes no sense."""
+        with self._lock:
+            return self._reader.problems()
+
     def contains(self, connector: str) -> bool:
         return self.snapshot().contains(connector)
 
@@ -101,7 +106,7 @@ class ConfigStore:
             try:
                 news = self._reader.read(record.key.decode("utf-8", "replace"), record.value, record.offset)
             except ConnectError as error:
-                _log.error("Config topic: %r at offset %d is skipped: %s", record.key, record.offset, error)
+                _log.debug("The reader has told of the record at offset %d: %s", record.offset, error)
             self._snapshot = None
             started = self._started
         if news is not None and started:

@@ -87,7 +87,11 @@ def _refused(text: str) -> Any:
 
 _DECODER: Final = json.JSONDecoder(parse_int=_long, parse_constant=_refused)
 #: Texts, and zeros that lead a number: Kafka's ``JsonDeserializer`` lets Jackson take them.
-_ZEROS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+])(?<![eE]-)0+(?=[0-9])')
+#: A text that is not closed is taken to its end: beginning again at each quote in it would cost the square of its length.
+_ZEROS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?<![\w.+])(?<![eE]-)0+(?=[0-9])', re.DOTALL)
+#: The deepest nesting: whoever walks a document must not run out of stack. Nothing that Connect writes has more than 3.
+_MAX_DEPTH: Final = 200
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _SPACE: Final = " \t\r\n"
 
 
@@ -96,6 +100,7 @@ def loads(data: bytes | None) -> Any:
     numbers are Java's longs: of longer ones the lowest 64 bits are kept, as ``JsonConverter`` does."""
     if data is None:
         return None
+    _check_depth(data)
     try:
         # orjson makes an unsigned number or a float of what is longer than Java's long.
         if _LONG_NUMBER.search(data) is None:
@@ -106,6 +111,22 @@ def loads(data: bytes | None) -> Any:
         return _first(data.decode("utf-8-sig").lstrip(_SPACE))
     except (ValueError, RecursionError) as error:
         raise DataError(f"Converting byte[] to Kafka Connect data failed: not JSON: {error}") from error
+
+
+def _check_depth(data: bytes) -> None:
+    """Raise a `DataError` for a document that is nested too deeply."""
+    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(data):
+        if found[0] in (b"[", b"{"):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise DataError(
+                    f"Converting byte[] to Kafka Connect data failed: nested deeper than {_MAX_DEPTH} levels"
+                )
+        elif found[0] in (b"]", b"}"):
+            depth -= 1
 
 
 def _first(text: str) -> Any:

@@ -10,6 +10,7 @@ from penstock.data.values import StructValue, java_class_name
 from penstock.errors import DataError
 from penstock.storage import jsontext
 from penstock.storage.offsets import partition_key
+from penstock.storage.skipped import shorten
 
 __all__ = ["OffsetTable", "encode_offset"]
 
@@ -70,16 +71,17 @@ class OffsetTable:
         if parsed is None or key is None:
             return
         connector, partition = parsed
-        known = self._entries.setdefault(connector, {})
-        if value is None:
-            known.pop(partition_key(partition), None)
-            return
         try:
-            offset = jsontext.loads(value)
+            known_by = partition_key(partition)
+            offset = None if value is None else jsontext.loads(value)
         except DataError as error:
-            _log.warning("Offset topic: the value of %r is skipped: %s", key, error)
+            _log.warning("Offset topic: the record of %s is skipped: %s", _shown(key), shorten(error.message))
             return
-        known[partition_key(partition)] = _Entry(key, partition, offset)
+        entries = self._entries.setdefault(connector, {})
+        if value is None:
+            entries.pop(known_by, None)
+        else:
+            entries[known_by] = _Entry(key, partition, offset)
 
     def connectors(self) -> list[str]:
         return list(self._entries)
@@ -102,14 +104,18 @@ class OffsetTable:
         return [(e.partition, e.offset) for e in entries if isinstance(e.offset, dict)]
 
 
+def _shown(key: bytes | None) -> str:
+    return "none" if key is None else shorten(key[:1000].decode("utf-8", "replace"))
+
+
 def _parse_key(key: bytes | None) -> tuple[str, Mapping[str, Any]] | None:
     try:
         parts = jsontext.loads(key)
     except DataError:
-        _log.warning("Offset topic: a record's key is not JSON and is skipped: %r", key)
+        _log.warning("Offset topic: a record's key is not JSON and is skipped: %s", _shown(key))
         return None
     if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):
-        _log.warning("Offset topic: a record's key is not [connector, partition] and is skipped: %r", key)
+        _log.warning("Offset topic: a record's key is not [connector, partition] and is skipped: %s", _shown(key))
         return None
     connector, partition = parts
     if not isinstance(partition, dict):

@@ -24,10 +24,14 @@ Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 
 
 def partition_key(partition: Mapping[str, Any]) -> str:
-    """One text per source partition. A `DataError` if it holds what JSON cannot."""
+    """Return one text per source partition. Raises `DataError` if it holds what JSON cannot."""
     try:
         return orjson.dumps(partition, option=orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
+        pass  # orjson takes neither lone surrogates (file names that are not UTF-8 have them) nor numbers beyond 64 bits
+    try:
+        return json.dumps(partition, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"Source partition {partition!r} cannot be stored: {error}; use JSON's types only") from error
 
 
@@ -125,8 +129,10 @@ class FileOffsetStore(MemoryOffsetStore):
         try:
             for entry in json.loads(data)["offsets"]:
                 connector, partition, offset = entry["connector"], entry["partition"], entry["offset"]
+                if not isinstance(connector, str) or not isinstance(partition, dict) or not isinstance(offset, dict):
+                    raise TypeError("an entry has a name, a partition and an offset")
                 self._offsets.setdefault(connector, {})[partition_key(partition)] = (partition, offset)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError) as error:
             problem = (
                 f"it is not JSON ({error})"
                 if isinstance(error, ValueError)
@@ -151,10 +157,7 @@ class FileOffsetStore(MemoryOffsetStore):
             {"connector": c, "partition": p, "offset": o} for c, known in offsets.items() for p, o in known.values()
         ]
         aside = self._path.with_name(self._path.name + ".tmp")
-        try:
-            data = orjson.dumps({"version": 1, "offsets": entries}, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError as error:
-            raise DataError(f"Source offsets cannot be stored: {error}; use JSON's types only") from error
+        data = _file_text({"version": 1, "offsets": entries})
         try:
             with open(aside, "wb") as file:
                 file.write(data)
@@ -166,6 +169,18 @@ class FileOffsetStore(MemoryOffsetStore):
             raise WorkerError(
                 f"Cannot write the offsets file {self._path}: {error.strerror}; the offsets stored before still stand"
             ) from error
+
+
+def _file_text(tree: Mapping[str, Any]) -> bytes:
+    """Return `tree` as JSON in UTF-8. Raises `DataError` for what JSON cannot hold."""
+    try:
+        return orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        pass  # as in `partition_key`
+    try:
+        return json.dumps(tree).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"Source offsets cannot be stored: {error}; use JSON's types only") from error
 
 
 def _sync_folder(folder: Path) -> None:

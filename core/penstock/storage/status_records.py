@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, Final, TypeVar
 from penstock.errors import DataError
 from penstock.storage import jsontext
 from penstock.storage.config_records import parse_task_key
+from penstock.storage.skipped import SkippedRecords, shorten
 from penstock.storage.states import ConnectorTaskId, State
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "topic_status_removal",
 ]
 
-_log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CONNECTOR: Final = "status-connector-"
@@ -96,12 +95,20 @@ def topic_status_removal(connector: str, topic: str) -> tuple[str, bytes | None]
 
 
 class StatusTable:
-    """What was last said. For one thread at a time; no I/O. What makes no sense is logged and skipped."""
+    """The last status of each connector and task. For one thread at a time; no I/O.
+
+    A record that makes no sense is logged and skipped, and shown in `problems`.
+    """
 
     def __init__(self) -> None:
         self._connectors: dict[str, Status] = {}
         self._tasks: dict[str, dict[int, Status]] = {}
         self._topics: dict[str, dict[str, TopicStatus]] = {}
+        self._skipped = SkippedRecords("Status topic")
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that was skipped, the latest last."""
+        return self._skipped.problems()
 
     def read(self, key: str, value: bytes | None) -> None:
         if key.startswith(_CONNECTOR):
@@ -111,24 +118,24 @@ class StatusTable:
         elif key.startswith(_TOPIC):
             self._read_topic(key[len(_TOPIC) :], value)
         else:
-            _log.warning("Status topic: a record has a key nobody knows and is skipped: %s", key)
+            self._skipped.note(key, "its key is of no kind that Connect writes")
 
     def _read_connector(self, connector: str, value: bytes | None) -> None:
         if not connector:
-            _log.warning("Status topic: a status without a connector's name is skipped")
+            self._skipped.note(_CONNECTOR, "its key names no connector")
         elif value is None:
             self._connectors.pop(connector, None)
             self._tasks.pop(connector, None)
-        elif (status := _parse(value, _status, f"connector {connector}")) is not None:
+        elif (status := self._parse(_CONNECTOR + connector, value, _status)) is not None:
             self._connectors[connector] = status
 
     def _read_task(self, key: str, value: bytes | None) -> None:
         task = parse_task_key(key, 2)
         if task is None:
-            _log.warning("Status topic: %s is no task and is skipped", key)
+            self._skipped.note(key, "its key does not name a task")
         elif value is None:
             self._tasks.get(task.connector, {}).pop(task.task, None)
-        elif (status := _parse(value, _status, f"task {task}")) is not None:
+        elif (status := self._parse(key, value, _status)) is not None:
             known = self._tasks.setdefault(task.connector, {})
             if not _stale(status, known.get(task.task)):
                 known[task.task] = status
@@ -137,11 +144,21 @@ class StatusTable:
         topic, _, after = rest.partition(":")
         connector = after.removeprefix(_TOPIC_CONNECTOR[1:])
         if not topic or not connector or connector == after:
-            _log.warning("Status topic: %s%s is no topic of a connector and is skipped", _TOPIC, rest)
+            self._skipped.note(_TOPIC + rest, "its key does not name a topic of a connector")
         elif value is None:
             self._topics.get(connector, {}).pop(topic, None)
-        elif (status := _parse(value, _topic_status, f"topic {topic} of connector {connector}")) is not None:
+        elif (status := self._parse(_TOPIC + rest, value, _topic_status)) is not None:
             self._topics.setdefault(connector, {})[topic] = status
+
+    def _parse(self, key: str, value: bytes, make: Callable[[Any], _T]) -> _T | None:
+        """Return what the record of `key` says; None if it makes no sense, which is noted."""
+        try:
+            made = make(jsontext.loads(value))
+        except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
+            self._skipped.note(key, str(error) if isinstance(error, DataError) else _reason(error))
+            return None
+        self._skipped.forget(key)
+        return made
 
     def connectors(self) -> set[str]:
         """Every connector that anything is known about."""
@@ -173,12 +190,8 @@ def _stale(status: Status, known: Status | None) -> bool:
     )
 
 
-def _parse(value: bytes, make: Callable[[Any], _T], what: str) -> _T | None:
-    try:
-        return make(jsontext.loads(value))
-    except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
-        _log.error("Status topic: the record of %s is skipped: %r", what, error)
-        return None
+def _reason(error: Exception) -> str:
+    return f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
 
 
 def _status(fields: Any) -> Status:
@@ -196,7 +209,7 @@ def _topic_status(fields: Any) -> TopicStatus:
 
 def _text(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"expected a text, met {value!r}")
+        raise TypeError(f"expected a text, met {shorten(repr(value))}")
     return value
 
 
@@ -207,5 +220,5 @@ def _narrow(number: int) -> int:
 
 def _int(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"expected a whole number, met {value!r}")
+        raise TypeError(f"expected a whole number, met {shorten(repr(value))}")
     return value

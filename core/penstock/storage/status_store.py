@@ -120,6 +120,11 @@ class StatusStore:
         with self._lock:
             return self._revision
 
+    def problems(self) -> list[str]:
+        """Return a sentence for each record that makes no sense."""
+        with self._lock:
+            return self._table.problems()
+
     def connector(self, name: str) -> Status | None:
         with self._lock:
             return self._table.connector(name)

@@ -23,8 +23,8 @@ _LATE: Final = frozenset({State.UNASSIGNED, State.FAILED, State.STOPPED})
 class ConfigView:
     """A `penstock.herder.configs.ConfigReader` over the latest snapshot. Safe from any thread."""
 
-    def __init__(self, snapshot: Callable[[], ClusterConfigState]) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Callable[[], ClusterConfigState], problems: Callable[[], list[str]] = list) -> None:
+        self._snapshot, self.problems = snapshot, problems
         self._lock = threading.Lock()
         #: Entries of one snapshot, made when they are asked for: a round asks for the same ones again and again.
         self._entries: tuple[ClusterConfigState | None, dict[str, ConnectorEntry]] = (None, {})
@@ -88,6 +88,9 @@ class StatusView:
     @property
     def revision(self) -> int:
         return self._store.revision
+
+    def problems(self) -> list[str]:
+        return self._store.problems()
 
     def put_connector(self, name: str, status: ConnectorState) -> None:
         self._remember(name, status)
