@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock.api import TopicPartition
+from penstock.errors import ConnectError
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.connector import WorkerConnector
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
@@ -41,6 +42,7 @@ class FakeWorker:
         self._lock = threading.Lock()
         self._connectors: dict[str, WorkerConnector] = {}
         self._tasks: set[ConnectorTaskId] = set()
+        self._failed_tasks: set[ConnectorTaskId] = set()
 
     def kafka_cluster_id(self) -> str | None:
         return "fake-cluster"
@@ -60,8 +62,15 @@ class FakeWorker:
         done: Callable[[BaseException | None], None],
     ) -> None:
         self._note("start_connector", name)
-        resolved = self._resolve(config)
-        connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
+        try:
+            resolved = self._resolve(config)
+            if not resolved.get("connector.class"):
+                raise ConnectError(f"Connector {name} has no connector.class")
+            connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
+        except Exception as error:
+            self._listener.on_connector(name, State.FAILED, error)
+            done(error)
+            return
         running = WorkerConnector(name, connector, resolved, self._listener, request_reconfiguration)
         with self._lock:
             self._connectors[name] = running
@@ -110,20 +119,25 @@ class FakeWorker:
         self._note("start_task", str(id))
         with self._lock:
             self._tasks.add(id)
+            self._failed_tasks.discard(id)
         self._listener.on_task(id, _STATES[target])
         return True
 
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
         for task in ids:
             with self._lock:
-                known = task in self._tasks
+                known, failed = task in self._tasks, task in self._failed_tasks
                 self._tasks.discard(task)
+                self._failed_tasks.discard(task)
             if known:
                 self._note("stop_task", str(task))
+            if known and not failed:  # a failed one's thread has ended and says nothing any more
                 self._listener.on_task(task, State.UNASSIGNED)
 
     def fail_task(self, task: ConnectorTaskId, error: BaseException) -> None:
-        """What a task's own thread would report."""
+        """Report what a task's own thread would as its last."""
+        with self._lock:
+            self._failed_tasks.add(task)
         self._listener.on_task(task, State.FAILED, error)
 
     def task_ids(self) -> set[ConnectorTaskId]:
@@ -134,7 +148,7 @@ class FakeWorker:
         self._note("set_target_state", f"{connector} {state.value}")
         with self._lock:
             instance = self._connectors.get(connector)
-            tasks = [task for task in self._tasks if task.connector == connector]
+            tasks = [t for t in self._tasks - self._failed_tasks if t.connector == connector]
         if instance is not None:
             instance.transition_to(state)
         for task in tasks:

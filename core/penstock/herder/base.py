@@ -256,11 +256,14 @@ def patched(config: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[
 
 
 def restarting(now: ConnectorStateInfo, plan: RestartPlan) -> ConnectorStateInfo:
-    """The statuses `now`, those that `plan` restarts shown as RESTARTING."""
+    """Return the statuses `now` with those that `plan` restarts as RESTARTING.
+
+    A trace stays: it tells why somebody restarts, until the new state is there (``AbstractHerder.buildRestartPlan``).
+    """
     return replace(
         now,
-        connector=replace(now.connector, state=State.RESTARTING, trace=None) if plan.connector else now.connector,
-        tasks=[replace(t, state=State.RESTARTING, trace=None) if t.id in plan.tasks else t for t in now.tasks],
+        connector=replace(now.connector, state=State.RESTARTING) if plan.connector else now.connector,
+        tasks=[replace(t, state=State.RESTARTING) if t.id in plan.tasks else t for t in now.tasks],
     )
 
 

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 #: (KAFKA-14079's backoff).
 _FIRST_RETRY: Final = 0.25
 _LAST_RETRY: Final = 60.0
+_STOPPED: Final = TargetState.STOPPED
 
 
 class TaskConfigs:
@@ -64,7 +65,7 @@ class TaskConfigs:
     def start(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
         """Start one task, in the target state it has. Herder thread."""
         target = entry.task_target(task.task)
-        if target is TargetState.STOPPED:
+        if target is _STOPPED:
             last = self._statuses.task(task)
             version = last.version if last else None
             self._statuses.put_task(TaskState(task, State.STOPPED, self._worker.worker_id, None, version))
@@ -73,7 +74,13 @@ class TaskConfigs:
             self.on_start(task.connector)
 
     def apply_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
-        """The task's target state changed: bring it there, with a fresh instance. Herder thread."""
+        """Bring the task to its target state, which has changed, with a fresh instance. Herder thread.
+
+        A failed task stays as it is, and shows why, until somebody restarts or stops it.
+        """
+        status = self._statuses.task(task)
+        if status is not None and status.state is State.FAILED and entry.task_target(task.task) is not _STOPPED:
+            return
         self._worker.stop_tasks([task])
         self.start(task, entry)
 

@@ -36,23 +36,34 @@ class WorkerConnector:
         self._listener = listener
         self._request_reconfiguration = request_reconfiguration
         self._asked: queue.SimpleQueue[tuple[TargetState | None, Done | None]] = queue.SimpleQueue()
-        self._state: State | None = None
+        #: Held while the connector's own methods run, which may take long.
         self._guard = threading.RLock()
         self._done = threading.Event()
+        #: Guards what follows; never held while anybody else's code runs.
+        self._lock = threading.Lock()
+        self._state: State | None = None
         self._cancelled = False
+        #: Whether `start` of the connector has come back and `stop` has not been called since; its thread's own.
+        self._started = False
         self._thread = threading.Thread(target=self._run, name=f"[{name}|worker]", daemon=True)
 
     # ---- penstock.api.ConnectorContext
 
     def request_task_reconfiguration(self) -> None:
-        if not self._cancelled:
+        if not self._known()[1]:
             self._request_reconfiguration(self.name)
 
     def raise_error(self, error: BaseException) -> None:
-        if self._cancelled or self._state is State.FAILED:
+        state, cancelled = self._known()
+        if cancelled or state is State.FAILED:
             return
         log_failure(_log, error, "[%s|worker] the connector reported a failure: %s", self.name, error)
         self._become(State.FAILED, error)
+
+    def _known(self) -> tuple[State | None, bool]:
+        """Return the state, and whether the connector was cancelled."""
+        with self._lock:
+            return self._state, self._cancelled
 
     # ---- for the worker
 
@@ -67,22 +78,28 @@ class WorkerConnector:
         self._asked.put((None, None))
 
     def await_stop(self, timeout: float) -> bool:
+        """Wait for `stop` to have its effect, for up to `timeout` seconds; whether it had.
+
+        A connector that takes longer is abandoned: it counts as stopped, and nothing it says is heard any more.
+        """
         stopped = self._done.wait(timeout)
         if not stopped:
-            self._cancelled = True
+            self._become(State.UNASSIGNED)  # before: a new instance may report under the name at once
+            with self._lock:
+                self._cancelled = True
             _log.error("[%s|worker] the connector did not stop in time and is abandoned", self.name)
         return stopped
 
     def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """The connector's answer; its own lock keeps it from being stopped meanwhile."""
+        """Return the connector's answer; its own lock keeps it from being stopped meanwhile."""
         with self._guard:
-            if self._state is not State.RUNNING:
+            if not self.running:
                 raise ConnectError(f"Connector {self.name} is not running and cannot divide its work into tasks")
             return [dict(config) for config in self.connector.task_configs(max_tasks)]
 
     @property
     def running(self) -> bool:
-        return self._state is State.RUNNING
+        return self._known()[0] is State.RUNNING
 
     # ---- the thread
 
@@ -98,7 +115,8 @@ class WorkerConnector:
         self._done.set()
 
     def _transition(self, target: TargetState) -> BaseException | None:
-        if self._state is State.FAILED:
+        # A failed connector can only be stopped or restarted, as in Kafka (KIP-875): paused, it still shows why it failed.
+        if self._known()[0] is State.FAILED and target is not TargetState.STOPPED:
             return ConnectError(f"Connector {self.name} has failed and must be restarted first")
         try:
             with self._guard:
@@ -115,29 +133,34 @@ class WorkerConnector:
             TargetState.PAUSED: State.PAUSED,
             TargetState.STOPPED: State.STOPPED,
         }[target]
-        if self._state is wanted:
+        if self._known()[0] is wanted:
             return
         if wanted is State.RUNNING:
             self.connector.initialize(self)
             self.connector.start(self.config)
-        elif self._state is State.RUNNING:
+            self._started = True
+        elif self._started:
+            self._started = False
             self.connector.stop()
         self._become(wanted)
 
     def _become(self, state: State, error: BaseException | None = None) -> None:
-        self._state = state
-        if not self._cancelled:
+        with self._lock:
+            self._state = state
+            cancelled = self._cancelled
+        if not cancelled:
             self._listener.on_connector(self.name, state, error)
 
     def _shut_down(self) -> None:
+        state = self._known()[0]
         try:
             with self._guard:
-                if self._state in (State.RUNNING, State.FAILED):
+                if self._started or state is State.FAILED:  # a start that failed halfway may have taken something
                     self.connector.stop()
                 self.connector.close()
         except Exception as error:
             log_failure(_log, error, "[%s|worker] error while stopping the connector: %s", self.name, error)
             self._become(State.FAILED, error)
             return
-        if self._state is not State.FAILED:
+        if state is not State.FAILED:
             self._become(State.UNASSIGNED)

@@ -12,7 +12,7 @@ import pytest
 
 from lab.fake_worker import FakeWorker
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConflictError, NotFoundError, RetriableError
+from penstock.errors import ConflictError, ConnectError, NotFoundError, RetriableError
 from penstock.herder.distributed import signatures
 from penstock.herder.distributed.herder import DistributedHerder
 from penstock.herder.distributed.leading import Leader, configured_work
@@ -21,7 +21,7 @@ from penstock.herder.distributed.news import ConfigNews
 from penstock.herder.distributed.protocol import ASSIGNMENT_CONFIG_MISMATCH, SESSIONED, Assignment
 from penstock.herder.distributed.views import ConfigView, StatusView
 from penstock.herder.forwarding import WorkerAnswer, WorkerClient
-from penstock.herder.interface import InternalRequestError, RequestTargetError
+from penstock.herder.interface import HealthStatus, InternalRequestError, RequestTargetError
 from penstock.herder.recorder import Recorder
 from penstock.herder.restart import RestartRequest
 from penstock.herder.validation import ConnectorValidator
@@ -52,6 +52,9 @@ class FakeConfigStore:
 
     def snapshot(self) -> ClusterConfigState:
         return self._reader.snapshot()
+
+    def problems(self) -> list[str]:
+        return self._reader.problems()
 
     def refresh(self, timeout: float) -> None:
         self.refreshed += 1
@@ -187,7 +190,7 @@ class Setup:
         plugins, news = Plugins.discover(), ConfigNews()
         self.store, self.status_store, self.client = FakeConfigStore(news), FakeStatusStore(), FakeClient()
         self.group = FakeGroup(self.store)
-        configs = ConfigView(self.store.snapshot)
+        configs = ConfigView(self.store.snapshot, self.store.problems)
         self.statuses = StatusView(
             cast("StatusStore", self.status_store), "fake:8083", lambda: self.group.view().generation
         )
@@ -289,6 +292,37 @@ def test_a_restart_request_reaches_every_worker_over_the_topic(setup: Setup) -> 
     assert [t.state for t in answer.tasks] == [State.RESTARTING]
     setup.until(lambda: ("start_task", "c-0") in setup.worker.calls)
     assert ("start_connector", "c") in setup.worker.calls
+
+
+def test_a_restart_keeps_the_old_trace_in_its_answer_and_not_in_the_new_state(setup: Setup) -> None:
+    setup.herder.put_connector_config("c", CONFIG)
+    setup.until(lambda: setup.running(0))
+    task = ConnectorTaskId("c", 0)
+    setup.worker.fail_task(task, ConnectError("broken"))
+    setup.herder.pause_connector("c")
+    setup.until(lambda: setup.herder.connector_status("c").connector.state is State.PAUSED)
+    assert setup.herder.task_status(task).state is State.FAILED
+    setup.herder.resume_connector("c")
+    answer = setup.herder.restart_connector_and_tasks(RestartRequest("c", only_failed=True, include_tasks=True))
+    assert [t.state for t in answer.tasks] == [State.RESTARTING]
+    assert "broken" in (answer.tasks[0].trace or "")
+    setup.until(lambda: setup.herder.task_status(task).state is State.RUNNING)
+    assert setup.herder.task_status(task).trace is None
+
+
+def test_a_poisoned_record_shows_its_connector_as_unknown_and_leaves_the_others_alone(setup: Setup) -> None:
+    setup.store.write(("connector-g1", b'{"properties":{"a":1}}'), ("connector-g2", b"{"), ("nobody", b"{}"))
+    setup.herder.put_connector_config("c", CONFIG)
+    setup.until(lambda: setup.running(0))
+    assert setup.herder.connector_info("g1").type == "unknown"
+    setup.until(lambda: setup.herder.connector_status("g1").connector.state is State.FAILED)
+    assert setup.herder.connector_status("c").connector.state is State.RUNNING
+    health = setup.herder.health(10)
+    assert health.status is HealthStatus.HEALTHY
+    assert "connector-g1" in health.message
+    assert "connector-g2" in health.message
+    setup.herder.delete_connector("g1")
+    setup.until(lambda: setup.herder.connectors() == ["c"])
 
 
 def test_a_follower_names_the_leader_for_what_it_may_not_do(setup: Setup) -> None:

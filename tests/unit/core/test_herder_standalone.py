@@ -288,7 +288,8 @@ def test_restarting_what_failed_leaves_the_rest_alone(setup: Setup) -> None:
     answer = setup.herder.restart_connector_and_tasks(RestartRequest("c", only_failed=True, include_tasks=True))
     assert answer.connector.state is State.RUNNING
     assert [t.state for t in answer.tasks] == [State.RUNNING, State.RESTARTING]
-    assert all(t.trace is None for t in answer.tasks)
+    assert answer.tasks[0].trace is None
+    assert "broken" in (answer.tasks[1].trace or "")  # the new state is not there yet
     setup.await_states("RUNNING", ["RUNNING", "RUNNING"])
     assert setup.worker.calls == [("stop_task", "c-1"), ("start_task", "c-1")]
 
@@ -301,6 +302,68 @@ def test_restarting_a_connector_leaves_its_tasks_alone(setup: Setup) -> None:
     setup.await_states("RUNNING", ["RUNNING"])
     setup.herder.health(10)
     assert setup.worker.calls == [("stop_connector", "c"), ("start_connector", "c")]
+
+
+#: What is done to a connector whose instance failed and whose second task failed, and the states that follow.
+AFTER_FAILURE: list[tuple[str, Callable[[StandaloneHerder], object], str, list[str]]] = [
+    ("pause", lambda h: h.pause_connector("c"), "FAILED", ["PAUSED", "FAILED"]),
+    ("resume", lambda h: h.resume_connector("c"), "FAILED", ["RUNNING", "FAILED"]),
+    ("stop", lambda h: h.stop_connector("c"), "STOPPED", []),
+    ("stop, resume", lambda h: (h.stop_connector("c"), h.resume_connector("c")), "RUNNING", ["RUNNING", "RUNNING"]),
+    ("restart", lambda h: h.restart_connector("c"), "RUNNING", ["RUNNING", "FAILED"]),
+    ("pause, restart", lambda h: (h.pause_connector("c"), h.restart_connector("c")), "PAUSED", ["PAUSED", "FAILED"]),
+    ("restart failed", lambda h: h.restart_connector_and_tasks(RestartRequest("c", True, True)), "RUNNING", ["RUNNING", "RUNNING"]),
+    ("restart task", lambda h: h.restart_task(ConnectorTaskId("c", 1)), "FAILED", ["RUNNING", "RUNNING"]),
+    ("pause, restart task", lambda h: (h.pause_connector("c"), h.restart_task(ConnectorTaskId("c", 1))), "FAILED", ["PAUSED", "PAUSED"]),
+    ("pause a task", lambda h: h.put_task_target_state(ConnectorTaskId("c", 1), TargetState.PAUSED), "FAILED", ["RUNNING", "FAILED"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("_what", "act", "connector", "tasks"), AFTER_FAILURE, ids=[case[0] for case in AFTER_FAILURE])
+def test_a_failure_stays_until_a_restart_or_a_stop(
+    setup: Setup, _what: str, act: Callable[[StandaloneHerder], object], connector: str, tasks: list[str]
+) -> None:
+    setup.create(count="2")
+    setup.await_states("RUNNING", ["RUNNING", "RUNNING"])
+    setup.worker.connector("c").context.raise_error(ConnectError("the database went away"))
+    setup.worker.fail_task(ConnectorTaskId("c", 1), ConnectError("broken"))
+    setup.await_states("FAILED", ["RUNNING", "FAILED"])
+    act(setup.herder)
+    setup.await_states(connector, tasks)
+    setup.herder.health(10)
+    assert setup.states() == (connector, tasks)
+    status = setup.herder.connector_status("c")
+    assert ("the database went away" in (status.connector.trace or "")) == (connector == "FAILED")
+    assert [bool(t.trace) for t in status.tasks] == [state == "FAILED" for state in tasks]
+
+
+def test_a_tasks_own_state_does_not_restart_what_has_failed_when_its_connector_pauses(setup: Setup) -> None:
+    setup.create(count="1")
+    setup.await_states("RUNNING", ["RUNNING"])
+    task = ConnectorTaskId("c", 0)
+    setup.herder.put_task_target_state(task, TargetState.PAUSED)
+    setup.await_states("RUNNING", ["PAUSED"])
+    setup.worker.fail_task(task, ConnectError("broken"))
+    setup.await_states("RUNNING", ["FAILED"])
+    setup.herder.pause_connector("c")
+    setup.herder.resume_connector("c")
+    setup.herder.health(10)
+    assert setup.states() == ("RUNNING", ["FAILED"])
+
+
+def test_a_connector_without_a_class_is_shown_as_unknown_and_failed_and_can_be_mended(setup: Setup) -> None:
+    setup.recorder.configs.put_config("g", {"name": "g", "a": "1"}, None)
+    info = setup.herder.connector_info("g")
+    assert (info.type, info.config["a"]) == ("unknown", "1")
+    with pytest.raises(ConnectError, match=r"Connector g has no connector\.class"):
+        setup.herder.restart_connector("g")
+    assert setup.herder.connector_status("g").connector.state is State.FAILED
+    with pytest.raises(ConnectError, match=r"Connector g has no connector\.class"):
+        setup.herder.connector_offsets("g")
+    setup.create("g")
+    setup.await_states("RUNNING", ["RUNNING"], "g")
+    setup.herder.delete_connector("g")
+    assert setup.herder.connectors() == []
 
 
 def test_a_task_keeps_its_own_target_state_across_resume_and_restart(setup: Setup) -> None:

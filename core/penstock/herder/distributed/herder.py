@@ -432,13 +432,16 @@ class DistributedHerder(AbstractHerder, InternalHerder):
         plan = request.plan(last.state, {t.id: t.state for t in self._states.tasks(name)})
         self._failed.forget(name)
         tasks = [task for task in plan.tasks if task in self._work.tasks]
+        self._work.stop_tasks(tasks)
         for task in tasks:
             if (status := self._states.task(task)) is not None:
-                self._states.put_task(replace(status, state=State.RESTARTING, trace=None))
+                own = replace(status, state=State.RESTARTING, worker_id=self._worker.worker_id, trace=None)
+                self._states.put_task(own)
         if plan.connector and name in self._work.connectors:
+            self._worker.stop_connector(name)
             self._states.put_connector(name, replace(last, state=State.RESTARTING, trace=None))
-            self._work.restart_connector(name, entry)
-        self._work.restart_tasks(tasks)
+            self._work.start_connector(name, entry)
+        self._work.start((), tasks)
 
     def level_changed(self, namespace: str, level: str) -> None:
         if level in LEVELS:
