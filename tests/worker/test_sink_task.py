@@ -13,9 +13,9 @@ from penstock.data import STRING, SchemaAndValue, SinkRecord
 from penstock.errors import DataError, RetriableError
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain, Stage
-from penstock.runtime.conversion import SinkConversion
-from penstock.runtime.dead_letters import DeadLetterQueue
 from penstock.runtime.sink import SinkTaskParts, WorkerSinkTask
+from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.sink.dead_letters import DeadLetterQueue
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.runtime.tolerance import ErrorPolicy, RecordFailure
 from penstock.testing.fake_kafka import FakeConsumer, FakeMessage, FakeProducer

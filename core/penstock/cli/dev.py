@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     transformer = config_transformer(props, plugins)
     config = WorkerConfig.parse(resolved_properties(props, transformer), "standalone")
     unread = UnreadLimit()
-    process = StandaloneProcess(config, plugins, transformer, MemoryOffsetStore(), unread)
+    process = StandaloneProcess(config, plugins, transformer, MemoryOffsetStore(), unread, embedded=broker is not None)
     process.start()
     tune_collector()
     try:

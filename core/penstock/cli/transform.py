@@ -23,7 +23,8 @@ from penstock.kafka import KafkaClients
 from penstock.plugins import Plugins
 from penstock.runtime.assembly import build_chain, build_converters, strip_prefix
 from penstock.runtime.chain import Chain
-from penstock.runtime.conversion import ConversionError, SinkConversion, locate
+from penstock.runtime.conversion import ConversionError, locate
+from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.stage_runs import ChainRun, StageRun, run_chain
 
 __all__ = ["add_parser", "run"]

@@ -74,6 +74,7 @@ class _Process:
         recorder: Recorder,
         admission: UnreadLimit | None = None,
         in_session: Callable[[], bool] | None = None,
+        embedded: bool = False,
     ) -> Worker:
         config = self._config
         clients = KafkaClients(
@@ -81,6 +82,7 @@ class _Process:
             producer=config.with_prefix("producer."),
             consumer=config.with_prefix("consumer."),
             admin=config.with_prefix("admin."),
+            embedded=embedded,
         )
         return Worker(
             config,
@@ -137,10 +139,12 @@ class StandaloneProcess(_Process):
         transformer: ConfigTransformer,
         offsets: OffsetStore,
         admission: UnreadLimit | None = None,
+        embedded: bool = False,
     ) -> None:
+        """`embedded`: whether the worker's broker is `penstock.kafka.embedded`'s."""
         super().__init__(config, plugins)
         recorder = StatusRecorder()
-        self.worker = self._worker(transformer, offsets, recorder, admission)
+        self.worker = self._worker(transformer, offsets, recorder, admission, embedded=embedded)
         self.herder: StandaloneHerder = StandaloneHerder(
             self.worker, recorder, self._validator(self.worker), self.worker, defaults=config.values
         )

@@ -114,7 +114,11 @@ class KafkaClients:
         producer: Mapping[str, Any] | None = None,
         consumer: Mapping[str, Any] | None = None,
         admin: Mapping[str, Any] | None = None,
+        *,
+        embedded: bool = False,
     ) -> None:
+        #: Whether the cluster is `penstock.kafka.embedded`'s, which answers no admin calls.
+        self.embedded = embedded
         self._common = dict(common)
         servers = {"bootstrap.servers": self._common.get("bootstrap.servers", "")}
         self._by_kind = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Sequence
 from typing import Final
 
 __all__ = ["UnreadLimit"]
@@ -25,13 +26,16 @@ class UnreadLimit:
         self._limit = limit
         self._changed = threading.Condition()
         self._unread: dict[str, int] = {}
-        self._readers: dict[object, re.Pattern[str]] = {}
+        self._readers: dict[object, Callable[[str], bool]] = {}
 
-    def add_reader(self, reader: object, topics: list[str]) -> None:
-        """A sink that reads these topics; a name that starts with ``^`` is a regular expression."""
-        pattern = "|".join(t[1:] if t.startswith("^") else re.escape(t) for t in topics)
+    def add_reader(self, reader: object, topics: Sequence[str] | Callable[[str], bool]) -> None:
+        """Count what is sent to `topics` as unread until `reader` has consumed it. `topics` are names, of which one
+        that starts with ``^`` is a regular expression, or a function that says of a name whether it is read."""
+        if not callable(topics):
+            pattern = re.compile("|".join(t[1:] if t.startswith("^") else re.escape(t) for t in topics))
+            topics = lambda name: pattern.fullmatch(name) is not None  # noqa: E731 - one of two forms of the same
         with self._changed:
-            self._readers[reader] = re.compile(pattern)
+            self._readers[reader] = topics
 
     def remove_reader(self, reader: object) -> None:
         with self._changed:
@@ -63,4 +67,4 @@ class UnreadLimit:
             return sum(self._unread.values())
 
     def _is_read(self, topic: str) -> bool:
-        return any(p.fullmatch(topic) for p in self._readers.values())
+        return any(reads(topic) for reads in self._readers.values())

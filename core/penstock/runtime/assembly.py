@@ -10,8 +10,17 @@ from penstock.api import Converter, HeaderConverter, Predicate, Transform
 from penstock.errors import ConfigError, PluginError
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.chain import Chain, Stage
+from penstock.runtime.tolerance import LogReporter, Reporter
 
-__all__ = ["Converters", "build_chain", "build_converters", "strip_prefix", "with_registry_url"]
+__all__ = [
+    "Converters",
+    "build_chain",
+    "build_converters",
+    "log_reporters",
+    "made",
+    "strip_prefix",
+    "with_registry_url",
+]
 
 _DEFAULT_HEADER_CONVERTER: Final = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 
@@ -133,3 +142,16 @@ def _predicate(plugins: Plugins, connector: Mapping[str, str], transform: str, a
     predicate: Predicate = plugins.new(PluginKind.PREDICATE, name)
     predicate.configure(config)
     return predicate
+
+
+def made(task_class: type, kind: type[Any]) -> Any:
+    """Return a new task. Raises `PluginError` if the class that the connector names is not of that kind."""
+    task = task_class()
+    if not isinstance(task, kind):
+        raise PluginError(f"{task_class.__module__}.{task_class.__qualname__} is no {kind.__name__}")
+    return task
+
+
+def log_reporters(common: Mapping[str, Any]) -> list[Reporter]:
+    """Return the reporter that ``errors.log.enable`` asks for."""
+    return [LogReporter(common["errors.log.include.messages"])] if common["errors.log.enable"] else []

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Protocol
 
 from penstock.api import ErrantRecordReporter, TopicPartition
-from penstock.data import SinkRecord
 
 __all__ = ["WorkerSinkTaskContext"]
 
@@ -16,31 +14,30 @@ __all__ = ["WorkerSinkTaskContext"]
 class _Loop(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
     def assignment(self) -> frozenset[TopicPartition]: ...
-    def pause_partitions(self, partitions: Any) -> None: ...
-    def resume_partitions(self, partitions: Any) -> None: ...
-    def report_errant(self, record: SinkRecord, error: BaseException) -> Future[None]: ...
 
 
-class _Reporter:
-    def __init__(self, loop: _Loop) -> None:
-        self._loop = loop
-
-    def report(self, record: SinkRecord, error: BaseException) -> Future[None]:
-        return self._loop.report_errant(record, error)
+class _Pauses(Protocol):
+    def pause(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def resume(self, partitions: Iterable[TopicPartition]) -> None: ...
 
 
 class WorkerSinkTaskContext:
     """For the task's thread, but for `request_commit`."""
 
-    def __init__(self, loop: _Loop, configs: Callable[[], Mapping[str, str]], reports: bool) -> None:
+    def __init__(
+        self,
+        loop: _Loop,
+        pauses: _Pauses,
+        configs: Callable[[], Mapping[str, str]],
+        reporter: ErrantRecordReporter | None,
+    ) -> None:
         self._loop = loop
+        self._pauses = pauses
         self._configs = configs
-        self._reporter = _Reporter(loop) if reports else None
+        self._reporter = reporter
         self._offsets: dict[TopicPartition, int] = {}
         self._timeout: float | None = None
         self._commit_requested = threading.Event()
-        #: Partitions the task itself paused: a resume of all leaves them.
-        self.paused: set[TopicPartition] = set()
 
     def configs(self) -> Mapping[str, str]:
         return self._configs()
@@ -55,12 +52,10 @@ class WorkerSinkTaskContext:
         return self._loop.assignment()
 
     def pause(self, *partitions: TopicPartition) -> None:
-        self._loop.pause_partitions(partitions)
-        self.paused.update(partitions)
+        self._pauses.pause(partitions)
 
     def resume(self, *partitions: TopicPartition) -> None:
-        self.paused.difference_update(partitions)
-        self._loop.resume_partitions(partitions)
+        self._pauses.resume(partitions)
 
     def request_commit(self) -> None:
         self._commit_requested.set()

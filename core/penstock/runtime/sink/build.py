@@ -1,0 +1,175 @@
+"""Makes sink tasks out of configurations: plugin, converters, chain, consumer, dead letter queue."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock.api import SinkTask, Task
+from penstock.config.connector import sink_connector_config_def
+from penstock.config.worker import WorkerConfig
+from penstock.errors import ConfigError
+from penstock.kafka import ClientKind, KafkaClients
+from penstock.kafka.subscription import Subscription
+from penstock.plugins import Plugins
+from penstock.runtime.admission import UnreadLimit
+from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix
+from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.sink.dead_letters import DeadLetterQueue, dead_letter_queue
+from penstock.runtime.sink.parts import SinkTaskParts
+from penstock.runtime.sink.task import WorkerSinkTask
+from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
+from penstock.runtime.tolerance import ErrorPolicy
+
+__all__ = ["SinkTaskBuilder", "Topics"]
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_DEFAULTS: Final = {"max.poll.records": 500, "max.poll.interval.ms": 300_000}
+_METADATA_REFRESH: Final = "topic.metadata.refresh.interval.ms"
+_DEFAULT_REFRESH_MS: Final = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What a sink connector reads: ``topics``, or what ``topics.regex`` matches as a whole."""
+
+    names: tuple[str, ...]
+    pattern: Callable[[str], bool] | None = None
+
+    @classmethod
+    def of(cls, common: Mapping[str, Any]) -> Topics:
+        """Read the parsed common configuration. Raises `ConfigError` for names and patterns that are none."""
+        if not common["topics"]:
+            return cls((common["topics.regex"],), _matcher(common["topics.regex"]))
+        for topic in common["topics"]:
+            if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+                raise ConfigError(
+                    "topics",
+                    topic,
+                    "expected names of at most 249 letters, digits, '.', '_' and '-', separated by commas",
+                )
+        return cls(tuple(common["topics"]))
+
+    def reads(self, topic: str) -> bool:
+        """Whether `topic` is one of them."""
+        return topic in self.names if self.pattern is None else self.pattern(topic)
+
+    def subscription(self, settings: Mapping[str, Any], internal: bool, embedded: bool) -> Subscription:
+        """`settings` are the consumer's, in librdkafka's names; `internal`: whether a pattern means Kafka's own topics
+        too; `embedded`: whether the broker is `penstock.kafka.embedded`'s."""
+        refresh_ms = int(settings.get(_METADATA_REFRESH, _DEFAULT_REFRESH_MS))
+        refresh_s = (refresh_ms if refresh_ms > 0 else _DEFAULT_REFRESH_MS) / 1000
+        pattern = self.pattern
+        if pattern is None and embedded:
+            # A member that joins the embedded broker's group before its topic is there joins once more when the topic
+            # appears, and the broker leaves the second request unanswered for the whole session timeout.
+            pattern = self.reads
+        return Subscription(self.names, pattern, refresh_s=refresh_s, internal=internal)
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError("topics.regex", pattern, f"it is no regular expression: {error}") from error
+    return lambda name: compiled.fullmatch(name) is not None
+
+
+class SinkTaskBuilder:
+    """One a worker. Safe from any thread; a task's plugins are made here and then used from its thread only."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        plugins: Plugins,
+        clients: KafkaClients,
+        resolve: Callable[[Mapping[str, str]], Mapping[str, str]],
+        converter_defaults: Mapping[str, str],
+        admission: UnreadLimit | None,
+        topic_listener: Callable[[ConnectorTaskId], Callable[[str], None]],
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._clients = clients
+        self._resolve = resolve
+        self._converter_defaults = converter_defaults
+        self._admission = admission
+        self._topic_listener = topic_listener
+
+    def build(
+        self,
+        task_id: ConnectorTaskId,
+        connector: Mapping[str, str],
+        task_config: Mapping[str, str],
+        target: TargetState,
+        listener: StatusListener,
+        task_class: type[Task],
+    ) -> WorkerSinkTask:
+        """Both configurations resolved. Raises what is wrong with them; nothing has been started then."""
+        common = sink_connector_config_def().parse(connector)
+        task = made(task_class, SinkTask)
+        topics = Topics.of(common)
+        queue = self._dead_letters(task_id, connector, common, topics)
+        reporters = [*log_reporters(common), *([queue] if queue else [])]
+        policy = ErrorPolicy.from_config(task_id, common, reporters, threading.Event())
+        owner = f"task {task_id}"
+        overrides = {
+            "group.id": f"connect-{task_id.connector}",
+            "client.id": f"connector-consumer-{task_id.connector}-{task_id.task}",
+            **strip_prefix(connector, "consumer.override."),
+        }
+        settings = self._clients.settings(ClientKind.CONSUMER, overrides, owner)
+        java = self._clients.java_settings(ClientKind.CONSUMER, overrides)
+        internal = str(java.get("exclude.internal.topics", "true")).strip().lower() == "false"
+        conversion = SinkConversion(
+            build_chain(self._plugins, connector),
+            build_converters(self._plugins, connector, self._converter_defaults),
+            keep_messages=queue is not None,
+        )
+        if self._admission is not None:
+            self._admission.add_reader(task_id, topics.reads)
+        parts = SinkTaskParts(
+            task=task,
+            config=task_config,
+            configs=lambda: self._resolve(task_config),
+            conversion=conversion,
+            policy=policy,
+            consumer=lambda extra, **callbacks: self._clients.consumer({**overrides, **extra}, owner, **callbacks),
+            topics=topics.subscription(settings, internal, self._clients.embedded),
+            max_poll_records=_number(java, "max.poll.records"),
+            cooperative="cooperative" in settings["partition.assignment.strategy"],
+            commit_interval_s=self._config["offset.flush.interval.ms"] / 1000,
+            commit_timeout_s=self._config["offset.flush.timeout.ms"] / 1000,
+            on_topic=self._topic_listener(task_id),
+            reports=bool(reporters) or policy.tolerate_all,
+            consumption=self._admission,
+            max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
+        )
+        worker_task = WorkerSinkTask(task_id, listener, target, parts)
+        policy.stopping = worker_task.stopping
+        return worker_task
+
+    def _dead_letters(
+        self, task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], topics: Topics
+    ) -> DeadLetterQueue | None:
+        topic = common["errors.deadletterqueue.topic.name"]
+        if not topic:
+            return None
+        if topics.reads(topic):
+            raise ConfigError(
+                "errors.deadletterqueue.topic.name",
+                topic,
+                "the dead letter queue must not be one of the topics the connector reads",
+            )
+        return dead_letter_queue(task_id, connector, common, self._clients)
+
+
+def _number(java: Mapping[str, Any], name: str) -> int:
+    """A consumer setting that the loop itself uses: a whole number of at least 1."""
+    text = str(java.get(name, _DEFAULTS[name])).strip()
+    if not re.fullmatch(r"\+?[0-9]{1,10}", text) or not 1 <= int(text) < 2**31:
+        raise ConfigError(f"consumer.override.{name}", text, "expected a whole number from 1 to 2147483647")
+    return int(text)

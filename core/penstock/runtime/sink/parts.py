@@ -1,0 +1,47 @@
+"""What the worker hands a sink task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from penstock.api import SinkTask
+from penstock.kafka.consuming import ConsumerFactory
+from penstock.kafka.subscription import Subscription
+from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.tolerance import ErrorPolicy
+
+__all__ = ["Consumption", "SinkTaskParts"]
+
+
+class Consumption(Protocol):
+    """Hears what a sink has taken in; only ``penstock dev`` listens, see `penstock.runtime.admission`."""
+
+    def consumed(self, topic: str, size: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkTaskParts:
+    """Everything that a `WorkerSinkTask` is made of. Times are in seconds."""
+
+    task: SinkTask
+    config: Mapping[str, str]
+    configs: Callable[[], Mapping[str, str]]
+    conversion: SinkConversion
+    policy: ErrorPolicy
+    #: Makes the consumer, given its callbacks.
+    consumer: ConsumerFactory
+    #: The names to read, or a subscription that follows a pattern.
+    topics: Sequence[str] | Subscription
+    max_poll_records: int
+    cooperative: bool
+    commit_interval_s: float
+    commit_timeout_s: float
+    on_topic: Callable[[str], None]
+    reports: bool = False
+    consumption: Consumption | None = None
+    clock: Callable[[], float] = time.monotonic
+    #: The group throws a member out that does not poll for so long.
+    max_poll_interval_s: float = 300.0
