@@ -130,8 +130,7 @@ class _Mapping:
         self._open[key] = tree
         properties = {f.name: self.schema(f.schema, f.index) for f in schema.fields}
         del self._open[key]
-        if properties:
-            tree["properties"] = dict(in_java_order(properties))
+        tree["properties"] = dict(in_java_order(properties))
         return tree
 
 

@@ -15,7 +15,21 @@ from penstock.plugins.settings import PluginSettings
 
 __all__ = ["add_common_arguments", "discover_plugins", "set_up_logging", "stop_signal", "tune_collector"]
 
-_FORMAT = "%(asctime)s %(levelname)-5s %(threadName)s %(message)s (%(name)s)"
+#: Loggers of the libraries that penstock and its plugins stand on, and of librdkafka, whose news the clients tell.
+_QUIET = (
+    "asyncio", "concurrent", "confluent_kafka", "fastavro", "grpc", "httpcore", "httpx", "httpx2", "kafka", "multipart",
+    "penstock.kafka.librdkafka", "python_multipart", "requests", "sqlalchemy", "urllib3", "uvicorn", "watchfiles",
+)  # fmt: skip
+_FORMAT = "%(asctime)s %(levelname)-5s %(whose)s%(message)s (%(name)s)"
+
+
+class _Formatter(logging.Formatter):
+    """Puts the thread's name before a message, unless the message begins with it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        thread = record.threadName or ""
+        record.whose = "" if record.message.startswith(thread) else f"{thread} "
+        return super().formatMessage(record)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +46,16 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def set_up_logging(level: str) -> None:
-    """To standard error, one line a record; the thread says whose it is (``[connector|task-0]``, KIP-449)."""
-    logging.basicConfig(level=level, format=_FORMAT, stream=sys.stderr, force=True)
-    for library in ("httpx", "httpx2", "httpcore"):  # a line for every request
+    """Log to standard error, one line a record; the thread says whose it is (``[connector|task-0]``, KIP-449).
+
+    `level` is for penstock and for plugins. Libraries below them warn at most, whatever the level: a line for each
+    request or packet would bury the rest. ``PUT /admin/loggers/NAME`` lets one of them speak.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(_FORMAT))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for library in _QUIET:
         logging.getLogger(library).setLevel(max(logging.getLevelName(level), logging.WARNING))
-    logging.getLogger("penstock.kafka.librdkafka").setLevel(max(logging.getLevelName(level), logging.WARNING))
-    # What the group client does is told by ours.
-    logging.getLogger("kafka").setLevel(max(logging.getLevelName(level), logging.WARNING))
 
 
 def discover_plugins(arguments: argparse.Namespace) -> Plugins:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Final
 
 from penstock.herder.boundary import HerderWorker
 from penstock.herder.configs import ConfigReader, MemoryConfigStore
@@ -11,6 +13,8 @@ from penstock.herder.statuses import MemoryStatusStore, StatusKeeper, trace_of
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
 __all__ = ["Recorder", "StatusRecorder"]
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -28,22 +32,25 @@ class Recorder:
         self.on_failed: Callable[[ConnectorTaskId], None] = lambda task: None
 
     def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None:
+        last = self._statuses.connector(connector)
+        _log_change(f"[{connector}|worker]", None if last is None else last.state, state)
         if self._configs.get(connector) is None or self.worker is None or state is State.DESTROYED:
             return
         trace = None if error is None else trace_of(error)
-        version = self.worker.connector_version(connector) or self._last_version(connector)
+        version = self.worker.connector_version(connector) or (last.version if last else None)
         self._statuses.put_connector(connector, ConnectorState(state, self.worker.worker_id, trace, version))
         if state is State.RUNNING:
             self.on_running(connector)
 
     def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None:
+        last = self._statuses.task(task)
+        _log_change(task.label, None if last is None else last.state, state)
         entry = self._configs.get(task.connector)
         if entry is None or task.task >= len(entry.tasks) or self.worker is None or state is State.DESTROYED:
             return
         if entry.task_target(task.task) is TargetState.STOPPED and state is not State.FAILED:
             state = State.STOPPED  # its own target state keeps it down; UNASSIGNED would look like a fault
         trace = None if error is None else trace_of(error)
-        last = self._statuses.task(task)
         version = self.worker.task_version(task) or (last.version if last else None)
         self._statuses.put_task(TaskState(task, state, self.worker.worker_id, trace, version))
         if state is State.FAILED and error is not None:
@@ -51,13 +58,16 @@ class Recorder:
             self.on_failed(task)
 
     def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
-        """A task used a topic (KIP-558)."""
+        """Note that a task used a topic (KIP-558)."""
+        _log.debug("%s uses topic %s", task.label, topic)
         if self._configs.get(task.connector) is not None:
             self._statuses.add_topic(task, topic)
 
-    def _last_version(self, connector: str) -> str | None:
-        last = self._statuses.connector(connector)
-        return last.version if last else None
+
+def _log_change(who: str, before: State | None, state: State) -> None:
+    """Log that a connector or task is in `state`; what it failed with has been logged where it failed."""
+    came_from = f" (was {before.value})" if before is not None and before is not state else ""
+    _log.info("%s is %s%s", who, "stopped here" if state is State.UNASSIGNED else state.value, came_from)
 
 
 class StatusRecorder(Recorder):

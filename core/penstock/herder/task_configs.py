@@ -17,6 +17,7 @@ from penstock.herder.configs import ConfigReader, ConnectorEntry
 from penstock.herder.interface import ConnectorState, TaskState
 from penstock.herder.statuses import StatusKeeper, trace_of
 from penstock.herder.thread import HerderThread
+from penstock.logs import log_failure
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
 __all__ = ["TaskConfigs", "with_placeholders"]
@@ -126,7 +127,9 @@ class TaskConfigs:
 
     def _failed(self, name: str, failure: Exception) -> None:
         """The tasks go on as they were; the connector shows why they are not what it may want, until it can say."""
-        _log.error("[%s] Unable to generate task configurations; trying again soon", name, exc_info=failure)
+        log_failure(
+            _log, failure, "[%s|worker] Unable to generate task configurations; trying again soon: %s", name, failure
+        )
         last = self._statuses.connector(name)
         version = last.version if last else None
         self._shown_failed.add(name)
@@ -150,10 +153,12 @@ class TaskConfigs:
         if name in self._shown_failed and (last := self._statuses.connector(name)) is not None:
             self._statuses.put_connector(name, replace(last, state=State.RUNNING, trace=None))
         self._shown_failed.discard(name)
+        _log.debug("[%s|worker] answered with task configurations: %d", name, len(tasks))
         # The connector's own configuration counts: converters and transforms stand in it, not in the tasks' (KAFKA-9228).
         if list(entry.tasks) == list(tasks) and entry.applied_config == entry.config:
             self._published(name, None)
             return
+        _log.info("[%s|worker] has new task configurations: %d, before %d", name, len(tasks), len(entry.tasks))
         self._publish(name, entry, tasks, lambda error: self._thread.submit(lambda: self._published(name, error)))
 
     def _published(self, name: str, error: Exception | None) -> None:

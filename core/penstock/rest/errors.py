@@ -21,6 +21,7 @@ from penstock.errors import (
     NotFoundError,
 )
 from penstock.herder.interface import RequestTargetError
+from penstock.logs import log_failure
 from penstock.rest.forwarding import forward
 from penstock.rest.pace import metered
 
@@ -114,5 +115,5 @@ def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, ConflictError) and error.retry_after is not None:
         headers = {"Retry-After": str(max(1, round(error.retry_after)))}
     if status >= 500:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log_failure(_log, error, "%s %s failed: %s", request.method, request.url.path, error)
     return error_response(status, str(error) or type(error).__name__, headers)

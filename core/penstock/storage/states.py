@@ -1,4 +1,4 @@
-"""What stores say about connectors and tasks: their names and states."""
+"""Names and states of connectors and tasks, as stores and everybody above them use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["ConnectorTaskId", "State", "TargetState"]
 
 
 class ConnectorTaskId(NamedTuple):
-    """Which task: the connector's name and the task's number. Prints as Connect prints it, ``name-0``."""
+    """A task: the connector's name and the task's number. Prints as Connect prints it, ``name-0``."""
 
     connector: str
     task: int
@@ -17,9 +17,14 @@ class ConnectorTaskId(NamedTuple):
     def __str__(self) -> str:
         return f"{self.connector}-{self.task}"
 
+    @property
+    def label(self) -> str:
+        """The task as log lines begin with it: ``[name|task-0]`` (KIP-449)."""
+        return f"[{self.connector}|task-{self.task}]"
+
 
 class State(enum.Enum):
-    """What a connector or a task is doing (``AbstractStatus.State``). STOPPED is for connectors only."""
+    """The state of a connector or a task (``AbstractStatus.State``). In Kafka STOPPED is for connectors only."""
 
     UNASSIGNED = "UNASSIGNED"
     RUNNING = "RUNNING"
@@ -31,7 +36,7 @@ class State(enum.Enum):
 
 
 class TargetState(enum.Enum):
-    """What a connector is asked to be doing."""
+    """The state that somebody asked a connector or a task to be in."""
 
     STARTED = "STARTED"
     PAUSED = "PAUSED"

@@ -304,6 +304,29 @@ def test_restarting_a_connector_leaves_its_tasks_alone(setup: Setup) -> None:
     assert setup.worker.calls == [("stop_connector", "c"), ("start_connector", "c")]
 
 
+def test_the_life_of_connectors_and_tasks_is_in_the_log_at_info(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "penstock")
+    setup.create(count="1")
+    setup.await_states("RUNNING", ["RUNNING"])
+    setup.herder.pause_connector("c")
+    setup.await_states("PAUSED", ["PAUSED"])
+    setup.worker.fail_task(ConnectorTaskId("c", 0), ConnectError("broken"))
+    setup.await_states("PAUSED", ["FAILED"])
+    setup.herder.delete_connector("c")
+    said = [line.getMessage() for line in caplog.records if line.name.startswith("penstock.herder")]
+    assert [line for line in said if line.startswith("[c|worker]")] == [
+        "[c|worker] is RUNNING",
+        "[c|worker] has new task configurations: 1, before 0",
+        "[c|worker] is PAUSED (was RUNNING)",
+        "[c|worker] is stopped here (was PAUSED)",
+    ]
+    assert [line for line in said if line.startswith("[c|task-0]")] == [
+        "[c|task-0] is RUNNING",
+        "[c|task-0] is PAUSED (was RUNNING)",
+        "[c|task-0] is FAILED (was PAUSED)",
+    ]
+
+
 #: What is done to a connector whose instance failed and whose second task failed, and the states that follow.
 AFTER_FAILURE: list[tuple[str, Callable[[StandaloneHerder], object], str, list[str]]] = [
     ("pause", lambda h: h.pause_connector("c"), "FAILED", ["PAUSED", "FAILED"]),

@@ -208,11 +208,7 @@ class Membership:
         with self._lock:
             members = self._view.members if leads else {}
             self._view = GroupView(generation, member_id, protocol, whole, members)
-        _log.info(
-            "Joined generation %d as %s: %d connectors, %d tasks; leader %s%s",
-            generation, member_id, len(whole.connectors), len(whole.tasks), whole.leader_url,
-            f"; the rest is dealt out in {whole.delay} ms" if whole.delay else "",
-        )  # fmt: skip
+        _log_round(whole, new, generation, member_id)
         listener.assigned(whole, revoked and protocol != wire.DEFAULT)
 
     def on_lost(self, reason: str) -> None:
@@ -242,6 +238,17 @@ class Membership:
         with self._lock:
             self._view = replace(self._view, members=known)
         return {member: wire.encode_assignment(protocol, message) or b"" for member, message in deal.messages.items()}
+
+
+def _log_round(whole: Assignment, new: Assignment, generation: int, member_id: str) -> None:
+    """Log what a round of the group gave this worker and took from it."""
+    role = "leader" if whole.leader == member_id else f"follower of {whole.leader_url}"
+    _log.info(
+        "Joined generation %d as %s (%s): given %s; taken %s; now %d connectors and %d tasks%s",
+        generation, member_id, role, Work.of(new.connectors, new.tasks), Work.of(new.revoked_connectors, new.revoked_tasks),
+        len(whole.connectors), len(whole.tasks),
+        f"; the rest is dealt out in {whole.delay} ms" if whole.delay else "",
+    )  # fmt: skip
 
 
 def _joined(had: Iterable[Any], revoked: Iterable[Any], new: Iterable[Any]) -> tuple[Any, ...]:

@@ -1,13 +1,17 @@
-"""What a worker runs: sets of connectors and tasks, with the arithmetic that assigning needs."""
+"""Sets of connectors and tasks that a worker runs, with the arithmetic that assigning needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = ["NO_WORK", "Work"]
+
+#: How many names a log line has of each kind.
+_MAX_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,14 @@ class Work:
         return bool(self.connectors or self.tasks)
 
     def __str__(self) -> str:
-        return f"connectors {sorted(self.connectors)}, tasks {[str(task) for task in sorted(self.tasks)]}"
+        """``connectors a, b; tasks a-0, a-1``, cut to a length that fits a log line; ``nothing`` if empty."""
+        parts = [("connectors", sorted(self.connectors)), ("tasks", [str(task) for task in sorted(self.tasks)])]
+        return "; ".join(f"{what} {_listed(names)}" for what, names in parts if names) or "nothing"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(names[:_MAX_LISTED]) + more
 
 
 NO_WORK = Work()

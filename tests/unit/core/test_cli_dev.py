@@ -1,0 +1,79 @@
+"""``penstock dev``: ports that are taken, and ``--once`` with a source that never ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main
+from penstock.cli.dev_once import Patience
+
+_MAIN = "import sys; from penstock.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("option", ["--rest-port", "--registry-port"])
+def test_a_port_in_use_names_the_option_that_chooses_another(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"--rest-port": "--registry-port", "--registry-port": "--rest-port"}[option]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        assert main(["dev", "--once", option, str(port), other, "0"]) == 1
+    said = capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 cannot be taken" in said
+    assert f"choose another with {option} " in said
+
+
+def test_a_wait_is_explained_once_after_nothing_has_moved_for_a_while() -> None:
+    now = [0.0]
+    patience = Patience(5.0, clock=lambda: now[0])
+    assert not patience.explain(["a"], 0)
+    now[0] = 4.9
+    assert not patience.explain(["a"], 1)  # something moved: the five seconds begin anew
+    now[0] = 9.0
+    assert not patience.explain(["a"], 1)
+    now[0] = 9.9
+    assert patience.explain(["a"], 1)
+    now[0] = 99.0
+    assert not patience.explain(["a"], 1)
+    assert not patience.explain(["b"], 1)
+    now[0] = 104.0
+    assert patience.explain(["b"], 1)
+    assert not patience.explain([], 1)
+
+
+def test_once_says_which_source_it_waits_for(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"a":1}\n')
+    connector = tmp_path / "orders.json"
+    settings = {"connector.class": "jsonlines-source", "file": str(tmp_path / "in.jsonl"), "topic": "orders"}
+    connector.write_text(json.dumps({"name": "orders", "config": settings}))
+    arguments = ["dev", "--once", "--rest-port", "0", "--registry-port", "0", str(connector)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
+    )
+    assert process.stderr is not None
+    try:
+        said = ""
+        while "still waits" not in said:
+            said = process.stderr.readline()
+            assert said, "it ended without a word"
+        assert "source task orders-0, which has not come to an end" in said
+        assert "file.end=stop" in said
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "1 from the sources, 1 to Kafka" in out
+    finally:
+        process.kill()
+        process.wait()
