@@ -13,6 +13,7 @@ __all__ = [
     "InvalidSchemaError",
     "KnowsLenience",
     "ParsedSchema",
+    "ReadsRegistered",
     "SchemaFormat",
     "SchemaReference",
     "Service",
@@ -91,6 +92,19 @@ class SchemaFormat(ABC):
     ) -> ParsedSchema:
         """Parse and check. `resolved` has the text of every reference, direct and transitive, by its name, in an
         order that has each after those it needs. Raises `InvalidSchemaError`."""
+
+
+@runtime_checkable
+class ReadsRegistered(Protocol):
+    """A format that is milder with a text that a registry holds than with one that is to be registered."""
+
+    def parse_registered(
+        self,
+        text: str,
+        references: Sequence[SchemaReference] = (),
+        resolved: Mapping[str, str] | None = None,
+    ) -> ParsedSchema:
+        """As `SchemaFormat.parse`. Raises `InvalidSchemaError`."""
 
 
 class Service(Protocol):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_registry.guid import guid_digest
 from penstock_registry.server.bounded import BoundedCache
-from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
+from penstock_registry.server.content import Identity, SchemaContent, StoredSchema, referenced_keys
+from penstock_registry.server.log_values import check_config, max_ids_of, mode_of, schema_of, version_of
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, context_of
 from penstock_registry.store import (
     ClearSubjectKey,
@@ -23,7 +24,7 @@ from penstock_registry.store import (
     SchemaKey,
     StoreRecord,
 )
-from penstock_registry.store.records import MAX_IDS, Value
+from penstock_registry.store.records import Value
 
 __all__ = ["Catalog", "IdEntry"]
 
@@ -84,7 +85,7 @@ class Catalog:
             for record in records:
                 try:
                     self._apply(*record)
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                except Exception as error:  # whatever one record holds, the others count
                     _log.error(
                         "A record of the schema log cannot be used and is left out: key %s: %s: %s",
                         record.key, type(error).__name__, error,
@@ -96,24 +97,24 @@ class Catalog:
                 if value is None:
                     self._remove(key)
                 else:
-                    self._put(key, StoredSchema.from_value(value, timestamp_ms, key.subject))
+                    self._put(key, schema_of(key, value, timestamp_ms))
             case DeleteSubjectKey(subject) if value is not None:
-                self._soft_delete(subject, value["version"], timestamp_ms)
+                self._soft_delete(subject, version_of(value), timestamp_ms)
             case ClearSubjectKey(subject) if value is not None:
                 self._clear(subject)
             case ConfigKey(subject):
-                self._set_or_drop(self._configs, subject, value)
+                self._set_or_drop(self._configs, subject, None if value is None else check_config(value))
             case ModeKey(subject):
-                self._set_or_drop(self._modes, subject, None if value is None else value["mode"])
+                self._set_or_drop(self._modes, subject, None if value is None else mode_of(value))
             case ContextKey(_, context):
                 if value is None:
                     self._known_contexts.discard(context)
                 else:
                     self._known_contexts.add(context)
             case NoopKey() if value is not None:
-                for context, number in (value.get(MAX_IDS) or {}).items():
+                for context, number in max_ids_of(value).items():
                     known = self._contexts.setdefault(context, _Context())
-                    known.max_id = max(known.max_id, int(number))
+                    known.max_id = max(known.max_id, number)
             case _:
                 pass  # a record for the log itself, or of a kind this version does not know
 
@@ -156,7 +157,7 @@ class Catalog:
             self._overwritten[key].discard(stored.id)
         context.max_id = max(context.max_id, stored.id)
         self._place(key, stored, versions)
-        for target in _references(stored):
+        for target in referenced_keys(stored.subject, stored.content):
             self._referrers.setdefault(target, set()).add(key)
         self._prepared.drop((name, stored.id))
 
@@ -204,7 +205,7 @@ class Catalog:
             del self._guids[digest]
 
     def _unreference(self, key: SchemaKey, stored: StoredSchema) -> None:
-        for target in _references(stored):
+        for target in referenced_keys(stored.subject, stored.content):
             referrers = self._referrers.get(target)
             if referrers is not None:
                 referrers.discard(key)
@@ -225,6 +226,17 @@ class Catalog:
         for name in [name for name in self._subjects if _covers(subject, name)]:
             for stored in [stored for stored in self._subjects[name].values() if stored.deleted]:
                 self._remove(SchemaKey(name, stored.version))
+
+    def soft_deleted(self, scope: str | None) -> list[SchemaKey]:
+        """Return the soft-deleted versions in a scope: a subject, a context, or (None) the default context."""
+        with self.lock:
+            return [
+                SchemaKey(name, stored.version)
+                for name in sorted(self._subjects)
+                if _covers(scope, name)
+                for stored in self._subjects[name].values()
+                if stored.deleted
+            ]
 
     # --- subjects and versions ---------------------------------------------------------------------------------------
 
@@ -299,6 +311,12 @@ class Catalog:
             known = self._contexts.get(context)
             return known.max_id if known else 0
 
+    def holders(self, context: str, schema_id: int) -> list[SchemaKey]:
+        """Return the versions that have this id, soft-deleted ones too."""
+        with self.lock:
+            entry = self.entry(context, schema_id)
+            return [] if entry is None else list(entry.keys)
+
     def by_guid(self, guid: str) -> list[tuple[str, int]]:
         """Where the schema of this GUID is known: contexts and ids."""
         digest = guid_digest(guid)
@@ -347,13 +365,6 @@ class Catalog:
     def modes(self) -> dict[str | None, str]:
         with self.lock:
             return dict(self._modes)
-
-
-def _references(stored: StoredSchema) -> Iterable[SchemaKey]:
-    if not stored.content.references:
-        return ()
-    parent = Subject.parse(stored.subject)
-    return {SchemaKey(parent.qualify(ref.subject), ref.version) for ref in stored.content.references}
 
 
 def _covers(scope: str | None, subject: str) -> bool:

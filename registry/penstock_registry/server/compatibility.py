@@ -8,8 +8,8 @@ from typing import Any
 from penstock.api.registry import HasFields, InvalidSchemaError, KnowsLenience, ParsedSchema
 from penstock_registry.server.content import RESERVED_PROPERTY, SchemaContent, StoredSchema
 from penstock_registry.server.errors import invalid_schema
+from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.reading import Candidate, SchemaReader
-from penstock_registry.server.settings import CompatibilityLevel
 
 __all__ = ["check_compatibility"]
 
@@ -91,7 +91,8 @@ def _messages(
         if level in _READ_BY_OLD:
             messages += _worded(_incompatibilities(old, new, lenient), new="old", old="new")
         if level in _READS_OLD:
-            messages += _worded(_incompatibilities(new, old, lenient), new="new", old="old")
+            backward = _worded(_incompatibilities(new, old, lenient), new="new", old="old")
+            messages += [message for message in backward if message not in messages]
         if messages:
             return [
                 *messages,

@@ -13,8 +13,9 @@ from penstock.config.stores import java_store_problems
 from penstock.errors import ConfigError
 from penstock_registry.server.access.config import ACCESS_KEYS, AccessConfig
 from penstock_registry.server.kafka_config import BOOTSTRAP, KAFKA_KEYS, KafkaConfig, is_connection_key
+from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit, Limits
-from penstock_registry.server.settings import CompatibilityLevel
+from penstock_registry.server.log_values import MAX_INT
 
 __all__ = ["LIMIT_KEYS", "USED_KEYS", "Listener", "ServerConfig", "StoreKind"]
 
@@ -36,7 +37,7 @@ USED_KEYS = frozenset(
     {
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
         "schema.registry.group.id", "registry.name", "registry.max.request.size", "registry.max.schema.size",
-        "registry.max.schema.nesting", *ACCESS_KEYS, *TLS_KEYS, *KAFKA_KEYS,
+        "registry.max.schema.nesting", "registry.max.import.id", *ACCESS_KEYS, *TLS_KEYS, *KAFKA_KEYS,
     }
 )  # fmt: skip
 LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
@@ -97,6 +98,7 @@ class ServerConfig:
     max_request_size: int
     max_schema_size: int
     max_schema_nesting: int
+    max_import_id: int
     access: AccessConfig
     #: The ``ssl.*`` keys of https listeners, in the words of `penstock.config.tls`.
     tls: Mapping[str, str]
@@ -123,6 +125,7 @@ class ServerConfig:
             _positive("registry.max.request.size", props.get("registry.max.request.size", str(_DEFAULT_MAX_REQUEST))),
             _positive("registry.max.schema.size", props.get("registry.max.schema.size", str(_DEFAULT_MAX_SCHEMA))),
             _positive("registry.max.schema.nesting", props.get("registry.max.schema.nesting", "200")),
+            min(_positive("registry.max.import.id", props.get("registry.max.import.id", "2000000000")), MAX_INT),
             AccessConfig.parse(props),
             _tls(props),
             _limits(props),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ from typing import Any, NamedTuple
 
 from penstock.api.registry import SchemaReference
 from penstock_registry.guid import RULE_LISTS, content_digest
-from penstock_registry.store.records import Value
+from penstock_registry.server.subjects import Subject
+from penstock_registry.store import SchemaKey
 
 __all__ = [
     "RESERVED_PROPERTY",
@@ -21,6 +21,7 @@ __all__ = [
     "change_rules",
     "merge_metadata",
     "merge_rule_sets",
+    "referenced_keys",
     "sorted_metadata",
 ]
 
@@ -83,27 +84,6 @@ class StoredSchema:
     deleted: bool
     timestamp_ms: int
 
-    @classmethod
-    def from_value(cls, value: Value, timestamp_ms: int, subject: str = "") -> StoredSchema:
-        """Read a stored value. The type is left out by old registries, for Avro. `subject` is the key's: where the
-        value's is the same text, one copy of it is kept."""
-        references = tuple(
-            SchemaReference(entry["name"], entry["subject"], entry["version"])
-            for entry in value.get("references") or ()
-        )
-        content = SchemaContent(
-            sys.intern(value.get("schemaType") or "AVRO"),
-            value["schema"],
-            references,
-            sorted_metadata(value.get("metadata")),
-            value.get("ruleSet"),
-        )
-        named = value["subject"]
-        return cls(
-            subject if subject == named else named,
-            value["version"], value["id"], content, bool(value.get("deleted")), timestamp_ms,
-        )  # fmt: skip
-
     def to_value(self) -> dict[str, Any]:
         return {
             "subject": self.subject,
@@ -112,6 +92,12 @@ class StoredSchema:
             **self.content.members(),
             "deleted": self.deleted,
         }
+
+
+def referenced_keys(subject: str, content: SchemaContent) -> list[SchemaKey]:
+    """Return what a schema of `subject` with this content references, in order; a plain name is of the same context."""
+    parent = Subject.parse(subject)
+    return [SchemaKey(parent.qualify(reference.subject), reference.version) for reference in content.references]
 
 
 def references_json(references: Iterable[SchemaReference]) -> list[dict[str, Any]]:

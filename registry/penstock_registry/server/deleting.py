@@ -18,9 +18,10 @@ from penstock_registry.server.errors import (
     version_not_soft_deleted,
     version_soft_deleted,
 )
+from penstock_registry.server.log import CheckedLog
 from penstock_registry.server.settings import Settings
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, context_of
-from penstock_registry.store import ConfigKey, ContextKey, DeleteSubjectKey, Key, ModeKey, RegistryStore, SchemaKey
+from penstock_registry.store import ConfigKey, ContextKey, DeleteSubjectKey, Key, ModeKey, SchemaKey
 from penstock_registry.store.records import DEFAULT_TENANT
 
 __all__ = ["Deleting"]
@@ -32,12 +33,12 @@ class Deleting:
     def __init__(
         self,
         catalog: Catalog,
-        store: RegistryStore,
+        log: CheckedLog,
         writer: threading.RLock,
         settings: Settings,
     ) -> None:
         self._catalog = catalog
-        self._store = store
+        self._log = log
         self._writer = writer
         self._settings = settings
 
@@ -58,14 +59,14 @@ class Deleting:
             key = SchemaKey(subject, stored.version)
             self._check_unreferenced(key, permanent)
             if not permanent:
-                self._store.append([(key, replace(stored, deleted=True).to_value())])
+                self._log.append([(key, replace(stored, deleted=True).to_value())])
                 return stored.version
             if not stored.deleted:
                 raise version_not_soft_deleted(subject, stored.version)
             records: _Records = [(key, None)]
             if len(self._catalog.versions(subject, deleted=True)) == 1:
                 records += self._settings_records(subject)
-            self._store.append(records)
+            self._log.append(records)
         return stored.version
 
     def delete_subject(self, subject: str, permanent: bool = False) -> list[int]:
@@ -84,10 +85,10 @@ class Deleting:
             numbers = [stored.version for stored in versions]
             if not permanent:
                 value = {"subject": subject, "version": numbers[-1]}
-                self._store.append([(DeleteSubjectKey(subject), value)])
+                self._log.append([(DeleteSubjectKey(subject), value)])
                 return numbers
             records: _Records = [(SchemaKey(subject, number), None) for number in reversed(numbers)]
-            self._store.append(records + self._settings_records(subject))
+            self._log.append(records + self._settings_records(subject))
         return numbers
 
     def delete_context(self, context: str) -> None:
@@ -96,7 +97,7 @@ class Deleting:
             if any(context_of(subject) == context for subject, _ in self._catalog.subjects()):
                 raise context_not_empty(context)
             if context != DEFAULT_CONTEXT and self._catalog.knows_context(context):
-                self._store.append([(ContextKey(DEFAULT_TENANT, context), None)])
+                self._log.append([(ContextKey(DEFAULT_TENANT, context), None)])
 
     def _check_unreferenced(self, key: SchemaKey, permanent: bool) -> None:
         """A soft-deleted schema can be brought back, so it still holds what it references against going for good."""

@@ -6,6 +6,8 @@ included. Nothing else in the server makes up a code.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from penstock.errors import ConnectError
 
 __all__ = ["RegistryError"]
@@ -17,7 +19,8 @@ class RegistryError(ConnectError):
     java_class = "io.confluent.kafka.schemaregistry.rest.exceptions.RestException"
 
     def __init__(self, code: int, http_status: int, message: str) -> None:
-        super().__init__(message)
+        # Texts of clients stand in messages, and an answer is UTF-8: what has no form in it shows as Java shows it.
+        super().__init__(message.encode("utf-8", "replace").decode())
         self.code = code
         self.http_status = http_status
 
@@ -163,6 +166,21 @@ def not_permitted(message: str) -> RegistryError:
     return RegistryError(42205, 422, message)
 
 
+def id_too_high(schema_id: int, subject: str, context: str, limit: int) -> RegistryError:
+    return not_permitted(
+        f"The id {schema_id} of {subject} is beyond registry.max.import.id={limit}: schemas that are registered in "
+        f"context {context} later would have no ids left"
+    )
+
+
+def no_ids_left(context: str, highest: int, holders: Iterable[tuple[str, int]]) -> RegistryError:
+    names = ", ".join(f"{subject} version {version}" for subject, version in holders) or "a deleted schema"
+    return not_permitted(
+        f"Context {context} has no ids left: the highest one there is, {highest}, was given to {names}. Register in "
+        "another context"
+    )
+
+
 def reference_exists(subject: str, version: int) -> RegistryError:
     return RegistryError(
         42206,
@@ -179,6 +197,10 @@ def schema_too_large(size: int, limit: int) -> RegistryError:
     return RegistryError(
         42209, 422, f"Schema is too large: {size} bytes, and registry.max.schema.size={limit}. Split it with references"
     )
+
+
+def record_too_large(problem: str) -> RegistryError:
+    return RegistryError(42209, 422, f"Schema is too large for the store: {problem}. Split it with references")
 
 
 def schema_too_deep(limit: int) -> RegistryError:

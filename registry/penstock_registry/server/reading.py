@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.api.registry import InvalidSchemaError, ParsedSchema, SchemaReference
+from penstock.api.registry import InvalidSchemaError, ParsedSchema, ReadsRegistered, SchemaReference
 from penstock_registry.guid import content_digest
 from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.catalog import Catalog
@@ -17,6 +17,7 @@ from penstock_registry.server.errors import RegistryError, invalid_schema, schem
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
 from penstock_registry.server.subjects import Subject, context_of
+from penstock_registry.store import SchemaKey
 
 __all__ = ["Candidate", "SchemaReader"]
 
@@ -24,7 +25,8 @@ _CACHE_SIZE = 1000
 #: Of texts that were read, and what they were read as: clients send the same ones again.
 _READ_COUNT = 5000
 _READ_CHARACTERS = 10_000_000
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+#: A string, or the rest of the text where it does not end: a search that always succeeds looks at no character twice.
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.S)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
@@ -82,32 +84,56 @@ class SchemaReader:
         return self._read.get((schema_type, request.text, normalize))
 
     def parsed(self, stored: StoredSchema) -> ParsedSchema:
-        """The parsed form of a stored schema. Raises 42201 if the log has one that cannot be read."""
+        """Return the parsed form of a stored schema. Raises 42201 if the log has one that cannot be read."""
         key = context_of(stored.subject), stored.content.identity
         with self._lock:
             found = self._cache.get(key)
             if found is not None:
                 self._cache.move_to_end(key)
                 return found
-        content = stored.content
-        schema_format = self._formats.find(content.schema_type)
-        if schema_format is None:
-            raise invalid_schema(f"Invalid schema type {content.schema_type}")
         try:
-            # A format may be milder with what is registered than with what is to be.
-            parse = getattr(schema_format, "parse_registered", schema_format.parse)
-            parsed: ParsedSchema = parse(
-                content.text, content.references, self._resolve(stored.subject, content.references)
-            )
+            parsed = self._parse_stored(stored.subject, stored.content)
         except InvalidSchemaError as error:
             raise invalid_schema(
-                f"The stored schema {stored.id} ({stored.subject} version {stored.version}) cannot be read: {error}"
+                f"The stored schema {stored.id} ({stored.subject} version {stored.version}) cannot be read: "
+                f"{error.message}"
             ) from error
+        self._keep(key, parsed)
+        return parsed
+
+    def check_readable(self, subject: str, candidate: Candidate) -> None:
+        """Raise 42201 unless `candidate`, once stored under `subject`, reads back as an equal schema.
+
+        This parses the text a second time: call it for schemas that are new, before they are written.
+        """
+        content, parsed = candidate.content, candidate.parsed
+        try:
+            content.text.encode()
+            again = self._parse_stored(subject, content)
+        except UnicodeEncodeError as error:
+            shown = (
+                content.text[max(0, error.start - 20) : error.start + 20].encode("ascii", "backslashreplace").decode()
+            )
+            raise _unkeepable(content, f"it has no form in UTF-8: a lone surrogate in {shown}") from None
+        except InvalidSchemaError as error:
+            raise _unkeepable(content, f"its text does not read back: {error.message}") from error
+        if (again.canonical, tuple(again.references), again.name) != (content.text, content.references, parsed.name):
+            raise _unkeepable(content, f"its text reads back as another schema: {again.canonical}")
+        if not content.references:  # what references lead to may change as long as nothing stored names it
+            self._keep((context_of(subject), content.identity), again)
+
+    def _keep(self, key: tuple[str, Identity], parsed: ParsedSchema) -> None:
         with self._lock:
             self._cache[key] = parsed
             if len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)
-        return parsed
+
+    def _parse_stored(self, subject: str, content: SchemaContent) -> ParsedSchema:
+        schema_format = self._formats.find(content.schema_type)
+        if schema_format is None:
+            raise InvalidSchemaError(f"Invalid schema type {content.schema_type}")
+        parse = schema_format.parse_registered if isinstance(schema_format, ReadsRegistered) else schema_format.parse
+        return parse(content.text, content.references, self._resolve(subject, content.references))
 
     def _fixed(self, subject: str, references: Sequence[ReferenceRequest]) -> tuple[SchemaReference, ...]:
         """References with every part there, and the latest version as a number."""
@@ -124,23 +150,50 @@ class SchemaReader:
         return tuple(fixed)
 
     def _resolve(self, subject: str, references: Sequence[SchemaReference]) -> dict[str, str]:
-        """Name and text of every reference, those it needs itself before it. Soft-deleted ones still serve."""
-        resolved: dict[str, str] = {}
-        self._resolve_into(resolved, Subject.parse(subject), references)
-        return resolved
+        """Return name and text of every reference, each after those it needs itself. Soft-deleted ones still serve.
 
-    def _resolve_into(self, resolved: dict[str, str], parent: Subject, references: Sequence[SchemaReference]) -> None:
-        for reference in references:
-            if reference.name in resolved:
+        The references of a log that somebody else wrote may be as long a chain as they like, or a circle: this neither
+        recurses nor goes on for ever.
+        """
+        return {reference.name: stored.content.text for reference, stored in self.references_of(subject, references)}
+
+    def references_of(
+        self, subject: str, references: Sequence[SchemaReference]
+    ) -> list[tuple[SchemaReference, StoredSchema]]:
+        """Return every reference, direct or not, with the version it leads to, each after those it needs itself.
+
+        Raises `InvalidSchemaError` for one that leads nowhere or back to itself.
+        """
+        found: dict[str, tuple[SchemaReference, StoredSchema]] = {}
+        begun: set[SchemaKey] = set()
+        todo: list[tuple[SchemaReference, str, StoredSchema | None]] = [
+            (reference, subject, None) for reference in reversed(references)
+        ]
+        while todo:
+            reference, parent, stored = todo.pop()
+            if stored is not None:  # what it needs is there by now
+                begun.discard(SchemaKey(stored.subject, stored.version))
+                found.setdefault(reference.name, (reference, stored))
                 continue
-            target = parent.qualify(reference.subject)
-            stored = self._catalog.version(target, reference.version, deleted=True)
-            if stored is None:
-                raise InvalidSchemaError(
-                    f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
-                )
-            self._resolve_into(resolved, Subject.parse(target), stored.content.references)
-            resolved.setdefault(reference.name, stored.content.text)
+            if reference.name in found:
+                continue
+            stored = self._referenced(parent, reference)
+            key = SchemaKey(stored.subject, stored.version)
+            if key in begun:
+                raise InvalidSchemaError(f'The reference "{reference.name}" leads back to itself')
+            begun.add(key)
+            todo.append((reference, parent, stored))
+            todo += [(inner, stored.subject, None) for inner in reversed(stored.content.references)]
+        return list(found.values())
+
+    def _referenced(self, parent: str, reference: SchemaReference) -> StoredSchema:
+        target = Subject.parse(parent).qualify(reference.subject)
+        stored = self._catalog.version(target, reference.version, deleted=True)
+        if stored is None:
+            raise InvalidSchemaError(
+                f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
+            )
+        return stored
 
 
 def _is_plain(request: SchemaRequest) -> bool:
@@ -158,6 +211,10 @@ def _nested_deeper_than(text: str, limit: int) -> bool:
         if depth > limit:
             return True
     return False
+
+
+def _unkeepable(content: SchemaContent, problem: str) -> RegistryError:
+    return invalid_schema(f"Invalid schema of type {content.schema_type}: it cannot be kept, since {problem}")
 
 
 def _unreadable(subject: str, schema_type: str, request: SchemaRequest, problem: str) -> RegistryError:

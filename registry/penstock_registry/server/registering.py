@@ -19,21 +19,33 @@ from penstock_registry.server.content import (
     StoredSchema,
     merge_metadata,
     merge_rule_sets,
+    referenced_keys,
     sorted_metadata,
 )
-from penstock_registry.server.errors import incompatible_schema, invalid_schema, not_permitted, store_failed
+from penstock_registry.server.errors import (
+    RegistryError,
+    id_too_high,
+    incompatible_schema,
+    invalid_schema,
+    no_ids_left,
+    not_permitted,
+    reference_exists,
+    store_failed,
+)
 from penstock_registry.server.grouping import Change, GroupCommit
+from penstock_registry.server.levels import Mode
+from penstock_registry.server.log import CheckedLog
+from penstock_registry.server.log_values import MAX_INT
 from penstock_registry.server.reading import Candidate, SchemaReader
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
-from penstock_registry.server.settings import Mode, Settings, shown_subject
+from penstock_registry.server.settings import Settings, shown_subject
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, check_subject, context_of
 from penstock_registry.server.tags import find_tags, with_tags
-from penstock_registry.store import ContextKey, Key, RegistryStore, SchemaKey
+from penstock_registry.store import ContextKey, Key, SchemaKey
 from penstock_registry.store.records import DEFAULT_TENANT, Value
 
 __all__ = ["Registering"]
 
-_MAX_VERSION = 2**31 - 1
 #: How often an id that another writer took first is allocated again.
 _ID_RETRIES = 10
 #: Modes in which schemas come with the ids they have elsewhere, and are taken as they are.
@@ -67,6 +79,9 @@ class _Batch:
         self._subjects: set[str] = set()
         self._ids: dict[tuple[str, Identity], int] = {}
         self._max_ids: dict[str, int] = {}
+        #: What the planned ones reference, and what they take away.
+        self._referenced: set[SchemaKey] = set()
+        self._removed: set[SchemaKey] = set()
         self._closed = False
 
     def has_room_for(self, one: _Registration) -> bool:
@@ -76,17 +91,36 @@ class _Batch:
         return one.request.id < 0 or not self.planned
 
     def id_for(self, context: str, identity: Identity) -> int:
-        """A new id, the same for the same schema."""
+        """Return a new id, the same for the same schema. Raises 42205 when the context has none left."""
         known = self._ids.get((context, identity))
         if known is None:
-            known = max(self._max_ids.get(context, 0), self._catalog.max_id(context)) + 1
+            highest = max(self._max_ids.get(context, 0), self._catalog.max_id(context))
+            if highest >= MAX_INT:
+                raise no_ids_left(context, highest, self._catalog.holders(context, highest))
+            known = highest + 1
             self._ids[context, identity] = self._max_ids[context] = known
         return known
+
+    def is_referenced(self, key: SchemaKey) -> bool:
+        """Whether any schema, a soft-deleted or a planned one too, references `key`."""
+        return key in self._referenced or bool(self._catalog.referrers(key, deleted=True))
+
+    def check_references(self, subject: str, version: int, content: SchemaContent) -> None:
+        """Raise 42201 unless everything that `content` references will be there once it is written."""
+        for reference, key in zip(content.references, referenced_keys(subject, content), strict=True):
+            if key == (subject, version):
+                raise invalid_schema(f'The reference "{reference.name}" leads back to the schema itself')
+            if key in self._removed or self._catalog.version(*key, deleted=True) is None:
+                raise invalid_schema(
+                    f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
+                )
 
     def add(self, one: _Registration, stored: StoredSchema, records: Sequence[tuple[Key, Value | None]]) -> None:
         self.planned.append((one, stored))
         self.records += records
         self._subjects.add(stored.subject)
+        self._referenced.update(referenced_keys(stored.subject, stored.content))
+        self._removed.update(key for key, value in records if value is None and isinstance(key, SchemaKey))
         self._closed = one.request.id >= 0
 
 
@@ -94,15 +128,17 @@ class Registering:
     def __init__(
         self,
         catalog: Catalog,
-        store: RegistryStore,
+        log: CheckedLog,
         writer: threading.RLock,
         reader: SchemaReader,
         settings: Settings,
+        max_import_id: int = MAX_INT,
     ) -> None:
         self._catalog = catalog
-        self._store = store
+        self._log = log
         self._reader = reader
         self._settings = settings
+        self._max_import_id = max_import_id
         self._group: GroupCommit[_Registration] = GroupCommit(writer, self._register_all)
 
     # --- finding -----------------------------------------------------------------------------------------------------
@@ -151,7 +187,10 @@ class Registering:
         if asked.schema_type != known.schema_type or not _same_extras(asked, known):
             return False
         if not asked.references and known.references:
-            return self._reader.parsed(stored).formatted("resolved") == asked.text
+            try:
+                return self._reader.parsed(stored).formatted("resolved") == asked.text
+            except RegistryError:  # the log has a schema that cannot be read: it is not the one that was sent
+                return False
         return asked.text == known.text and asked.references == known.references
 
     # --- registering -------------------------------------------------------------------------------------------------
@@ -170,9 +209,16 @@ class Registering:
         existing = None if candidate is None else self.find(subject, candidate)
         if existing is not None and request.version in (0, existing.version) and request.id in (-1, existing.id):
             return existing
+        if candidate is not None and existing is None:
+            self._check_new(subject, candidate)
         wanted = _Registration(subject, request, candidate, normalize)
         self._group.run(wanted)
         return wanted.result()
+
+    def _check_new(self, subject: str, candidate: Candidate) -> None:
+        """Raise 42201 for a schema that could not be read again, unless it is stored already."""
+        if self._catalog.id_of(context_of(subject), candidate.content.identity) is None:
+            self._reader.check_readable(subject, candidate)
 
     def _tagged(self, subject: str, request: SchemaRequest, normalize: bool) -> SchemaRequest:
         """`request` with its tag changes done to the text: its own, or that of the version it starts from."""
@@ -215,7 +261,12 @@ class Registering:
         if not batch.planned:
             return
         try:
-            self._store.append(batch.records)
+            self._log.append_checked(batch.records)
+        except RegistryError as error:
+            # The store takes no record of this size and wrote none: each is tried by itself, so that one fails alone.
+            if len(batch.planned) == 1:
+                batch.planned[0][0].fail(error)
+            return
         except Exception as error:  # of the store: what became of each is not known
             for one, _ in batch.planned:
                 one.fail(error)
@@ -245,6 +296,8 @@ class Registering:
                 schema_id, found = self._known(subject, filled, candidate)
                 if found is not None:
                     return found
+                if candidate is not None and not _same_text(candidate, one.candidate):
+                    self._check_new(subject, candidate)
             if candidate is None:
                 raise invalid_schema("Empty schema")
             if problems := check_compatibility(self._reader, config, candidate, live):
@@ -257,16 +310,29 @@ class Registering:
             version = request.version
         else:
             raise invalid_schema("Version is not one more than previous version")
-        if not 1 <= version <= _MAX_VERSION:
+        if not 1 <= version <= MAX_INT:
             raise invalid_schema(f"Version {version} is out of range")
         content = candidate.content
+        batch.check_references(subject, version, content)
+        self._check_not_torn_away(subject, version, content)
         if schema_id >= 0:
             self._check_id_free(subject, schema_id, content)
         else:
             schema_id = batch.id_for(context_of(subject), content.identity)
         stored = StoredSchema(subject, version, schema_id, content, False, 0)
-        batch.add(one, stored, self._records(stored))
+        records = self._records(stored, batch)
+        self._log.check(records)
+        batch.add(one, stored, records)
         return None
+
+    def _check_not_torn_away(self, subject: str, version: int, content: SchemaContent) -> None:
+        """Raise 42206 if another schema takes the place of a version that is referenced: what references it would
+        mean something else, or nothing."""
+        replaced = self._catalog.version(subject, version, deleted=True)
+        if replaced is None or replaced.content.identity == content.identity:
+            return
+        if self._catalog.referrers(SchemaKey(subject, version), deleted=True):
+            raise reference_exists(subject, version)
 
     def _with_tags_of(
         self, previous: StoredSchema, subject: str, request: SchemaRequest, normalize: bool
@@ -293,7 +359,7 @@ class Registering:
         if candidate is None:
             return request.id, None
         identity = candidate.content.identity
-        if request.version == 0:
+        if request.version == 0 or (request.version < 0 and request.id >= 0):
             for stored in reversed(self._catalog.versions(subject)):
                 if stored.content.identity == identity and request.id in (-1, stored.id):
                     return stored.id, stored
@@ -303,6 +369,8 @@ class Registering:
     def _check_id_free(self, subject: str, schema_id: int, content: SchemaContent) -> None:
         entry = self._catalog.entry(context_of(subject), schema_id)
         if entry is None:
+            if schema_id > self._max_import_id:
+                raise id_too_high(schema_id, subject, context_of(subject), self._max_import_id)
             return
         with self._catalog.lock:
             retired = entry.overwritten.issuperset(entry.keys)
@@ -310,15 +378,17 @@ class Registering:
             context = Subject.parse(subject).context_prefix
             raise not_permitted(f"Overwrite new schema with id {schema_id} in context {context} is not permitted.")
 
-    def _records(self, stored: StoredSchema) -> list[tuple[Key, Value | None]]:
+    def _records(self, stored: StoredSchema, batch: _Batch) -> list[tuple[Key, Value | None]]:
         records: list[tuple[Key, Value | None]] = []
         context = context_of(stored.subject)
         if context != DEFAULT_CONTEXT and not self._catalog.knows_context(context):
             records.append((ContextKey(DEFAULT_TENANT, context), {"tenant": DEFAULT_TENANT, "context": context}))
         for earlier in self._catalog.versions(stored.subject, deleted=True):
-            if earlier.deleted and earlier.id == stored.id and earlier.version != stored.version:
+            key = SchemaKey(earlier.subject, earlier.version)
+            comes_back = earlier.deleted and earlier.id == stored.id and earlier.version != stored.version
+            if comes_back and not batch.is_referenced(key):
                 # The schema comes back as a new version; its soft-deleted one makes room.
-                records.append((SchemaKey(earlier.subject, earlier.version), None))
+                records.append((key, None))
         records.append((SchemaKey(stored.subject, stored.version), stored.to_value()))
         return records
 
@@ -354,6 +424,14 @@ def fill_from_previous(
     if new_version is not None and (request.version != 0 or pinned):
         metadata = sorted_metadata(merge_metadata(metadata or {}, {"properties": {VERSION_PROPERTY: str(new_version)}}))
     return filled.with_(metadata=metadata, rule_set=rule_set)
+
+
+def _same_text(one: Candidate, other: Candidate | None) -> bool:
+    return (
+        other is not None
+        and one.content.text == other.content.text
+        and one.content.references == other.content.references
+    )
 
 
 def _same_extras(asked: SchemaContent, known: SchemaContent) -> bool:

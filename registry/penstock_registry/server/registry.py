@@ -19,16 +19,19 @@ from penstock_registry.server.compatibility import check_compatibility
 from penstock_registry.server.content import SchemaContent, StoredSchema, change_rules
 from penstock_registry.server.deleting import Deleting
 from penstock_registry.server.errors import (
+    RegistryError,
     invalid_schema,
     schema_not_found,
     subject_not_found,
     version_not_found,
 )
 from penstock_registry.server.formats import Formats
+from penstock_registry.server.levels import CompatibilityLevel
+from penstock_registry.server.log import CheckedLog
 from penstock_registry.server.reading import SchemaReader
 from penstock_registry.server.registering import Registering, fill_from_previous, from_stored
 from penstock_registry.server.requests import SchemaRequest
-from penstock_registry.server.settings import CompatibilityLevel, Settings
+from penstock_registry.server.settings import Settings
 from penstock_registry.server.subjects import (
     ANY_CONTEXT,
     DEFAULT_CONTEXT,
@@ -56,6 +59,8 @@ class RegistryOptions:
     #: Bytes of a schema's text, and how deep its brackets may be nested.
     max_schema_size: int = 1024 * 1024
     max_schema_nesting: int = 200
+    #: The highest id that an import may bring: above it there must be some left for schemas that are registered.
+    max_import_id: int = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +81,16 @@ class Registry:
         self.catalog = Catalog()
         writer = threading.RLock()
         self._reader = SchemaReader(formats, self.catalog, options.max_schema_size, options.max_schema_nesting)
+        log = CheckedLog(store)
         self.settings = Settings(
             self.catalog,
-            store,
+            log,
             writer,
             default_level=options.compatibility,
             mode_mutability=options.mode_mutability,
         )
-        self._registering = Registering(self.catalog, store, writer, self._reader, self.settings)
-        self._deleting = Deleting(self.catalog, store, writer, self.settings)
+        self._registering = Registering(self.catalog, log, writer, self._reader, self.settings, options.max_import_id)
+        self._deleting = Deleting(self.catalog, log, writer, self.settings)
 
     def start(self) -> None:
         """Read the store to its end."""
@@ -125,6 +131,14 @@ class Registry:
             raise schema_not_found()
         found = self._in_contexts(subject, lambda name: self._registering.find(name, candidate, deleted))
         found = found or self._registering.find_filled(subject, request, normalize, deleted)
+        if found is None and not normalize:
+            # What was registered in its normal form is found by the text it was made of.
+            try:
+                return self.lookup(subject, request, True, deleted)
+            except RegistryError as error:
+                if error.code == 42201:  # it has no normal form
+                    raise schema_not_found() from None
+                raise
         if found is None:
             raise schema_not_found()
         return found

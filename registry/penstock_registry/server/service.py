@@ -81,6 +81,7 @@ class RegistryService:
                 settings.mode_mutability,
                 settings.max_schema_size,
                 settings.max_schema_nesting,
+                settings.max_import_id,
             )
             store = self._given_store or make_store(settings)
             registry = Registry(store, Formats(self.formats), options)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from penstock_registry.server.catalog import Catalog
+from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import (
     compatibility_not_configured,
     invalid_compatibility,
@@ -17,32 +17,13 @@ from penstock_registry.server.errors import (
     not_permitted,
     subject_not_found,
 )
+from penstock_registry.server.levels import CompatibilityLevel, Mode
+from penstock_registry.server.log import CheckedLog
 from penstock_registry.server.requests import optional_bool, optional_text, read_metadata, read_rule_set
 from penstock_registry.server.subjects import Subject, check_subject
-from penstock_registry.store import ClearSubjectKey, ConfigKey, Key, ModeKey, RegistryStore
+from penstock_registry.store import ClearSubjectKey, ConfigKey, Key, ModeKey, SchemaKey
 
-__all__ = ["CompatibilityLevel", "Mode", "Settings", "config_answer"]
-
-
-class CompatibilityLevel(enum.Enum):
-    NONE = "NONE"
-    BACKWARD = "BACKWARD"
-    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
-    FORWARD = "FORWARD"
-    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
-    FULL = "FULL"
-    FULL_TRANSITIVE = "FULL_TRANSITIVE"
-
-
-class Mode(enum.Enum):
-    READWRITE = "READWRITE"
-    READONLY = "READONLY"
-    #: Read-only whatever a subject's own mode says.
-    READONLY_OVERRIDE = "READONLY_OVERRIDE"
-    #: Schemas come with their ids; nothing is checked for compatibility.
-    IMPORT = "IMPORT"
-    #: Writes belong to another registry (global only).
-    FORWARD = "FORWARD"
+__all__ = ["Settings", "config_answer"]
 
 
 _TEXTS = ("alias", "aliasForDeks", "compatibilityPolicy", "compatibilityGroup")
@@ -63,14 +44,14 @@ class Settings:
     def __init__(
         self,
         catalog: Catalog,
-        store: RegistryStore,
+        log: CheckedLog,
         writer: threading.RLock,
         *,
         default_level: CompatibilityLevel = CompatibilityLevel.BACKWARD,
         mode_mutability: bool = True,
     ) -> None:
         self._catalog = catalog
-        self._store = store
+        self._log = log
         self._writer = writer
         self._default_level = default_level
         self._mode_mutability = mode_mutability
@@ -138,6 +119,8 @@ class Settings:
         changes = _read_changes(body)
         if subject is not None:
             check_subject(subject)
+            if changes.get("alias"):  # what stands for a subject must be a name that one can have
+                check_subject(Subject.parse(subject).qualify(changes["alias"]))
         with self._writer:
             self.check_writable(subject)
             merged = {**(self._catalog.config(subject) or {}), **changes}
@@ -145,7 +128,7 @@ class Settings:
             answer = {key: value for key, value in _ordered(merged).items() if value is not None}
             stored = {key: value for key, value in answer.items() if value != "" or key != "alias"}
             value = stored if subject is None else {"subject": subject, **stored}
-            self._store.append([(ConfigKey(subject), value)])
+            self._log.append([(ConfigKey(subject), value)])
         return {"compatibility" if key == "compatibilityLevel" else key: value for key, value in answer.items()}
 
     def delete_config(self, subject: str | None) -> dict[str, Any]:
@@ -155,7 +138,7 @@ class Settings:
                 raise subject_not_found(subject)
             self.check_writable(subject)
             previous = self.config(subject)
-            self._store.append([(ConfigKey(subject), None)])
+            self._log.append([(ConfigKey(subject), None)])
         return previous
 
     # --- mode --------------------------------------------------------------------------------------------------------
@@ -183,8 +166,7 @@ class Settings:
             if mode is Mode.IMPORT and not force and self.mode_in_scope(subject) is not Mode.IMPORT:
                 if self._catalog.has_any(subject):
                     raise not_permitted("Cannot import since found existing subjects")
-                cleared = {} if subject is None else {"subject": subject}
-                records.append((ClearSubjectKey(subject), cleared))
+                records += self._clearing(subject)
             if mode is None:
                 if self._catalog.mode(subject) is None:
                     return
@@ -192,7 +174,26 @@ class Settings:
             else:
                 value = {"mode": mode.value} if subject is None else {"subject": subject, "mode": mode.value}
                 records.append((ModeKey(subject), value))
-            self._store.append(records)
+            self._log.append(records)
+
+    def _clearing(self, scope: str | None) -> list[tuple[Key, Mapping[str, Any] | None]]:
+        """Make the records that forget the soft-deleted versions of a scope, but for those that others reference."""
+        found = self._catalog.soft_deleted(scope)
+        going = set(found)
+        while True:
+            held = {
+                key for key in going if any(self._key(one) not in going for one in self._catalog.referrers(key, True))
+            }
+            if not held:
+                break
+            going -= held
+        if len(going) == len(found):
+            return [(ClearSubjectKey(scope), {} if scope is None else {"subject": scope})]
+        return [(key, None) for key in found if key in going]
+
+    @staticmethod
+    def _key(stored: StoredSchema) -> SchemaKey:
+        return SchemaKey(stored.subject, stored.version)
 
     def delete_mode(self, subject: str | None, recursive: bool = False) -> str:
         """Take a mode away and answer what it was; with `recursive`, also those of the subjects under it."""
@@ -204,7 +205,7 @@ class Settings:
             names = [subject]
             if recursive:
                 names += [name for name in self._catalog.modes() if name != subject and subject in _scopes(name)]
-            self._store.append([(ModeKey(name), None) for name in names])
+            self._log.append([(ModeKey(name), None) for name in names])
         return own if own is not None else Mode.READWRITE.value
 
     def _check_mutable(self) -> None:

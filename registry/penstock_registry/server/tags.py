@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-
-import orjson
 
 from penstock_registry.server.content import SchemaContent
 from penstock_registry.server.errors import bad_body, invalid_schema
@@ -33,7 +32,9 @@ def with_tags(
     """The text of `content` with tags added and taken away. Each change is ``{"schemaEntity": {"entityPath",
     "entityType"}, "tags": [name]}``; a path is a record's full name, a field's is below it. Raises 42201, also for a path
     that leads nowhere unless `lenient`."""
-    schema = _load(content)
+    if content.schema_type != "AVRO":
+        raise invalid_schema(f"Tags can be changed in AVRO schemas only, not in {content.schema_type} ones")
+    schema = json.loads(content.text)
     entities = {(entity.kind, entity.path): entity.node for entity in _walk(schema, "")}
     for change, adding in [*((change, True) for change in add), *((change, False) for change in remove)]:
         kind, path, names = _read_change(change)
@@ -42,13 +43,13 @@ def with_tags(
             continue
         if node is None:
             raise invalid_schema(f"No {kind} at path {path} in the schema; there are: {_known(entities)}")
-        present = [name for name in node.get(_MEMBER, ()) if adding or name not in names]
+        present = [name for name in _tags_of(node) if adding or name not in names]
         present += [name for name in names if adding and name not in present]
         if present:
             node[_MEMBER] = present
         else:
             node.pop(_MEMBER, None)
-    return orjson.dumps(schema).decode()
+    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
 
 
 def find_tags(content: SchemaContent, wanted: Iterable[str]) -> list[dict[str, Any]]:
@@ -57,17 +58,25 @@ def find_tags(content: SchemaContent, wanted: Iterable[str]) -> list[dict[str, A
     if content.schema_type != "AVRO":
         return []
     found = []
-    for entity in _walk(_load(content), ""):
-        names = [name for name in entity.node.get(_MEMBER, ()) if name in asked or "*" in asked]
+    for entity in _entities(content):
+        names = [name for name in _tags_of(entity.node) if name in asked or "*" in asked]
         if names:
             found.append({"schemaEntity": {"entityPath": entity.path, "entityType": entity.kind}, "tags": names})
     return found
 
 
-def _load(content: SchemaContent) -> Any:
-    if content.schema_type != "AVRO":
-        raise invalid_schema(f"Tags can be changed in AVRO schemas only, not in {content.schema_type} ones")
-    return orjson.loads(content.text)
+def _entities(content: SchemaContent) -> list[_Entity]:
+    """None in a text that does not read as Avro: a log that somebody else wrote may hold any."""
+    try:
+        return list(_walk(json.loads(content.text), ""))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _tags_of(node: Mapping[str, Any]) -> list[str]:
+    """Return the tags at `node`; none if the member there is something else."""
+    found = node.get(_MEMBER)
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _read_change(change: Mapping[str, Any]) -> tuple[str, str, list[str]]:

@@ -1,6 +1,6 @@
 """Where a registry keeps what it was told: an ordered log of typed records, as Confluent's ``_schemas`` topic is one."""
 
-from penstock_registry.store.interface import NotLeaderError, RegistryStore, StoreRecord
+from penstock_registry.store.interface import NotLeaderError, RecordTooLargeError, RegistryStore, StoreRecord
 from penstock_registry.store.memory import MemoryStore
 from penstock_registry.store.records import (
     ClearSubjectKey,
@@ -24,6 +24,7 @@ __all__ = [
     "ModeKey",
     "NoopKey",
     "NotLeaderError",
+    "RecordTooLargeError",
     "RegistryStore",
     "SchemaKey",
     "StoreRecord",

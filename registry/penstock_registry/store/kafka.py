@@ -34,6 +34,8 @@ from penstock_registry.store.records import (
 __all__ = ["KafkaStore"]
 
 _log = logging.getLogger(__name__)
+#: Clients read ids as 32-bit integers.
+_MAX_ID: Final = 2**31 - 1
 _OWNER: Final = "schema-registry"
 #: The end of a transaction shows in an empty fetch; this bounds how long a write waits for one.
 _FETCH_WAIT_MS: Final = "20"
@@ -193,11 +195,11 @@ class KafkaStore(RegistryStore):
         if value is None:
             return
         found: Mapping[str, Any] = {}
-        if isinstance(key, SchemaKey):
+        if isinstance(key, SchemaKey) and isinstance(value.get("schema"), str):
             context = key.subject[1:].partition(":")[0] if key.subject.startswith(":.") else "."
             found = {context: value.get("id")}
         elif isinstance(key, NoopKey) and isinstance(value.get(MAX_IDS), dict):
             found = value[MAX_IDS]
         for context, number in found.items():
-            if isinstance(number, int):
+            if isinstance(number, int) and 0 <= number <= _MAX_ID:
                 self._max_ids[context] = max(number, self._max_ids.get(context, 0))

@@ -125,23 +125,41 @@ def decode_key(data: bytes) -> Key:
         keytype = members["keytype"]
         match keytype:
             case "SCHEMA":
-                return SchemaKey(members["subject"], members["version"])
+                return SchemaKey(_text(members, "subject"), _version(members))
             case "CONFIG":
-                return ConfigKey(members.get("subject"))
+                return ConfigKey(_optional_text(members, "subject"))
             case "MODE":
-                return ModeKey(members.get("subject"))
+                return ModeKey(_optional_text(members, "subject"))
             case "DELETE_SUBJECT":
-                return DeleteSubjectKey(members["subject"])
+                return DeleteSubjectKey(_text(members, "subject"))
             case "CLEAR_SUBJECT":
-                return ClearSubjectKey(members.get("subject"))
+                return ClearSubjectKey(_optional_text(members, "subject"))
             case "CONTEXT":
-                return ContextKey(members["tenant"], members["context"])
+                return ContextKey(_text(members, "tenant"), _text(members, "context"))
             case "NOOP":
                 return NoopKey()
             case _:
                 return UnknownKey(data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SerializationError(f"Not a key of a schema log: {data[:200]!r} ({error})") from error
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    found = members[name]
+    if not isinstance(found, str):
+        raise ValueError(f"{name} is {found!r}, not a text")
+    return found
+
+
+def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
+    return None if members.get(name) is None else _text(members, name)
+
+
+def _version(members: Mapping[str, Any]) -> int:
+    found = members["version"]
+    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found < 2**31:
+        raise ValueError(f"version is {found!r}, not a number from 1 to 2147483647")
+    return found
 
 
 def encode_value(value: Value | None) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -10,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from penstock.errors import ConnectError, SerializationError, WorkerError
+from penstock.errors import RetriableError, SerializationError, WorkerError
 from penstock_registry.store.interface import Apply, RegistryStore, StoreRecord
 from penstock_registry.store.records import Key, Value, decode_key, decode_value, encode_key, encode_value
 
 __all__ = ["SqliteStore"]
 
+_log = logging.getLogger(__name__)
 #: "pstk" in the file's header, so that a database of somebody else's is never written to.
 _APPLICATION_ID: Final = 0x7073746B
 _FORMAT: Final = 1
@@ -37,14 +39,16 @@ class SqliteStore(RegistryStore):
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        #: Why the last write failed; None if it did not.
+        self._failure: str | None = None
         self._apply: Apply | None = None
 
     def start(self, apply: Apply) -> None:
         connection = self._open()
         try:
-            for batch in _batches(connection):
+            for batch in self._batches(connection):
                 apply(batch)
-        except (sqlite3.Error, SerializationError) as error:
+        except sqlite3.Error as error:
             connection.close()
             raise WorkerError(
                 f"The registry's store {self._path} cannot be read: {error}. Nothing was changed in it; restore the "
@@ -63,8 +67,24 @@ class SqliteStore(RegistryStore):
                 with _transaction(self._connection):
                     self._connection.executemany("INSERT INTO log (key, value, timestamp_ms) VALUES (?, ?, ?)", rows)
             except sqlite3.Error as error:
-                raise ConnectError(f"The registry's store {self._path} did not take the change: {error}") from error
+                self._failure = f"the store {self._path} did not take the last change: {error}"
+                raise RetriableError(f"The registry's store {self._path} did not take the change: {error}") from error
+            self._failure = None
             self._apply(batch)
+
+    def problem(self) -> str | None:
+        """Tell why the last write failed, until a write succeeds again; a small one is tried for that."""
+        with self._lock:
+            if self._connection is None:
+                return "the store is not open"
+            if self._failure is not None:
+                try:
+                    with _transaction(self._connection):
+                        self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
+                except sqlite3.Error:
+                    return self._failure
+                self._failure = None
+            return None
 
     def close(self) -> None:
         with self._lock:
@@ -116,6 +136,18 @@ class SqliteStore(RegistryStore):
                 f"{self._path} was written by a newer registry (format {version}, this one reads {_FORMAT})."
             )
 
+    def _batches(self, connection: sqlite3.Connection) -> Iterator[list[StoreRecord]]:
+        """Yield the log. A row that cannot be read is reported and passed over."""
+        cursor = connection.execute("SELECT number, key, value, timestamp_ms FROM log ORDER BY number")
+        while rows := cursor.fetchmany(_BATCH):
+            batch = []
+            for number, key, value, timestamp_ms in rows:
+                try:
+                    batch.append(StoreRecord(decode_key(key), decode_value(value), timestamp_ms))
+                except SerializationError as error:
+                    _log.error("%s: row %d of the log is passed over: %s", self._path, number, error.message)
+            yield batch
+
     def _unusable(self, error: sqlite3.Error) -> WorkerError:
         if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return WorkerError(
@@ -123,12 +155,6 @@ class SqliteStore(RegistryStore):
                 "other, or give this one a file of its own with store=sqlite:PATH."
             )
         return WorkerError(f"The registry's store {self._path} cannot be opened: {error}")
-
-
-def _batches(connection: sqlite3.Connection) -> Iterator[list[StoreRecord]]:
-    cursor = connection.execute("SELECT key, value, timestamp_ms FROM log ORDER BY number")
-    while rows := cursor.fetchmany(_BATCH):
-        yield [StoreRecord(decode_key(key), decode_value(value), timestamp_ms) for key, value, timestamp_ms in rows]
 
 
 @contextmanager

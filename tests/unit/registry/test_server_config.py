@@ -8,8 +8,8 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, Listener, ServerConfig, StoreKind
+from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit
-from penstock_registry.server.settings import CompatibilityLevel
 
 
 def test_defaults_are_confluents() -> None:

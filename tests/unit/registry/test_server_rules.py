@@ -13,9 +13,9 @@ from penstock_registry.server.content import merge_metadata, merge_rule_sets, so
 from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.http.media import answer_type, body_problem
+from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.registry import Registry, RegistryOptions
 from penstock_registry.server.requests import SchemaRequest
-from penstock_registry.server.settings import CompatibilityLevel
 from penstock_registry.server.subjects import Subject, SubjectFilter, check_subject, normalize_context
 from penstock_registry.store import MemoryStore
 

@@ -275,12 +275,58 @@ def test_a_log_that_cannot_be_read_stops_the_start(database: Path) -> None:
     collected(store)
     store.close()
     with sqlite3.connect(database) as connection:
-        connection.execute("INSERT INTO log (key, value, timestamp_ms) VALUES (x'00', NULL, 0)")
+        connection.execute("ALTER TABLE log DROP COLUMN value")
     connection.close()
     with pytest.raises(WorkerError, match="cannot be read"):
         SqliteStore(database).start(print)
     # It gave the lock back.
     sqlite3.connect(database, timeout=0).execute("DELETE FROM log")
+
+
+def test_rows_that_cannot_be_read_are_reported_and_passed_over(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqliteStore(database)
+    collected(store)
+    store.append([(ModeKey("a"), {"subject": "a", "mode": "READONLY"})])
+    store.close()
+    config = '{"keytype":"CONFIG","subject":"s","magic":0}'
+    with sqlite3.connect(database) as connection:
+        for key, value in (
+            (b"\0", None), (b'{"keytype":"SCHEMA","subject":5,"version":1}', b"{}"), (config.encode(), b'"\\ud800"'),
+            (config.encode(), b"[]"), (b'{"keytype":"SCHEMA","subject":"s","version":"1"}', b"{}"), (b"[]", None),
+        ):  # fmt: skip
+            connection.execute("INSERT INTO log (key, value, timestamp_ms) VALUES (?, ?, 0)", (key, value))
+    connection.close()
+    store = SqliteStore(database)
+    store_again = told(collected(store))
+    store.append([(ModeKey("b"), {"subject": "b", "mode": "READONLY"})])
+    store.close()
+    assert store_again == [(ModeKey("a"), {"subject": "a", "mode": "READONLY"})]
+    assert [record.message.partition(" of the log is passed over")[1] != "" for record in caplog.records] == [True] * 6
+    assert f"{database}: row 2 of the log" in caplog.text
+
+
+def test_a_store_that_failed_to_write_is_not_ready_until_it_can(database: Path) -> None:
+    store = SqliteStore(database)
+    assert store.problem() == "the store is not open"
+    seen = collected(store)
+    assert store.problem() is None
+    connection = store._connection
+    assert connection is not None
+    store.append([(ModeKey(None), {"mode": "IMPORT"})])
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(ConnectError, match="did not take the change: database or disk is full"):
+        store.append([(ConfigKey(None), {"compatibilityGroup": "x" * 20_000})])
+    connection.execute("PRAGMA query_only = 1")
+    assert "disk is full" in str(store.problem())
+    connection.execute("PRAGMA query_only = 0")
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.problem() is None
+    store.append([(ConfigKey(None), {"compatibilityGroup": "x" * 20_000})])
+    assert len(seen) == 2
+    store.close()
 
 
 def test_a_write_that_failed_is_not_applied(database: Path) -> None:
