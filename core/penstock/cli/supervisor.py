@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from penstock.errors import ConfigError
-from penstock.rest.server import parse_listener
+from penstock.http.listeners import parse_listener
+from penstock.rest.server import DEFAULT_PORT
 
 __all__ = ["Supervisor", "registry_url", "worker_environment"]
 
@@ -36,7 +37,7 @@ def worker_environment(props: Mapping[str, str], number: int) -> dict[str, str]:
     changed: dict[str, str] = {}
     for key in ("listeners", "admin.listeners"):
         text = props.get(key, "http://:8083" if key == "listeners" else "")
-        listeners = [parse_listener(part) for part in text.split(",") if part.strip()]
+        listeners = [parse_listener(part, DEFAULT_PORT, key) for part in text.split(",") if part.strip()]
         if any(listener.port == 0 for listener in listeners):
             continue  # every worker gets a free one
         if listeners:
@@ -56,7 +57,9 @@ def registry_url(props: Mapping[str, str]) -> str | None:
     """Where workers find the registry that the first of them serves."""
     if props.get("schema.registry.embedded", "").strip().lower() != "true":
         return None
-    listener = parse_listener(props.get("registry.listeners", _REGISTRY_LISTENERS).split(",")[0])
+    listener = parse_listener(
+        props.get("registry.listeners", _REGISTRY_LISTENERS).split(",")[0], None, "registry.listeners"
+    )
     if listener.port == 0:
         raise ConfigError(
             "registry.listeners",

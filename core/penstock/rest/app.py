@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
+from penstock.http.asgi import App
+from penstock.http.forwarded import with_forwarded
+from penstock.http.origins import with_cors
+from penstock.http.pace import Pace
 from penstock.rest import connectors, internal, loggers, offsets, plugins, root, tasks
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
 from penstock.rest.openapi import allowed_methods
-from penstock.rest.pace import Pace
 from penstock.rest.paths import RawPaths
 from penstock.rest.prepared import Prepared
 
@@ -33,22 +34,24 @@ class AppSettings:
     allow_methods: Sequence[str] = ()
     #: ``response.http.headers.config``.
     headers: Sequence[HeaderRule] = ()
+    #: ``rest.trusted.proxies``: whose ``X-Forwarded-*`` headers are believed.
+    proxies: Sequence[str] = ()
     #: Whether ``/admin`` is served here, too.
     with_admin: bool = field(default=True)
 
 
-def connect_app(context: Context, settings: AppSettings | None = None) -> ASGIApp:
-    """Connect's REST API over one herder."""
+def connect_app(context: Context, settings: AppSettings | None = None) -> App:
+    """Return Connect's REST API over one herder."""
     settings = settings or AppSettings()
     return _app(context, settings, (*_RESOURCES, *([loggers.router] if settings.with_admin else [])))
 
 
-def admin_app(context: Context, settings: AppSettings | None = None) -> ASGIApp:
-    """``/admin`` alone, for ``admin.listeners``."""
+def admin_app(context: Context, settings: AppSettings | None = None) -> App:
+    """Return ``/admin`` alone, for ``admin.listeners``."""
     return _app(context, settings or AppSettings(), [loggers.router])
 
 
-def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) -> ASGIApp:
+def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) -> App:
     app = FastAPI(
         openapi_url=None,
         redirect_slashes=False,
@@ -59,18 +62,15 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
-    wrapped: ASGIApp = Pace(RawPaths(Prepared(app, context.herder)))
-    if settings.allow_origins:
-        # Jetty's filter, which Connect uses, allows GET, POST and HEAD where nothing is said.
-        methods = tuple(settings.allow_methods) or ("GET", "POST", "HEAD")
-        wrapped = CORSMiddleware(
-            wrapped, allow_origins=tuple(settings.allow_origins), allow_methods=methods, allow_headers=("*",)
-        )
-    return ResponseHeaders(wrapped, settings.headers) if settings.headers else wrapped
+    paced = Pace(RawPaths(Prepared(app, context.herder), context.origins))
+    wrapped = with_cors(paced, settings.allow_origins, settings.allow_methods)
+    if settings.headers:
+        wrapped = ResponseHeaders(wrapped, settings.headers)
+    return with_forwarded(wrapped, settings.proxies)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """Starlette's own: no such path, no such method. Its ``Allow`` knows only the first method of a path."""
+    """Answer Starlette's own errors: no such path, no such method. Its ``Allow`` knows only the first method of a path."""
     if not isinstance(error, HTTPException):
         raise error
     allowed = allowed_methods(request.app.state.routes, request.scope) if error.status_code == 405 else []

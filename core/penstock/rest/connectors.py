@@ -15,7 +15,7 @@ from penstock.errors import BadRequestError, NotFoundError
 from penstock.herder.interface import Herder
 from penstock.herder.restart import RestartRequest
 from penstock.rest import entities
-from penstock.rest.context import Body, GetAction, HerderDep, Name, flag
+from penstock.rest.context import Body, GetAction, HerderDep, Name, base_url, flag
 from penstock.rest.errors import JsonResponse, Route
 from penstock.rest.health import connector_health
 
@@ -72,8 +72,7 @@ def _created(request: Request, info: dict[str, Any]) -> Response:
     segment = quote(info["name"], safe=_PATH_SAFE)
     if not segment.strip("."):
         segment = segment.replace(".", "%2E")  # a client would take . and .. for steps in the path
-    location = f"{request.url.scheme}://{request.url.netloc}/connectors/{segment}"
-    return JsonResponse(info, 201, {"Location": location})
+    return JsonResponse(info, 201, {"Location": f"{base_url(request)}/connectors/{segment}"})
 
 
 #: What may stand unencoded in a segment of a path (RFC 3986).

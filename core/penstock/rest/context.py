@@ -12,11 +12,12 @@ from starlette.requests import Request
 
 from penstock.herder.forwarding import WorkerClient
 from penstock.herder.interface import Herder
+from penstock.http.origins import OriginRules
 from penstock.rest.errors import RestError
 from penstock.rest.paths import HEAD, decoded
 from penstock.runtime.status import ConnectorTaskId
 
-__all__ = ["Body", "Context", "ContextDep", "GetAction", "HerderDep", "Name", "Task", "flag"]
+__all__ = ["Body", "Context", "ContextDep", "GetAction", "HerderDep", "Name", "Task", "base_url", "flag"]
 
 _log = logging.getLogger(__name__)
 _TASK_NUMBER: Final = re.compile(r"[+-]?\d{1,10}", re.ASCII)
@@ -35,6 +36,10 @@ class Context:
     health_timeout: float = 10.0
     #: For requests that another worker of the group has to answer.
     client: WorkerClient = field(default_factory=WorkerClient)
+    #: Which requests of web pages are taken, and by which names users reach this worker.
+    origins: OriginRules = field(default_factory=lambda: OriginRules(()))
+    #: This worker's advertised URL, without a slash at its end.
+    own_url: str = ""
 
 
 # Dependencies are coroutines because FastAPI would send plain functions through its thread pool.
@@ -84,11 +89,21 @@ async def _get_action(request: Request, context: ContextDep) -> None:
     if any(header in request.headers for header in _BROWSER_HEADERS):
         # A link or an image in any web page could otherwise pause a pipeline.
         raise RestError(405, "HTTP 405 Method Not Allowed: a browser cannot do this with GET")
-    _log.warning("%s was asked for with GET from %s", request.url.path, request.client.host if request.client else "?")
+    _log.warning(
+        "%s was asked for with GET from %s", request.scope["path"], request.client.host if request.client else "?"
+    )
 
 
 #: Guards a GET that changes something.
 GetAction = Depends(_get_action)
+
+
+def base_url(request: Request) -> str:
+    """Return the URL that links in an answer begin with: the host that the client asked for if it is a name of this
+    worker, or else the advertised URL, since anybody can write anything into ``Host``."""
+    context: Context = request.app.state.context
+    host = request.headers.get("host", "")
+    return f"{request.scope['scheme']}://{host}" if context.origins.is_own(host) else context.own_url
 
 
 def flag(request: Request, name: str, default: bool) -> bool:

@@ -20,6 +20,7 @@ from penstock.herder.interface import (
     TaskInfo,
     TaskState,
 )
+from penstock.http.documents import parse_document
 from penstock.runtime.status import ConnectorTaskId, TargetState
 
 __all__ = [
@@ -108,27 +109,14 @@ class CreateConnectorRequest(NamedTuple):
     initial_state: TargetState | None
 
 
-def parse_object(body: bytes, what: str, parse_number: Callable[[str], Any] | None = None) -> dict[str, Any]:
-    """A JSON object from a request. `BadRequestError` says what was sent instead."""
+def parse_object(body: bytes, what: str, number: Callable[[str], Any] | None = None) -> dict[str, Any]:
+    """Return the JSON object in a request's body. Raises `BadRequestError` that says what was sent instead."""
     if not body.strip():
         raise BadRequestError(f"The request has no body; expected a JSON object: {what}")
-    try:
-        value = json.loads(body, parse_int=parse_number, parse_float=parse_number, parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise BadRequestError("The request's body is not JSON: it is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise BadRequestError(
-            f"The request's body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise BadRequestError("The request's body is nested too deeply") from None
+    value = parse_document(body, number)
     if not isinstance(value, dict):
         raise BadRequestError(f"The request's body is {_kind(value)}; expected a JSON object: {what}")
     return value
-
-
-def _refuse_constant(text: str) -> Any:
-    raise BadRequestError(f"The request's body is not JSON: {text} is no JSON number")
 
 
 class _Number(str):

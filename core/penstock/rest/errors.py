@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from penstock.errors import (
@@ -21,20 +21,23 @@ from penstock.errors import (
     NotFoundError,
 )
 from penstock.herder.interface import RequestTargetError
+from penstock.http.pace import metered
 from penstock.logs import log_failure
 from penstock.rest.forwarding import forward
-from penstock.rest.pace import metered
 
-__all__ = ["REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
+__all__ = ["PROBLEM", "REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
 
 _log = logging.getLogger(__name__)
 
+#: The scope's key for a `RestError` that a route answers with before anything is done; None if there is none.
+PROBLEM: Final = "penstock.problem"
 #: Reason phrases as they stand in Jersey's own messages.
 REASONS: Final = {
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
     415: "Unsupported Media Type",
 }
 _STATUSES: Final[tuple[tuple[type[ConnectError], int], ...]] = (
@@ -75,7 +78,7 @@ def error_response(status: int, message: str, headers: dict[str, str] | None = N
 
 
 def http_error(status: int, headers: dict[str, str] | None = None) -> JsonResponse:
-    """One that has no text but its status."""
+    """Return an error answer that has no text but its status."""
     return error_response(status, f"HTTP {status} {REASONS.get(status, '')}".rstrip(), headers)
 
 
@@ -91,9 +94,14 @@ class Route(APIRoute):
 
         async def guarded(request: Request) -> Response:
             try:
+                problem: RestError | None = request.scope.get(PROBLEM)
+                if problem is not None:
+                    raise problem
                 return await handle(request)
             except HTTPException:
                 raise
+            except ClientDisconnect:
+                return http_error(400)  # nobody reads it
             except Exception as error:
                 return await _answered(request, error)
 
@@ -115,5 +123,5 @@ def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, ConflictError) and error.retry_after is not None:
         headers = {"Retry-After": str(max(1, round(error.retry_after)))}
     if status >= 500:
-        log_failure(_log, error, "%s %s failed: %s", request.method, request.url.path, error)
+        log_failure(_log, error, "%s %s failed: %s", request.method, request.scope["path"], error)
     return error_response(status, str(error) or type(error).__name__, headers)

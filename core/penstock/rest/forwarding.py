@@ -32,14 +32,14 @@ _RETURNED: Final = ("content-type", "location", "retry-after")
 
 async def forward(request: Request, error: RequestTargetError, client: WorkerClient) -> Response:
     """The other worker's answer. Raises `ConflictError` where it makes no sense to ask."""
-    query = parse_qsl(request.url.query, keep_blank_values=True)
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     before = next((value for name, value in query if name == "forward"), None)
     if before is not None and before.lower() != "true":
         raise ConflictError(_REBALANCE, retry_after=1) from error
     if not error.forward_url:
         raise ConflictError(_NO_LEADER, retry_after=1) from error
     kept = [(name, value) for name, value in query if name != "forward"]
-    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     target = raw.partition(b"?")[0].decode("latin-1")
     target += "?" + urlencode([*kept, ("forward", "true" if before is None else "false")])
     headers = {name: value for name, value in request.headers.items() if name not in _NOT_PASSED_ON}

@@ -13,9 +13,9 @@ from email.utils import formatdate
 from typing import Final, NamedTuple
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.errors import ConfigError
+from penstock.http.asgi import App, Message, Receive, Scope, Send
 
 __all__ = ["HeaderRule", "ResponseHeaders", "parse_header_rules"]
 
@@ -55,7 +55,7 @@ def _rule(text: str) -> HeaderRule:
 
 
 class ResponseHeaders:
-    def __init__(self, app: ASGIApp, rules: Sequence[HeaderRule], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, app: App, rules: Sequence[HeaderRule], clock: Callable[[], float] = time.time) -> None:
         self._app, self._rules, self._clock = app, rules, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,9 +11,8 @@ import re
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from penstock.herder.interface import Herder
+from penstock.http.asgi import App, Message, Receive, Scope, Send
 
 __all__ = ["Prepared"]
 
@@ -31,7 +30,7 @@ class _Answer(NamedTuple):
 class Prepared:
     """All on the event loop's thread: no lock."""
 
-    def __init__(self, app: ASGIApp, herder: Herder) -> None:
+    def __init__(self, app: App, herder: Herder) -> None:
         self._app, self._herder = app, herder
         self._revision: Hashable = None
         self._answers: dict[tuple[str, bytes], _Answer] = {}

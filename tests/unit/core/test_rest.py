@@ -27,9 +27,10 @@ from penstock.errors import ConfigError, WorkerError
 from penstock.herder.interface import RequestTargetError
 from penstock.herder.standalone import StandaloneHerder, StatusRecorder
 from penstock.herder.validation import ConnectorValidator
+from penstock.http.listeners import Listener, parse_listener
 from penstock.plugins import Plugins
 from penstock.rest.headers import HeaderRule, parse_header_rules
-from penstock.rest.server import Listener, RestServer, parse_listener
+from penstock.rest.server import DEFAULT_PORT, RestServer
 
 MOCK = "org.apache.kafka.connect.tools.MockSourceConnector"
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -285,13 +286,13 @@ def test_what_is_advertised(serve: Serve) -> None:
     ],
 )
 def test_listeners_are_read(text: str, listener: Listener) -> None:
-    assert parse_listener(text) == listener
+    assert parse_listener(text, DEFAULT_PORT) == listener
 
 
 @pytest.mark.parametrize("text", ["ftp://h:1", "http://h:1/path", "http://h:99999", "h:1"])
 def test_wrong_listeners_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="listeners"):
-        parse_listener(text)
+        parse_listener(text, DEFAULT_PORT)
 
 
 def test_cors_for_the_origins_allowed(serve: Serve) -> None:

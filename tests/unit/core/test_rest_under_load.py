@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from penstock.herder.interface import Herder
-from penstock.rest.pace import Pace
+from penstock.http.pace import Pace
 from penstock.rest.prepared import Prepared
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from penstock.http.asgi import App, Receive, Scope, Send
 
 __all__ = ["Pace", "metered"]
 
@@ -69,7 +69,7 @@ class Pace:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: App,
         clock: Callable[[], float] = time.monotonic,
         own_cpu: Callable[[], float] = lambda: time.thread_time() + _handlers.read(),
         all_cpu: Callable[[], float] = time.process_time,
