@@ -10,8 +10,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from penstock_registry.server.config import Listener
-from penstock_registry.server.http.serving import HttpServer, bind_all
+from penstock.http.listeners import Listener, bind
+from penstock.http.server import HttpServer, Served
 
 _START = {
     "type": "http.response.start",
@@ -27,5 +27,6 @@ async def hello(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]
 
 
 if __name__ == "__main__":
-    HttpServer(hello, bind_all([Listener("127.0.0.1", int(sys.argv[1]))]), None).start()
+    _, bound = bind(Listener("http", "127.0.0.1", int(sys.argv[1])), "Cannot listen", "PORT")
+    HttpServer("bare", [Served(hello, bound)]).start()
     threading.Event().wait()

@@ -33,17 +33,22 @@ def header_values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for found, value in scope["headers"] if found == name]
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the whole body of a request; the server bounds its size. Raises `ClientDisconnect` if the client goes first:
-    half a body must never be taken for a whole one."""
-    chunks: list[bytes] = []
+async def read_body(receive: Receive, limit: int, too_large: Callable[[int], Exception]) -> bytes:
+    """Return the whole body of a request. Raises ``too_large(limit)`` if it has more than `limit` bytes, and
+    `ClientDisconnect` if the client goes first: half a body must never be taken for a whole one.
+
+    `penstock.http.server` refuses such a body before it comes here; another server may not.
+    """
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunks.append(message.get("body", b""))
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise too_large(limit)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return bytes(body)
 
 
 class Replay:

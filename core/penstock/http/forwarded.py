@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
-from penstock.http.asgi import App
+
+if TYPE_CHECKING:
+    from penstock.http.asgi import App
 
 __all__ = ["parse_proxies", "with_forwarded"]
 
@@ -25,4 +26,9 @@ def parse_proxies(key: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 def with_forwarded(app: App, proxies: Sequence[str]) -> App:
     """Return `app` for requests whose scheme and client are those that one of `proxies` tells; `app` itself without any."""
-    return ProxyHeadersMiddleware(app, trusted_hosts=list(proxies)) if proxies else app  # type: ignore[arg-type,return-value]  # uvicorn's own ASGI types
+    if not proxies:
+        return app
+    # Settings are read without a server, and uvicorn is large.
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+    return ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type,return-value]  # uvicorn has ASGI types of its own

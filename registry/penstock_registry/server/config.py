@@ -7,22 +7,24 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from penstock.config.stores import java_store_problems
 from penstock.errors import ConfigError
+from penstock.http.forwarded import parse_proxies
+from penstock.http.limits import DEFAULT_MAX_BODY, DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_MS, HttpLimits
+from penstock.http.listeners import Listener, parse_listener
 from penstock_registry.server.access.config import ACCESS_KEYS, AccessConfig
 from penstock_registry.server.kafka_config import BOOTSTRAP, KAFKA_KEYS, KafkaConfig, is_connection_key
 from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit, Limits
 from penstock_registry.server.log_values import MAX_INT
 
-__all__ = ["LIMIT_KEYS", "USED_KEYS", "Listener", "ServerConfig", "StoreKind"]
+__all__ = ["LIMIT_KEYS", "USED_KEYS", "ServerConfig", "StoreKind"]
 
 _log = logging.getLogger(__name__)
 
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - Confluent's default: all addresses
 _DEFAULT_LISTENERS = "http://0.0.0.0:8081"
-_DEFAULT_MAX_REQUEST = 16 * 1024 * 1024
 _DEFAULT_MAX_SCHEMA = 1024 * 1024
 
 TLS_KEYS = frozenset(
@@ -37,7 +39,9 @@ USED_KEYS = frozenset(
     {
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
         "schema.registry.group.id", "registry.name", "registry.max.request.size", "registry.max.schema.size",
-        "registry.max.schema.nesting", "registry.max.import.id", *ACCESS_KEYS, *TLS_KEYS, *KAFKA_KEYS,
+        "registry.max.schema.nesting", "registry.max.import.id", "registry.max.connections", "registry.request.timeout.ms",
+        "registry.trusted.proxies", "access.control.allow.origin", "access.control.allow.methods", *ACCESS_KEYS, *TLS_KEYS,
+        *KAFKA_KEYS,
     }
 )  # fmt: skip
 LIMIT_KEYS = {"schemas": "schema", "subjects": "subject", "versions": "subject.version", "contexts": "context"}
@@ -69,16 +73,14 @@ class StoreKind(enum.Enum):
     KAFKA = "kafka"
 
 
-class Listener(NamedTuple):
-    host: str
-    port: int
-    scheme: str = "http"
+class WebSettings(NamedTuple):
+    """Whom to believe about browsers and proxies."""
 
-    @property
-    def url(self) -> str:
-        """Where it is reached; an address that stands for all of the machine's is shown as this machine."""
-        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
-        return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
+    #: ``access.control.allow.origin`` and ``.methods``; no origins: no CORS.
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    #: ``registry.trusted.proxies``: whose ``X-Forwarded-*`` headers are believed.
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class ServerConfig:
     mode_mutability: bool
     group_id: str
     name: str
-    max_request_size: int
+    http: HttpLimits
+    web: WebSettings
     max_schema_size: int
     max_schema_nesting: int
     max_import_id: int
@@ -122,7 +125,12 @@ class ServerConfig:
             _boolean("mode.mutability", props.get("mode.mutability", "true")),
             props.get("schema.registry.group.id", "schema-registry"),
             props.get("registry.name", "default"),
-            _positive("registry.max.request.size", props.get("registry.max.request.size", str(_DEFAULT_MAX_REQUEST))),
+            _http_limits(props),
+            WebSettings(
+                _listed(props, "access.control.allow.origin"),
+                _listed(props, "access.control.allow.methods"),
+                parse_proxies("registry.trusted.proxies", _listed(props, "registry.trusted.proxies")),
+            ),
             _positive("registry.max.schema.size", props.get("registry.max.schema.size", str(_DEFAULT_MAX_SCHEMA))),
             _positive("registry.max.schema.nesting", props.get("registry.max.schema.nesting", "200")),
             min(_positive("registry.max.import.id", props.get("registry.max.import.id", "2000000000")), MAX_INT),
@@ -160,17 +168,29 @@ def _listeners(props: Mapping[str, str]) -> tuple[Listener, ...]:
         text = f"http://0.0.0.0:{props['port']}" if "port" in props else _DEFAULT_LISTENERS
     listeners = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            url = urlsplit(entry)
-            host, port = url.hostname or "0.0.0.0", url.port  # noqa: S104 - Confluent's default: all addresses
-        except ValueError as error:
-            raise ConfigError("listeners", entry, str(error)) from error
-        if url.scheme.lower() not in ("http", "https") or port is None:
-            raise ConfigError("listeners", entry, "expected http://HOST:PORT or https://HOST:PORT")
-        listeners.append(Listener(host, port, url.scheme.lower()))
+        listener = parse_listener(entry, None)
+        listeners.append(listener if listener.host else listener._replace(host=_EVERYWHERE))
     if not listeners:
         raise ConfigError("listeners", text, "expected at least one http://HOST:PORT or https://HOST:PORT")
     return tuple(listeners)
+
+
+def _http_limits(props: Mapping[str, str]) -> HttpLimits:
+    def number(key: str, default: int) -> int:
+        return _positive(key, props.get(key, str(default)))
+
+    return HttpLimits(
+        max_body=number("registry.max.request.size", DEFAULT_MAX_BODY),
+        max_body_key="registry.max.request.size",
+        max_connections=number("registry.max.connections", DEFAULT_MAX_CONNECTIONS),
+        max_connections_key="registry.max.connections",
+        timeout=number("registry.request.timeout.ms", DEFAULT_TIMEOUT_MS) / 1000,
+        media_type="application/vnd.schemaregistry.v1+json",
+    )
+
+
+def _listed(props: Mapping[str, str], key: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in props.get(key, "").split(","))))
 
 
 def _tls(props: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from penstock.api.registry import SchemaFormat
 from penstock.config.tls import server_context
 from penstock.errors import ConfigError, WorkerError
+from penstock.http.listeners import Listener, bind
 from penstock_registry.client.local import register_local, unregister_local
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.config import ServerConfig
@@ -22,9 +23,8 @@ from penstock_registry.server.stores import make_store
 from penstock_registry.store import RegistryStore
 
 if TYPE_CHECKING:
-    from penstock_registry.server.config import Listener
+    from penstock.http.server import HttpServer
     from penstock_registry.server.http.front import Front
-    from penstock_registry.server.http.serving import HttpServer
     from penstock_registry.server.kafka_config import KafkaConfig
     from penstock_registry.server.leader.forwarding import Forwarder
 
@@ -66,16 +66,13 @@ class RegistryService:
 
     def start(self, config: Mapping[str, str]) -> None:
         """Begin serving; returns once it can answer. Raises `ConfigError` or `WorkerError`."""
-        # FastAPI and uvicorn cost 30 MB: not before somebody really starts a registry.
-        from penstock_registry.server.http.serving import bind_all
-
         settings = ServerConfig.parse(config)
         for warning in settings.warnings:
             _log.warning("Schema registry: %s", warning)
         with self._lock:
             if self._registry is not None:
                 raise WorkerError("The schema registry is running already.")
-            bound = bind_all(settings.listeners)
+            bound = _bind_all(settings.listeners)
             options = RegistryOptions(
                 settings.compatibility,
                 settings.mode_mutability,
@@ -130,8 +127,11 @@ class RegistryService:
         settings: ServerConfig,
         bound: Sequence[tuple[Listener, socket.socket]],
     ) -> None:
+        # FastAPI and uvicorn cost 30 MB: not before somebody really starts a registry.
+        from penstock.http.forwarded import with_forwarded
+        from penstock.http.origins import OriginRules, with_cors
+        from penstock.http.server import HttpServer, Served
         from penstock_registry.server.http.app import make_app
-        from penstock_registry.server.http.serving import HttpServer
 
         guard = None if settings.access.is_open else Guard(settings.access, registry.settings.alias_of)
         encrypted = any(listener.scheme == "https" for listener in settings.listeners)
@@ -145,16 +145,39 @@ class RegistryService:
             version=distribution_version("penstock"),
             identity={"scope": {"path": [], "clusters": clusters}},
             limits=settings.limits,
-            max_request_size=settings.max_request_size,
+            max_request_size=settings.http.max_body,
             guard=guard,
             forwarder=self._forwarder,
+            origins=OriginRules(settings.web.allow_origins, _own_hosts(settings)),
         )
-        server = HttpServer(app, bound, tls)
+        web = with_cors(app, settings.web.allow_origins, settings.web.allow_methods)
+        web = with_forwarded(web, settings.web.proxies)
+        served = [Served(web, sock, tls if listener.scheme == "https" else None) for listener, sock in bound]
+        server = HttpServer("schema-registry-http", served, settings.http)
         self._server, self._front = server, app
         server.start()
         if self._forwarder is not None:
             # Last: whoever is asked to lead must be able to answer.
             self._forwarder.election.start()
+
+
+def _bind_all(listeners: Sequence[Listener]) -> list[tuple[Listener, socket.socket]]:
+    """Take a port for each listener; a port in use is told before anything else is done."""
+    bound: list[tuple[Listener, socket.socket]] = []
+    try:
+        for listener in listeners:
+            bound.append(bind(listener, "The schema registry cannot listen", "listeners"))
+    except BaseException:
+        for _, sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def _own_hosts(settings: ServerConfig) -> set[str]:
+    """The names by which users reach this registry."""
+    hosts = {listener.host for listener in settings.listeners} | {socket.gethostname()}
+    return hosts | {settings.kafka.host} if settings.kafka is not None and settings.kafka.host else hosts
 
 
 def _forwarder(

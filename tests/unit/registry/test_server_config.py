@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError
-from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, Listener, ServerConfig, StoreKind
+from penstock.http.listeners import Listener
+from penstock_registry.server.config import LIMIT_KEYS, USED_KEYS, ServerConfig, StoreKind
 from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit
 
 
 def test_defaults_are_confluents() -> None:
     config = ServerConfig.parse({})
-    assert config.listeners == (Listener("0.0.0.0", 8081),)
+    assert config.listeners == (Listener("http", "0.0.0.0", 8081),)
     assert config.compatibility is CompatibilityLevel.BACKWARD
     assert config.mode_mutability is True
     assert config.group_id == "schema-registry"
@@ -37,9 +38,9 @@ def test_every_used_key_is_read() -> None:
             "subject.version.search.max.limit": "7",
         }
     )
-    assert config.listeners == (Listener("127.0.0.1", 1234), Listener("::1", 1235))
+    assert config.listeners == (Listener("http", "127.0.0.1", 1234), Listener("http", "::1", 1235))
     assert config.compatibility is CompatibilityLevel.FULL_TRANSITIVE
-    assert (config.mode_mutability, config.group_id, config.name, config.max_request_size) == (False, "g", "n", 100)
+    assert (config.mode_mutability, config.group_id, config.name, config.http.max_body) == (False, "g", "n", 100)
     assert config.limits.schemas == Limit(5, 1000)
     assert config.limits.versions.most == 7
     assert config.warnings == ()
@@ -72,7 +73,7 @@ def test_a_kafka_store_is_what_bootstrap_servers_mean() -> None:
 
 def test_old_keys_still_count() -> None:
     config = ServerConfig.parse({"port": "9", "avro.compatibility.level": "none"})
-    assert config.listeners == (Listener("0.0.0.0", 9),)
+    assert config.listeners == (Listener("http", "0.0.0.0", 9),)
     assert config.compatibility is CompatibilityLevel.NONE
     newer = ServerConfig.parse({"avro.compatibility.level": "none", "schema.compatibility.level": "full"})
     assert newer.compatibility is CompatibilityLevel.FULL
@@ -122,10 +123,10 @@ def test_keys_without_effect_and_unknown_ones_are_warned_of() -> None:
 @pytest.mark.parametrize(
     ("listener", "url"),
     [
-        (Listener("0.0.0.0", 8081), "http://localhost:8081"),
-        (Listener("::", 8081), "http://localhost:8081"),
-        (Listener("::1", 8081), "http://[::1]:8081"),
-        (Listener("registry.example", 80, "https"), "https://registry.example:80"),
+        (Listener("http", "0.0.0.0", 8081), "http://localhost:8081"),
+        (Listener("http", "::", 8081), "http://localhost:8081"),
+        (Listener("http", "::1", 8081), "http://[::1]:8081"),
+        (Listener("https", "registry.example", 80), "https://registry.example:80"),
     ],
 )
 def test_a_listener_is_shown_as_others_reach_it(listener: Listener, url: str) -> None:

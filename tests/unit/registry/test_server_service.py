@@ -47,7 +47,9 @@ def test_a_port_in_use_is_told_with_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         service = RegistryService()
-        with pytest.raises(WorkerError, match=rf"http://127\.0\.0\.1:{port}: .*set listeners to another"):
+        with pytest.raises(
+            WorkerError, match=rf"http://127\.0\.0\.1:{port} \(listeners\): .*name another one, for example listeners="
+        ):
             service.start({"listeners": f"http://127.0.0.1:{port}"})
     assert service.urls == ()
     service.stop()

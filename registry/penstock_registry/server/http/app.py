@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from penstock.errors import RetriableError, WorkerError
+from penstock.http.origins import OriginRules
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.errors import RegistryError, http_error, not_here
 from penstock_registry.server.http.described import complete
@@ -47,6 +49,7 @@ def make_app(
     max_request_size: int,
     guard: Guard | None = None,
     forwarder: Forwarder | None = None,
+    origins: OriginRules | None = None,
 ) -> Front:
     """An ASGI application over `registry`, which must be started. Without a `guard` it is open to everybody; `forwarder`
     passes changes on while another registry leads."""
@@ -67,9 +70,10 @@ def make_app(
     for failure in (RetriableError, WorkerError, Exception):
         app.add_exception_handler(failure, _other_failure)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     inner = app if forwarder is None else Following(app, forwarder, max_request_size)
-    return Front(inner, registry, guard, forwarder, max_request_size)
+    return Front(inner, registry, guard, forwarder, max_request_size, origins)
 
 
 def _answer(error: RegistryError) -> Response:
@@ -98,6 +102,10 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     missing = _NOT_HERE.get(request.url.path.split("/")[1])
     return _answer(not_here(missing) if missing and error.status_code == 404 else http_error(error.status_code))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 async def _unreadable_parameter(request: Request, error: Exception) -> Response:

@@ -4,11 +4,12 @@ registry has not heard of yet it reads up on before it says that there is no suc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from penstock.http.asgi import App, Message, Receive, Replay, Scope, Send, read_body
 from penstock_registry.server.access.rules import is_change
 from penstock_registry.server.errors import body_too_large
 
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder, Reply
 
 __all__ = ["OUTCOME", "Following"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: A dict in the scope; whoever answers that this registry may not write puts ``not_leader`` into it.
 OUTCOME: Final = "registry.outcome"
@@ -41,7 +36,7 @@ class Following:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_change(scope["method"], scope["registry.segments"]):
-            await self._change(scope, await _read(receive, self._max_request_size), receive, send)
+            await self._change(scope, await read_body(receive, self._max_request_size, body_too_large), receive, send)
         elif self._forwarder.election.leads:
             await self._app(scope, receive, send)
         else:
@@ -61,7 +56,7 @@ class Following:
                     return
             outcome: dict[str, Any] = {}
             held = _Held(send, lambda status: status >= 500)
-            await self._app({**scope, OUTCOME: outcome}, _Again(body, receive), held)
+            await self._app({**scope, OUTCOME: outcome}, Replay.of_body(body, receive), held)
             if not outcome.get("not_leader") or forwarder.is_over(deadline):
                 await held.release()
                 return
@@ -79,14 +74,14 @@ class Following:
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Another registry may have answered a moment ago what is not found here: then the log has it already."""
         if scope["method"] == "POST":
-            receive = _Again(await _read(receive, self._max_request_size), receive)
+            receive = Replay.of_body(await read_body(receive, self._max_request_size, body_too_large), receive)
         held = _Held(send, lambda status: status == 404)
         await self._app(dict(scope), receive, held)
         if held.code not in _UNKNOWN:
             await held.release()
             return
         await self._read_up()
-        await self._app(scope, receive.anew() if isinstance(receive, _Again) else receive, send)
+        await self._app(scope, receive.anew() if isinstance(receive, Replay) else receive, send)
 
     async def _read_up(self) -> None:
         """Wait for a reading of the log that began after this call; all who wait share one."""
@@ -125,35 +120,6 @@ class _Held:
     async def release(self) -> None:
         for message in self._kept:
             await self._send(message)
-
-
-class _Again:
-    """A `receive` that gives a body which was read already, and then what comes."""
-
-    def __init__(self, body: bytes, rest: Receive) -> None:
-        self._body = body
-        self._rest = rest
-        self._told = False
-
-    async def __call__(self) -> Message:
-        if self._told:
-            return await self._rest()
-        self._told = True
-        return {"type": "http.request", "body": self._body, "more_body": False}
-
-    def anew(self) -> _Again:
-        return _Again(self._body, self._rest)
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise body_too_large(limit)
-        if not message.get("more_body"):
-            return bytes(body)
 
 
 async def _pass_on(send: Send, reply: Reply) -> None:

@@ -6,12 +6,14 @@ A plain ASGI callable, since it sees every request: middleware classes would dou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 import orjson
 
+from penstock.http.asgi import App, ClientDisconnect, Message, Receive, Replay, Scope, Send, header_values, send_answer
+from penstock.http.origins import OriginRules
 from penstock_registry.server.access.guard import Guard, asked_by
 from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
@@ -23,11 +25,6 @@ if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder
 
 __all__ = ["Front", "decode_segment"]
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _DEFAULT_BYTES = DEFAULT_TYPE.encode()
 
@@ -42,9 +39,11 @@ class Front:
         guard: Guard | None = None,
         forwarder: Forwarder | None = None,
         max_request_size: int = 0,
+        origins: OriginRules | None = None,
     ) -> None:
         self._max_request_size = max_request_size
         self._app = app
+        self._origins = origins or OriginRules(())
         self._guard = guard
         self._quick = None if guard is not None else QuickAnswers(registry, forwarder)
 
@@ -52,6 +51,15 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if (foreign := self._origins.problem(scope)) is not None:
+            await _refuse(send, RegistryError(403, 403, foreign), ())
+            return
+        try:
+            await self._answer(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody waits for an answer
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         media_type = answer_type(_header(scope, b"accept"))
         method: str = scope["method"]
         asked_query: bytes = scope["query_string"]
@@ -67,7 +75,7 @@ class Front:
                 except RegistryError as error:
                     await _refuse(_Sender(scope, send, media_type), error, ())
                     return
-                receive = _again(message, receive)
+                receive = Replay(message, receive)
             if answer is not None:
                 await _send_json(send, 200, media_type, answer)
                 return
@@ -91,9 +99,7 @@ class Front:
     def _challenges(self) -> Sequence[str]:
         return () if self._guard is None else self._guard.challenges
 
-    async def _posted(
-        self, quick: QuickAnswers, scope: Scope, path: bytes, message: MutableMapping[str, Any]
-    ) -> bytes | None:
+    async def _posted(self, quick: QuickAnswers, scope: Scope, path: bytes, message: Message) -> bytes | None:
         """None leaves it to the routes; nothing was done then."""
         body = message.get("body", b"")
         if message.get("more_body") or len(body) > self._max_request_size:
@@ -120,7 +126,7 @@ class _Sender:
         self._media_type = media_type.encode() if media_type and media_type != DEFAULT_TYPE else None
         self._drop_body = scope["method"] == "HEAD"
 
-    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and self._media_type is not None:
             message["headers"] = [
                 (name, self._media_type if value == _DEFAULT_BYTES else value) for name, value in message["headers"]
@@ -131,8 +137,7 @@ class _Sender:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    found = [value for name, value in scope["headers"] if name == wanted]
-    return b", ".join(found).decode("latin-1") if found else ""
+    return b", ".join(header_values(scope, wanted)).decode("latin-1")
 
 
 def _encode_segment(segment: str) -> str:
@@ -144,32 +149,15 @@ def decode_segment(segment: str) -> str:
     return segment.replace("%2F", "/").replace("%25", "%")
 
 
-def _again(first: MutableMapping[str, Any], receive: Receive) -> Receive:
-    """A `receive` that gives a message which was read already, and then what comes."""
-    told = False
-
-    async def again() -> MutableMapping[str, Any]:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return first
-
-    return again
-
-
 async def _send_json(send: Send, status: int, media_type: str, body: bytes) -> None:
-    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_answer(send, status, [(b"content-type", media_type.encode())], body)
 
 
 async def _refuse(send: Send, error: RegistryError, challenges: Sequence[str]) -> None:
     body = orjson.dumps({"error_code": error.code, "message": error.message})
-    headers = [(b"content-type", _DEFAULT_BYTES), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", _DEFAULT_BYTES)]
     headers += [(b"www-authenticate", challenge.encode("latin-1", "replace")) for challenge in challenges]
-    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_answer(send, error.http_status, headers, body)
 
 
 def _rewrite(scope: Scope, raw_path: bytes) -> list[str]:

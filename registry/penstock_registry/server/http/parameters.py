@@ -8,7 +8,8 @@ import orjson
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic import AfterValidator, BeforeValidator
 
-from penstock_registry.server.errors import bad_body, body_too_large, http_error, invalid_version
+from penstock.http.asgi import read_body
+from penstock_registry.server.errors import RegistryError, bad_body, body_too_large, http_error, invalid_version
 from penstock_registry.server.http.front import decode_segment
 from penstock_registry.server.http.media import DEFAULT_TYPE, body_problem
 from penstock_registry.server.registry import LATEST
@@ -53,15 +54,15 @@ Id = Annotated[int, BeforeValidator(_java_int), Path()]
 
 async def _read_body(request: Request) -> Any:
     """The JSON of a request, None if it is empty or null. Raises 400, 413, 415."""
-    status = body_problem(request.headers.get("content-type"))
+    kinds = request.headers.getlist("content-type")
+    if len(kinds) > 1:
+        raise RegistryError(
+            415, 415, "HTTP 415 Unsupported Media Type: the request has more than one Content-Type header"
+        )
+    status = body_problem(kinds[0] if kinds else None)
     if status is not None:
         raise http_error(status)
-    limit: int = request.app.state.max_request_size
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise body_too_large(limit)
+    data = await read_body(request.receive, request.app.state.max_request_size, body_too_large)
     if not data.strip():
         return None
     try:
