@@ -12,6 +12,6 @@ except PackageNotFoundError:  # a source tree on sys.path that was never install
     __version__ = "0+unknown"
 
 #: The Kafka release whose behaviour, class names and configuration penstock follows.
-KAFKA_VERSION = "4.3.0"
+KAFKA_VERSION = "4.4.0"
 
 __all__ = ["KAFKA_VERSION", "__version__"]

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from penstock.credentials import without_credentials
+
 __all__ = [
     "AlreadyExistsError",
     "BadRequestError",
@@ -85,16 +87,22 @@ class ConfigError(ConnectError):
     """A setting is wrong.
 
     The three-argument form words the message as Kafka's ``ConfigException`` does, so that scripts which match on it
-    keep working: ``Invalid value <value> for configuration <name>: <problem>``.
+    keep working: ``Invalid value <value> for configuration <name>: <problem>``. The message shows URLs without their
+    credentials.
     """
 
     java_class = "org.apache.kafka.common.config.ConfigException"
 
     def __init__(self, name_or_message: str, value: object = ..., problem: str | None = None) -> None:
+        #: The setting at fault and the value met, where the error was made from them; whoever shows the error decides
+        #: by them whether the value may be seen.
+        self.setting: str | None = None
+        self.value: object = None
         if value is ...:
             super().__init__(name_or_message)
             return
-        shown = _java_text(value)
+        self.setting, self.value = name_or_message, value
+        shown = without_credentials(_java_text(value))
         tail = "" if problem is None else f": {problem}"
         super().__init__(f"Invalid value {shown} for configuration {name_or_message}{tail}")
 

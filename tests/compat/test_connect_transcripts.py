@@ -31,6 +31,10 @@ SCENARIOS = {
 #: These need records to move.
 WITH_DATA = {"dataflow-smt", "offsets-source", "topics-source-sink"}
 JSON = "org.apache.kafka.connect.json.JsonConverter"
+PROVIDERS = {
+    "config.providers": "file",
+    "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+}
 
 Excluded = Callable[[str, str], str | None]
 
@@ -54,10 +58,15 @@ def base() -> Iterator[str]:
     """REST over a standalone herder over a fake worker with the installed plugins."""
     recorder = StatusRecorder()
     plugins = Plugins.discover()
+    transformer = config_transformer(PROVIDERS, plugins)
     herder = StandaloneHerder(
         worker := FakeWorker(plugins, recorder),
         recorder,
-        ConnectorValidator(plugins, {"key.converter": JSON, "value.converter": JSON}),
+        ConnectorValidator(
+            plugins,
+            {"key.converter": JSON, "value.converter": JSON},
+            resolve=lambda config: transformer.transform(config, keep_unknown=True).data,
+        ),
         worker,
     )
     settings = {
@@ -127,7 +136,7 @@ def standalone(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     settings = {
         "bootstrap.servers": kafka, "key.converter": JSON, "value.converter": JSON,
         "listeners": "http://127.0.0.1:0", "offset.storage.file.filename": str(folder / "offsets"),
-        "offset.flush.interval.ms": "500",
+        "offset.flush.interval.ms": "500", **PROVIDERS,
     }  # fmt: skip
     plugins = Plugins.discover()
     config = WorkerConfig.parse(settings, "standalone")
@@ -158,7 +167,7 @@ def distributed(kafka: str) -> Iterator[str]:
         "listeners": "http://127.0.0.1:0", "group.id": group, "offset.flush.interval.ms": "500",
         "offset.storage.partitions": "3",
         **{f"{which}.storage.topic": f"{group}-{which}" for which in ("config", "offset", "status")},
-        **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")},
+        **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")}, **PROVIDERS,
     }  # fmt: skip
     plugins = Plugins.discover()
     config = WorkerConfig.parse(settings, "distributed")

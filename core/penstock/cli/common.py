@@ -12,6 +12,7 @@ from pathlib import Path
 
 from penstock.plugins import Plugins
 from penstock.plugins.settings import PluginSettings
+from penstock.runtime.disclosure import DisclosingFilter
 
 __all__ = ["add_common_arguments", "discover_plugins", "set_up_logging", "stop_signal", "tune_collector"]
 
@@ -53,6 +54,7 @@ def set_up_logging(level: str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(_FORMAT))
+    handler.addFilter(DisclosingFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in _QUIET:
         logging.getLogger(library).setLevel(max(logging.getLevelName(level), logging.WARNING))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
+from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, ConnectError
 
 __all__ = ["RegistryHttp", "RegistryHttpError", "segment"]
@@ -115,4 +116,6 @@ def _refused(url: str, error: urllib.error.HTTPError) -> RegistryHttpError:
     except (ValueError, KeyError, TypeError, OSError):
         code, message = error.code, f"HTTP {error.code} {error.reason}"
     hint = "; give --user NAME:PASSWORD or --token TOKEN" if error.code == 401 else ""
-    return RegistryHttpError(code, f"The schema registry at {url} refused: {message} ({code}){hint}")
+    return RegistryHttpError(
+        code, f"The schema registry at {without_credentials(url)} refused: {message} ({code}){hint}"
+    )

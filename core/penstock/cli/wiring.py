@@ -106,7 +106,7 @@ class _Process:
         return ConnectorValidator(
             self._plugins,
             worker.converter_defaults,
-            resolve=worker.resolve,
+            resolve=worker.resolve_known,
             policy=policy,
             worker_group=self._config["group.id"] if self._config.mode == "distributed" else None,
         )

@@ -16,7 +16,7 @@ from penstock.config.validators import CompositeValidator, LambdaValidator, Vali
 from penstock.config.versions import PluginVersionValidator
 from penstock.errors import ConfigError, PluginError
 
-__all__ = ["enrich", "enrich_topic_creation", "topic_group_config_def", "transform_config_def"]
+__all__ = ["aliases", "enrich", "enrich_topic_creation", "topic_group_config_def", "transform_config_def"]
 
 _T, _I, _W = ConfigType, Importance, Width
 
@@ -27,14 +27,15 @@ def enrich(base: ConfigDef, props: Mapping[str, str], lookup: PluginLookup) -> C
     A class that is not found adds its type and version only; validation then says what is wrong with it.
     """
     definition = ConfigDef(base)
-    for alias in _aliases(props, "transforms"):
+    for alias in aliases(props, "transforms"):
         _embed(definition, props, lookup, "transforms", "Transforms", alias, "transformation")
-    for alias in _aliases(props, "predicates"):
+    for alias in aliases(props, "predicates"):
         _embed(definition, props, lookup, "predicates", "Predicates", alias, "predicate")
     return definition
 
 
-def _aliases(props: Mapping[str, str], setting: str) -> list[str]:
+def aliases(props: Mapping[str, str], setting: str) -> list[str]:
+    """Return the names that the list `setting` holds, each once."""
     text = (props.get(setting) or "").strip()
     return list(dict.fromkeys(re.split(r"\s*,\s*", text))) if text else []
 
@@ -67,7 +68,7 @@ def _embed(
     own = _definition_of(lookup, kind, class_name)
     if own is not None:
         if kind == "transformation":
-            own = ConfigDef(own).include(transform_config_def(_aliases(props, "predicates")))
+            own = ConfigDef(own).include(transform_config_def(aliases(props, "predicates")))
         definition.embed(prefix, group, 2, own)
 
 
@@ -130,7 +131,7 @@ def enrich_topic_creation(base: ConfigDef, props: Mapping[str, str]) -> ConfigDe
     if not any(key.startswith("topic.creation.") for key in props):
         return definition
     definition.embed(_DEFAULT_PREFIX, "default", 0, _group("default", NO_DEFAULT, NO_DEFAULT, patterns=False))
-    for alias in _aliases(props, "topic.creation.groups"):
+    for alias in aliases(props, "topic.creation.groups"):
         group = f"Topic Creation: {alias}"
         factor = props.get(f"{_DEFAULT_PREFIX}replication.factor", "-1")
         partitions = props.get(f"{_DEFAULT_PREFIX}partitions", "-1")

@@ -28,12 +28,12 @@ class ConfigTransformer:
     def __init__(self, providers: Mapping[str, ConfigProvider]) -> None:
         self._providers = dict(providers)
 
-    def transform(self, configs: Mapping[str, str]) -> Transformed:
-        """Every value of `configs` resolved, each provider and path asked once.
+    def transform(self, configs: Mapping[str, str], *, keep_unknown: bool = False) -> Transformed:
+        """Return every value of `configs` resolved; each provider and path is asked once.
 
         What a provider returns is not resolved again. A variable of an unknown provider stays as it is, since
-        ``${...}`` may mean something to a connector; a key that its provider does not have is an error. `ConfigError`
-        names provider, path and key, never a value.
+        ``${...}`` may mean something to a connector. A key that its provider does not have is an error, or stays as it
+        is with `keep_unknown`. `ConfigError` names provider, path and key, never a value.
         """
         wanted: dict[tuple[str, str], dict[str, str]] = {}
         for setting, value in configs.items():
@@ -42,7 +42,7 @@ class ConfigTransformer:
         found: dict[tuple[str, str], Mapping[str, str]] = {}
         ttls: dict[str, int] = {}
         for (provider, path), keys in wanted.items():
-            data, ttl = self._ask(provider, path, keys)
+            data, ttl = self._ask(provider, path, keys, keep_unknown)
             found[provider, path] = data
             if ttl is not None and ttl >= 0:
                 ttls[path] = ttl
@@ -58,7 +58,9 @@ class ConfigTransformer:
             if match[1] in self._providers:
                 yield match[1], match[3] or "", match[4]
 
-    def _ask(self, provider: str, path: str, keys: Mapping[str, str]) -> tuple[Mapping[str, str], int | None]:
+    def _ask(
+        self, provider: str, path: str, keys: Mapping[str, str], keep_unknown: bool
+    ) -> tuple[Mapping[str, str], int | None]:
         """`keys` maps each key to a setting that uses it, for the error."""
         where = f"config provider {provider!r}" + (f", path {path!r}" if path else "")
         try:
@@ -68,7 +70,7 @@ class ConfigTransformer:
         except Exception as error:  # a stranger's provider; its message may hold a secret
             raise ConfigError(f"{where} failed with {type(error).__name__}") from error
         for key, setting in keys.items():
-            if key not in data:
+            if key not in data and not keep_unknown:
                 raise ConfigError(f"{where} has no key {key!r}, which the setting {setting!r} refers to")
         return data, ttl
 
@@ -78,6 +80,6 @@ class ConfigTransformer:
 
         def replacement(match: re.Match[str]) -> str:
             data = found.get((match[1], match[3] or ""))
-            return match[0] if data is None else data[match[4]]
+            return match[0] if data is None else data.get(match[4], match[0])
 
         return _VARIABLE.sub(replacement, value)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from penstock.errors import ConfigError
 
-__all__ = ["PluginVersionValidator", "VersionRange"]
+__all__ = ["PluginVersionValidator", "VersionRange", "requirement_text", "satisfies"]
 
 _RANGE: Final = re.compile(r"([\[(])\s*([^,\[\]()]*?)\s*(?:(,)\s*([^,\[\]()]*?)\s*)?([\])])")
 
@@ -85,6 +85,20 @@ def _key(version: str) -> list[tuple[int, int, str]]:
             parts.pop()  # 1.0 is 1, and 1.0-rc1 is 1-rc1
         parts.append((-1, 0, part.lower()) if part else (0, 0, ""))
     return parts
+
+
+def requirement_text(wanted: str) -> str:
+    """Return a version requirement as the range it stands for: ``1.0`` is ``[1.0,1.0]``."""
+    wanted = wanted.strip()
+    return wanted if wanted[:1] in ("[", "(") else f"[{wanted},{wanted}]"
+
+
+def satisfies(version: str, wanted: str) -> bool | None:
+    """Return whether `version` is one that `wanted` asks for; None if `wanted` is no version requirement."""
+    try:
+        return version in VersionRange.parse(wanted)
+    except ValueError:
+        return None
 
 
 class PluginVersionValidator:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from penstock.api import SinkConnector, SourceConnector
+from penstock.config.disclosure import LookedUpValues
 from penstock.errors import BadRequestError, ConfigError, ConnectError, NotFoundError, PluginError
 from penstock.herder import offsets as offset_rules
 from penstock.herder.boundary import ConnectorOffsets, HerderWorker
@@ -203,12 +204,14 @@ class AbstractHerder(Herder):
     def _alter_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
         config = self._stopped(name).config
         resolved = self._validator.resolve(config)
-        return offset_rules.alter_offsets(self._offsets, self._instance(config), name, config, resolved, offsets)
+        with LookedUpValues(config, resolved).guard():
+            return offset_rules.alter_offsets(self._offsets, self._instance(config), name, config, resolved, offsets)
 
     def _reset_offsets(self, name: str) -> str:
         config = self._stopped(name).config
         resolved = self._validator.resolve(config)
-        return offset_rules.reset_offsets(self._offsets, self._instance(config), name, config, resolved)
+        with LookedUpValues(config, resolved).guard():
+            return offset_rules.reset_offsets(self._offsets, self._instance(config), name, config, resolved)
 
     def _stopped(self, name: str) -> ConnectorEntry:
         entry = self._entry(name)

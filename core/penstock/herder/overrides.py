@@ -1,17 +1,23 @@
-"""Which client settings a connector may override (KIP-458, KIP-1188): the ``connector.client.config.override.policy``s."""
+"""What a connector overrides of its Kafka clients' settings (KIP-458, KIP-1188): whether it may, and whether it is valid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from penstock.config import ConfigValue
+from penstock.config import ConfigKey, ConfigValue, Password
+from penstock.config.client_def import client_config_def
+from penstock.config.definition import parse_type
 from penstock.config.info import config_infos
 from penstock.errors import ConfigError
+from penstock.kafka.settings import translate
 
 __all__ = ["OverridePolicy"]
 
-_PRODUCER, _CONSUMER, _ADMIN = "producer.override.", "consumer.override.", "admin.override."
+_PRODUCER, _CONSUMER, _ADMIN = "producer", "consumer", "admin"
+#: Parts of the names of the client library's own settings whose values are secrets.
+_SECRET_WORDS: Final = ("password", "secret", "token", "jaas", "pem", "oauthbearer.config")
 #: Who one is to the broker, and nothing else: what the policy ``Principal`` lets through.
 _PRINCIPAL_KEYS: Final = frozenset({"security.protocol", "sasl.jaas.config", "sasl.mechanism"})
 _NAMES: Final = {
@@ -46,27 +52,45 @@ class OverridePolicy:
         return cls(short, rules[short])
 
     def infos(self, connector_type: str, source: bool, props: Mapping[str, str | None]) -> list[dict[str, Any]]:
-        """The part of a validation's answer about overrides: a value each, with an error where it is not allowed."""
+        """Return the part of a validation's answer about overrides: the definition of each that Kafka's client knows, its
+        value, and errors where it is not allowed or not valid (``AbstractHerder.validateClientOverrides``)."""
         dead_letters = not source and bool(props.get("errors.deadletterqueue.topic.name"))
         topics_made = source and any(key.startswith("topic.creation.") for key in props)
-        prefixes = []
+        clients = []
         if source or dead_letters:
-            prefixes.append(_PRODUCER)
+            clients.append(_PRODUCER)
         if not source:
-            prefixes.append(_CONSUMER)
+            clients.append(_CONSUMER)
         if topics_made or dead_letters or not source:
-            prefixes.append(_ADMIN)
-        return [config_infos(connector_type, [], self._values(prefix, props)) for prefix in prefixes]
+            clients.append(_ADMIN)
+        return [self._client_infos(connector_type, client, props) for client in clients]
 
-    def _values(self, prefix: str, props: Mapping[str, str | None]) -> list[ConfigValue]:
-        values = []
-        for key, text in props.items():
-            if key.startswith(prefix):
-                value = ConfigValue(key, text)
-                name = key.removeprefix(prefix)
-                if not self._allows(name):
-                    value.add_error(
-                        f"The '{self.name}' policy does not allow '{name}' to be overridden in the connector configuration."
-                    )
-                values.append(value)
-        return values
+    def _client_infos(self, connector_type: str, client: Any, props: Mapping[str, str | None]) -> dict[str, Any]:
+        definition, prefix = client_config_def(client), f"{client}.override."
+        keys, values = [], []
+        for full_name, text in props.items():
+            if full_name.startswith(prefix) and text is not None:
+                name = full_name.removeprefix(prefix)
+                key = definition.key(name)
+                if key is not None:
+                    keys.append(replace(key, name=full_name))
+                values.append(self._value(full_name, name, text, key))
+        return config_infos(connector_type, keys, values)
+
+    def _value(self, full_name: str, name: str, text: str, key: ConfigKey | None) -> ConfigValue:
+        value = ConfigValue(full_name)
+        try:
+            if key is None:
+                value.value = Password(text) if any(word in name for word in _SECRET_WORDS) else text
+            else:
+                value.value = parse_type(name, text, key.type)
+                if key.validator is not None:
+                    key.validator.ensure_valid(name, value.value)
+            translate(name, text)
+        except ConfigError as error:
+            value.add_error(error.message)
+        if not self._allows(name):
+            value.add_error(
+                f"The '{self.name}' policy does not allow '{name}' to be overridden in the connector configuration."
+            )
+        return value

@@ -2,15 +2,19 @@
 
 Everything is asked: the common settings, what transforms and predicates take, the connector's own, converters the
 connector brings, overrides of client settings. The answer is that of the validate endpoint.
+
+Values from config providers are checked and never shown: the answer is built from the names that the user wrote, and a
+setting that a provider changed has its own text and one fixed error in it (Kafka 4.4).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.api import ConnectorTransactionBoundaries, ExactlyOnceSupport, SinkConnector, SourceConnector
-from penstock.config import Config, ConfigDef, ConfigValue, Password
+from penstock.config import Config, ConfigDef, ConfigValue
 from penstock.config.connector import (
     connector_defaults,
     error_adder,
@@ -18,8 +22,10 @@ from penstock.config.connector import (
     source_connector_config_def,
     validate_sink,
 )
-from penstock.config.enrich import enrich, enrich_topic_creation
+from penstock.config.disclosure import LookedUpValues, failed_lookup
+from penstock.config.enrich import aliases, enrich, enrich_topic_creation
 from penstock.config.info import config_infos, merged
+from penstock.config.versions import requirement_text, satisfies
 from penstock.errors import BadRequestError, ConnectError, PluginError
 from penstock.herder.failures import restart_config_def
 from penstock.herder.overrides import OverridePolicy
@@ -28,6 +34,8 @@ from penstock.plugins.lookup import Lookup
 
 __all__ = ["ConnectorValidator", "checked"]
 
+_log: Final = logging.getLogger(__name__)
+_TRACE: Final = 5
 _Connector = SourceConnector | SinkConnector
 Resolve = Callable[[Mapping[str, str]], Mapping[str, str]]
 _ENDPOINT = (
@@ -45,7 +53,7 @@ def checked(infos: Mapping[str, Any], config: Mapping[str, str | None]) -> dict[
 
 
 def _kind_of(setting: str) -> PluginKind | None:
-    """Of the class that a setting of every connector names."""
+    """Return the kind of class that `setting`, one of every connector's, names; None if it names no class."""
     if setting in ("key.converter", "value.converter"):
         return PluginKind.CONVERTER
     if setting == "header.converter":
@@ -54,12 +62,12 @@ def _kind_of(setting: str) -> PluginKind | None:
     return next((k for prefix, k in kinds.items() if setting.startswith(prefix) and setting.endswith(".type")), None)
 
 
-#: Parts of names whose values are not for messages, where no definition says which are passwords.
-_SECRET_WORDS: Final = ("password", "secret", "token", "credential", "jaas", "user.info", "private", ".key")
-
-
-def _shown(key: str, value: str | None) -> str | None:
-    return Password.HIDDEN if any(word in key.lower() for word in _SECRET_WORDS) else value
+#: Lists of names under which further settings stand → the prefix of those settings.
+_ALIAS_LISTS: Final = {
+    "transforms": "transforms.",
+    "predicates": "predicates.",
+    "topic.creation.groups": "topic.creation.",
+}
 
 
 class ConnectorValidator:
@@ -93,47 +101,63 @@ class ConnectorValidator:
         infos = self.validate(config)
         for value in filter(None, (config_info["value"] for config_info in infos["configs"])):
             kind, name = _kind_of(value["name"]), config.get(value["name"])
-            if kind is not None and name:
+            if kind is not None and name and value["errors"]:
                 unknown, advice = f"Class {name} could not be found.", self._plugins.advice(kind, name)
                 value["errors"] = [e + " " + advice if e.endswith(unknown) else e for e in value["errors"]]
         return checked(infos, config)
 
     def validate(self, config: Mapping[str, str | None]) -> dict[str, Any]:
         """Raises `BadRequestError` where there is no connector to ask, otherwise answers whatever is wrong."""
-        nulls = [key for key, value in config.items() if value is None]
-        given = {key: value for key, value in config.items() if value is not None}
-        props = dict(self.resolve(given))
-        connector_type = props.get("connector.class")
+        # A connector's own config providers are the connector's business (Kafka 4.4).
+        own = {k: v for k, v in config.items() if k != "config.providers" and not k.startswith("config.providers.")}
+        nulls = [key for key, value in own.items() if value is None]
+        given = {key: value for key, value in own.items() if value is not None}
+        connector_type = given.get("connector.class")
         if connector_type is None:
-            shown = ", ".join(f"{key}={_shown(key, value)}" for key, value in config.items())
-            raise BadRequestError(f"Connector config {{{shown}}} contains no connector type")
-        connector = self._connector(connector_type)
-        try:
-            infos = self._validated(connector_type, connector, props, nulls)
-        finally:
-            connector.close()
-        return _with_placeholders(infos, given, props)
+            raise BadRequestError("Connector config contains no connector type")
+        props = dict(self.resolve(given))
+        looked_up = LookedUpValues(given, props)
+        with looked_up.guard():
+            connector = self._connector(props["connector.class"], looked_up)
+            try:
+                infos = self._validated(connector_type, connector, props, nulls, _visible(given, props, looked_up))
+            finally:
+                connector.close()
+        return _disclosed(infos, given, looked_up)
 
-    def _connector(self, connector_type: str) -> _Connector:
+    def _connector(self, connector_class: str, looked_up: LookedUpValues) -> _Connector:
         try:
-            connector: _Connector = self._plugins.new(PluginKind.CONNECTOR, connector_type)
+            connector: _Connector = self._plugins.new(PluginKind.CONNECTOR, connector_class)
         except PluginError as error:
+            if "connector.class" in looked_up:
+                raise BadRequestError(failed_lookup("connector.class")) from None
             raise BadRequestError(
-                f"Failed to find any class that implements Connector and which name matches {connector_type}: {error.message}"
+                f"Failed to find any class that implements Connector and which name matches {connector_class}: {error.message}"
             ) from error
         return connector
 
     def _validated(
-        self, connector_type: str, connector: _Connector, props: dict[str, str], nulls: list[str]
+        self,
+        connector_type: str,
+        connector: _Connector,
+        props: dict[str, str],
+        nulls: list[str],
+        visible: Mapping[str, str],
     ) -> dict[str, Any]:
+        """Ask everybody. `visible` is what definitions may be built from: their names and defaults are shown."""
         source = isinstance(connector, SourceConnector)
         defaults = connector_defaults(props, self._defaults, self._lookup)
         base = (source_connector_config_def if source else sink_connector_config_def)(self._lookup, defaults)
-        common = enrich(base, props, self._lookup)
+        common = enrich(base, visible, self._lookup)
         if source:
-            common = enrich_topic_creation(common, props)
+            common = enrich_topic_creation(common, visible)
         values = {value.name: value for value in common.validate(props)}
+        for setting in _ALIAS_LISTS:
+            if setting in values and visible.get(setting) != props.get(setting):
+                values[setting].add_error(failed_lookup(setting))
         self._check_kind(connector, props, values)
+        class_name = self._lookup.class_name("connector", props["connector.class"]) or connector_type
+        _check_version(class_name, props, defaults["connector.plugin.version"], values)
         for key in nulls:
             value = values.setdefault(key, ConfigValue(key))
             value.add_error("Null value can not be supplied as the configuration value.")
@@ -251,18 +275,57 @@ def _check_exactly_once(
         )
 
 
-def _with_placeholders(infos: dict[str, Any], given: Mapping[str, str], resolved: Mapping[str, str]) -> dict[str, Any]:
-    """The answer without anything a config provider looked up: the placeholder stands in its place."""
-    looked_up = {key: (resolved[key], raw) for key, raw in given.items() if resolved.get(key, raw) != raw}
+def _check_version(
+    class_name: str, props: Mapping[str, str], installed: str | None, values: Mapping[str, ConfigValue]
+) -> None:
+    """Word a version that is not installed as ``Plugins`` does, on the class and on its version."""
+    wanted = props.get("connector.plugin.version")
+    version = values["connector.plugin.version"]
+    if wanted is None or not version.errors or installed is None or satisfies(installed, wanted) is not False:
+        return
+    version.errors[:] = [
+        f"Plugin {class_name} not found that matches the version range {requirement_text(wanted)}, "
+        f"available versions: [{installed}]"
+    ]
+    values["connector.class"].errors += version.errors
+
+
+def _visible(given: Mapping[str, str], props: Mapping[str, str], looked_up: LookedUpValues) -> dict[str, str]:
+    """Return `props` with of the looked-up lists of aliases only what the user's own keys name, and without looked-up
+    defaults of topic creation: an alias is shown as a group and in names, a default as such."""
+    visible = dict(props)
+    for setting, prefix in _ALIAS_LISTS.items():
+        if setting in looked_up:
+            named = [a for a in aliases(props, setting) if any(key.startswith(f"{prefix}{a}.") for key in given)]
+            if len(named) < len(aliases(props, setting)):
+                visible[setting] = ",".join(named)
+    for key in ("topic.creation.default.partitions", "topic.creation.default.replication.factor"):
+        if key in looked_up:
+            visible[key] = "-1"
+    return visible
+
+
+def _disclosed(infos: dict[str, Any], given: Mapping[str, str], looked_up: LookedUpValues) -> dict[str, Any]:
+    """The answer without anything that a config provider looked up (``ConfigInfos`` of Kafka 4.4)."""
     if not looked_up:
         return infos
     for config in infos["configs"]:
         value = config["value"]
         if value is None:
             continue
-        if value["name"] in looked_up and value["value"] is not None:
-            value["value"] = looked_up[value["name"]][1]
-        for secret, raw in looked_up.values():
-            if secret:
-                value["errors"] = [error.replace(secret, raw) for error in value["errors"]]
+        name = value["name"]
+        if name in looked_up:
+            if value["errors"]:
+                _log.log(_TRACE, "Setting %s, resolved from %s, is not valid", name, looked_up.text_of(name))
+                value["errors"] = [failed_lookup(name)]
+            value["value"], value["recommended_values"] = looked_up.text_of(name), []
+        else:
+            value["errors"] = [looked_up.shown(error) for error in value["errors"]]
+            if value["value"] is not None and name not in given:
+                value["value"] = looked_up.shown(value["value"])
+            value["recommended_values"] = [
+                item if item is None else looked_up.shown(item) for item in value["recommended_values"]
+            ]
+    infos["groups"] = list(dict.fromkeys(looked_up.shown(group) for group in infos["groups"]))
+    infos["error_count"] = sum(len(config["value"]["errors"]) for config in infos["configs"] if config["value"])
     return infos

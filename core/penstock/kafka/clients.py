@@ -11,11 +11,10 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from penstock.config import Password
-from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
 from penstock.kafka.errors import CLIENT_ERRORS, reason_of
 from penstock.kafka.repeats import RepeatFilter
-from penstock.kafka.settings import NO_EFFECT, SAME_NAME, TRANSLATED, ClientKind
+from penstock.kafka.settings import NO_EFFECT, ClientKind, translate
 
 __all__ = ["ClientKind", "KafkaClients", "client_settings"]
 
@@ -74,21 +73,32 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
             flags[name] = raw
             continue
         value = raw.value if isinstance(raw, Password) else str(raw)
-        if name in SAME_NAME:
-            settings[name] = value
-        elif name in TRANSLATED:
-            settings.update(TRANSLATED[name](value))
-        elif name == "sasl.jaas.config":
-            settings.update(parse_jaas(value))
-        elif name in NO_EFFECT:
+        if name in NO_EFFECT:
             _warn_once(kind.value, name, f"{owner}: {kind.value} setting {name} has no effect here")
-        else:
-            settings[name] = value
+        settings.update(translate(name, value))
+    _choose_level(settings)
+    _order_backoffs(settings)
     if "transactional.id" in settings:
         settings.pop("message.timeout.ms", None)  # librdkafka refuses a timeout beyond the transaction's
     if settings.get("enable.idempotence") == "true" and settings.get("acks") not in (None, "all", "-1"):
         raise ConfigError("acks", settings["acks"], "must be all when enable.idempotence is true")
     return settings | _FIXED[kind] | flags
+
+
+def _choose_level(settings: dict[str, Any]) -> None:
+    """Java has a level a codec, librdkafka one for the codec in use."""
+    levels = {codec: settings.pop(f"compression.{codec}.level", None) for codec in ("gzip", "lz4", "zstd")}
+    level = levels.get(settings.get("compression.type", ""))
+    if level is not None:
+        settings["compression.level"] = min(max(level, -1), 12)
+
+
+def _order_backoffs(settings: dict[str, Any]) -> None:
+    """A first pause above the longest is the longest (``CommonClientConfigs``); librdkafka refuses it."""
+    for kind, longest in (("reconnect", 10_000), ("retry", 1_000)):
+        first = settings.get(f"{kind}.backoff.ms")
+        if first is not None and int(settings.get(f"{kind}.backoff.max.ms", longest)) < int(first):
+            settings[f"{kind}.backoff.max.ms"] = first
 
 
 def _warn_once(kind: str, name: str, message: str) -> None:

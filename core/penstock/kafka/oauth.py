@@ -14,6 +14,7 @@ from typing import Final
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, RetriableError
 
 __all__ = ["ClientCredentials"]
@@ -62,4 +63,4 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # kafka-p
                 fields = json.load(answer)
             return str(fields["access_token"]), float(fields.get("expires_in", 300))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RetriableError(f"{self._url} gave no token: {error}") from error
+            raise RetriableError(f"{without_credentials(self._url)} gave no token: {error}") from error

@@ -11,9 +11,10 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
 
-__all__ = ["NO_EFFECT", "SAME_NAME", "TRANSLATED", "ClientKind", "Translation"]
+__all__ = ["NO_EFFECT", "TRANSLATED", "ClientKind", "Translation", "translate"]
 
 
 class ClientKind(enum.Enum):
@@ -25,21 +26,6 @@ class ClientKind(enum.Enum):
 #: Takes the value; gives librdkafka settings.
 Translation = Callable[[str], Mapping[str, Any]]
 
-#: Settings that both know by one name and mean the same by.
-SAME_NAME: Final = frozenset(
-    """
-    bootstrap.servers client.id client.rack client.dns.lookup reconnect.backoff.ms
-    reconnect.backoff.max.ms retry.backoff.ms retry.backoff.max.ms connections.max.idle.ms
-    socket.connection.setup.timeout.ms request.timeout.ms
-    acks batch.size compression.type enable.idempotence linger.ms max.in.flight.requests.per.connection
-    retries transaction.timeout.ms transactional.id
-    group.id group.instance.id auto.offset.reset check.crcs enable.auto.commit fetch.max.bytes fetch.min.bytes
-    heartbeat.interval.ms isolation.level max.partition.fetch.bytes max.poll.interval.ms session.timeout.ms
-    group.protocol group.remote.assignor
-    security.protocol ssl.cipher.suites ssl.key.password sasl.kerberos.service.name sasl.kerberos.kinit.cmd
-    """.split()
-)
-
 #: Settings of the Java clients that have nothing to act on in librdkafka.
 NO_EFFECT: Final = frozenset(
     """
@@ -47,7 +33,13 @@ NO_EFFECT: Final = frozenset(
     metrics.sample.window.ms key.serializer value.serializer key.deserializer value.deserializer
     max.block.ms partitioner.adaptive.partitioning.enable partitioner.availability.timeout.ms partitioner.ignore.keys
     socket.connection.setup.timeout.max.ms metadata.max.idle.ms enable.metrics.push default.api.timeout.ms
-    exclude.internal.topics auto.commit.interval.ms allow.auto.create.topics
+    exclude.internal.topics auto.commit.interval.ms allow.auto.create.topics bootstrap.resolve.timeout.ms
+    metadata.cluster.check.enable partitioner.rack.aware share.acknowledgement.mode share.acquire.mode config.providers
+    sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+    sasl.oauthbearer.allow.unverified.audience sasl.oauthbearer.allow.unverified.issuer
+    sasl.oauthbearer.jwks.endpoint.url sasl.oauthbearer.jwks.endpoint.refresh.ms
+    sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
+    sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.header.urlencode
     metadata.recovery.rebootstrap.trigger.ms ssl.protocol ssl.enabled.protocols ssl.provider
     ssl.keymanager.algorithm ssl.trustmanager.algorithm ssl.secure.random.implementation
     sasl.login.refresh.buffer.seconds sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor
@@ -66,8 +58,10 @@ _ASSIGNORS: Final = {
 
 
 def _assignors(value: str) -> Mapping[str, Any]:
+    """Names of classes, or librdkafka's. Of a list that mixes both protocols the eager assignors count, as in Java: a
+    group stays eager until everybody's whole list can do better; librdkafka refuses such a list."""
     names = []
-    for name in (v.strip() for v in value.split(",")):
+    for name in (v.strip().removeprefix("class ") for v in value.split(",") if v.strip()):
         known = _ASSIGNORS.get(name, name if name in ("range", "roundrobin", "cooperative-sticky") else None)
         if known is None:
             raise ConfigError(
@@ -76,7 +70,8 @@ def _assignors(value: str) -> Mapping[str, Any]:
                 "expected RangeAssignor, RoundRobinAssignor or CooperativeStickyAssignor",
             )
         names.append(known)
-    return {"partition.assignment.strategy": ",".join(names)}
+    eager = [name for name in names if name != "cooperative-sticky"]
+    return {"partition.assignment.strategy": ",".join(dict.fromkeys(eager or names))} if names else {}
 
 
 def _partitioner(value: str) -> Mapping[str, Any]:
@@ -125,9 +120,9 @@ def _store_type(name: str) -> Translation:
     return check
 
 
-def _refused(name: str, why: str) -> Translation:
+def _refused(name: str, why: str, *harmless: str) -> Translation:
     def refuse(value: str) -> Mapping[str, Any]:
-        if value in ("", "null"):
+        if value in ("", "null", *harmless):
             return {}
         raise ConfigError(name, value, why)
 
@@ -138,21 +133,118 @@ def _one(name: str) -> Translation:
     return lambda value: {name: value}
 
 
+def _number(name: str, low: int, high: int, own_name: str | None = None) -> Translation:
+    """A whole number, brought into librdkafka's range: beyond it, Java's number means as much as the range's end."""
+
+    def translate_number(value: str) -> Mapping[str, Any]:
+        number = _int(name, value)
+        return {own_name or name: min(max(number, low), high)}
+
+    return translate_number
+
+
+def _int(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ConfigError(name, value, "Not a number of type INT") from None
+
+
+def _checked_only(name: str) -> Translation:
+    """A whole number that is not the client's to know."""
+
+    def check(value: str) -> Mapping[str, Any]:
+        _int(name, value)
+        return {}
+
+    return check
+
+
+def _flag(name: str) -> Translation:
+    """Java reads true and false in any letter case."""
+    return lambda value: {name: value.strip().lower()}
+
+
+def _idle(value: str) -> Mapping[str, Any]:
+    """Java never closes an idle connection at a negative time; librdkafka says that with 0, which closes at once there."""
+    idle = _int("connections.max.idle.ms", value)
+    return {"connections.max.idle.ms": 0 if idle < 0 else max(1, idle)}
+
+
+def _delivery_timeout(value: str) -> Mapping[str, Any]:
+    """2147483647 is Java's "for ever" (Connect's default); librdkafka says that with 0. Beside a transactional id it may
+    not be set at all, see `KafkaClients`."""
+    timeout = _int("delivery.timeout.ms", value)
+    return {"message.timeout.ms": 0 if timeout >= _INT_MAX else max(1, timeout)}
+
+
+def _metadata_age(value: str) -> Mapping[str, Any]:
+    """Java looks for new topics and partitions at this interval; librdkafka has an interval of its own for that."""
+    age = _int("metadata.max.age.ms", value)
+    return {
+        "metadata.max.age.ms": min(max(age, 1), 86_400_000),
+        "topic.metadata.refresh.interval.ms": min(max(age, 1), 3_600_000),
+    }
+
+
+def _reset(value: str) -> Mapping[str, Any]:
+    if value.startswith("by_duration"):
+        raise ConfigError("auto.offset.reset", value, "String must be one of: latest, earliest, none")
+    return {"auto.offset.reset": "error" if value == "none" else value}
+
+
+def _level(codec: str) -> Translation:
+    """The level of one codec; it counts where `client_settings` sees that codec."""
+    name = f"compression.{codec}.level"
+    return lambda value: {name: _int(name, value)}
+
+
+_INT_MAX: Final = 2**31 - 1
+
 TRANSLATED: Final[dict[str, Translation]] = {
-    "buffer.memory": lambda v: {"queue.buffering.max.kbytes": max(1, int(v) // 1024)},
-    "max.request.size": _one("message.max.bytes"),
-    # 2147483647 is Java's "for ever" (Connect's default); librdkafka says that with 0. Beside a transactional id
-    # it may not be set at all, see KafkaClients.
-    "delivery.timeout.ms": lambda v: {"message.timeout.ms": 0 if int(v) >= 2**31 - 1 else int(v)},
-    # Java looks for new topics and partitions at this interval; librdkafka has an interval of its own for that.
-    "metadata.max.age.ms": lambda v: {"metadata.max.age.ms": v, "topic.metadata.refresh.interval.ms": v},
-    "fetch.max.wait.ms": _one("fetch.wait.max.ms"),
-    "receive.buffer.bytes": lambda v: {"socket.receive.buffer.bytes": max(0, int(v))},  # -1 there, 0 here: the system's
-    "send.buffer.bytes": lambda v: {"socket.send.buffer.bytes": max(0, int(v))},
-    "compression.gzip.level": _one("compression.level"),
-    "compression.lz4.level": _one("compression.level"),
-    "compression.zstd.level": _one("compression.level"),
-    "max.poll.records": lambda v: {},  # the sink loop's batch size; see penstock.runtime.sink
+    "buffer.memory": lambda v: {"queue.buffering.max.kbytes": min(max(1, _int("buffer.memory", v) // 1024), _INT_MAX)},
+    "max.request.size": _number("max.request.size", 1000, 1_000_000_000, "message.max.bytes"),
+    "delivery.timeout.ms": _delivery_timeout,
+    "metadata.max.age.ms": _metadata_age,
+    "connections.max.idle.ms": _idle,
+    "reconnect.backoff.ms": _number("reconnect.backoff.ms", 0, 3_600_000),
+    "reconnect.backoff.max.ms": _number("reconnect.backoff.max.ms", 0, 3_600_000),
+    "retry.backoff.ms": _number("retry.backoff.ms", 1, 300_000),
+    "retry.backoff.max.ms": _number("retry.backoff.max.ms", 1, 300_000),
+    "socket.connection.setup.timeout.ms": _number("socket.connection.setup.timeout.ms", 1000, _INT_MAX),
+    "request.timeout.ms": _number("request.timeout.ms", 1, 900_000),
+    "batch.size": _number("batch.size", 1, _INT_MAX),  # 0: each record alone
+    "linger.ms": _number("linger.ms", 0, 900_000),
+    "max.in.flight.requests.per.connection": _number("max.in.flight.requests.per.connection", 1, 1_000_000),
+    "transaction.timeout.ms": _number("transaction.timeout.ms", 1000, _INT_MAX),
+    "enable.idempotence": _flag("enable.idempotence"),
+    "check.crcs": _flag("check.crcs"),
+    "enable.auto.commit": _flag("enable.auto.commit"),
+    "compression.type": lambda v: {"compression.type": v.strip().lower()},
+    "isolation.level": lambda v: {"isolation.level": v.strip().lower()},
+    "group.protocol": lambda v: {"group.protocol": v.strip().lower()},
+    "security.protocol": lambda v: {"security.protocol": v.strip().lower()},
+    "auto.offset.reset": _reset,
+    "fetch.max.wait.ms": _number("fetch.max.wait.ms", 0, 300_000, "fetch.wait.max.ms"),
+    "fetch.min.bytes": _number("fetch.min.bytes", 1, 100_000_000),
+    # In both a soft limit that a single batch may exceed; here it must allow for `message.max.bytes`.
+    "fetch.max.bytes": _number("fetch.max.bytes", 1_000_000, 2_147_483_135),
+    "max.partition.fetch.bytes": _number("max.partition.fetch.bytes", 1, 1_000_000_000),
+    "max.poll.interval.ms": _number("max.poll.interval.ms", 1, 86_400_000),
+    "session.timeout.ms": _number("session.timeout.ms", 1, 3_600_000),
+    "heartbeat.interval.ms": _number("heartbeat.interval.ms", 1, 3_600_000),
+    # -1 there, 0 here: the system's
+    "receive.buffer.bytes": _number("receive.buffer.bytes", 0, 100_000_000, "socket.receive.buffer.bytes"),
+    "send.buffer.bytes": _number("send.buffer.bytes", 0, 100_000_000, "socket.send.buffer.bytes"),
+    "compression.gzip.level": _level("gzip"),
+    "compression.lz4.level": _level("lz4"),
+    "compression.zstd.level": _level("zstd"),
+    # The sink loop's batch size, which it reads in Java's words.
+    "max.poll.records": _checked_only("max.poll.records"),
+    "transaction.two.phase.commit.enable": _refused(
+        "transaction.two.phase.commit.enable", "not supported here; leave it out", "false"
+    ),
+    "bootstrap.controllers": _refused("bootstrap.controllers", "not supported here; name brokers in bootstrap.servers"),
     "metadata.recovery.strategy": lambda v: {"metadata.recovery.strategy": v.lower()},
     "partition.assignment.strategy": _assignors,
     "partitioner.class": _partitioner,
@@ -167,7 +259,9 @@ TRANSLATED: Final[dict[str, Translation]] = {
     "ssl.truststore.password": lambda v: {},  # certificates in a PEM file have none
     "ssl.keystore.type": _store_type("ssl.keystore.type"),
     "ssl.truststore.type": _store_type("ssl.truststore.type"),
-    "ssl.endpoint.identification.algorithm": lambda v: {"ssl.endpoint.identification.algorithm": v or "none"},
+    "ssl.endpoint.identification.algorithm": lambda v: {
+        "ssl.endpoint.identification.algorithm": v.strip().lower() or "none"
+    },
     "ssl.engine.factory.class": _refused("ssl.engine.factory.class", "Java classes cannot be loaded here"),
     "security.providers": _refused("security.providers", "Java classes cannot be loaded here"),
     "sasl.client.callback.handler.class": _refused(
@@ -188,3 +282,36 @@ TRANSLATED: Final[dict[str, Translation]] = {
     "sasl.oauthbearer.client.credentials.client.secret": _one("sasl.oauthbearer.client.secret"),
     "sasl.oauthbearer.scope": _one("sasl.oauthbearer.scope"),
 }
+_ASSERTION: Final = "tokens by signed assertion are not supported; use client credentials"
+TRANSLATED.update(
+    (name, _refused(name, _ASSERTION, *harmless))
+    for name, harmless in {
+        "sasl.oauthbearer.assertion.algorithm": ("RS256",),
+        "sasl.oauthbearer.assertion.claim.aud": (),
+        "sasl.oauthbearer.assertion.claim.exp.seconds": ("300",),
+        "sasl.oauthbearer.assertion.claim.iss": (),
+        "sasl.oauthbearer.assertion.claim.jti.include": ("false",),
+        "sasl.oauthbearer.assertion.claim.nbf.seconds": ("60",),
+        "sasl.oauthbearer.assertion.claim.sub": (),
+        "sasl.oauthbearer.assertion.file": (),
+        "sasl.oauthbearer.assertion.private.key.file": (),
+        "sasl.oauthbearer.assertion.private.key.passphrase": (),
+        "sasl.oauthbearer.assertion.template.file": (),
+    }.items()
+)
+_JWT: Final = "org.apache.kafka.common.security.oauthbearer."
+TRANSLATED.update(
+    (name, _refused(name, "Java classes cannot be loaded here", f"{_JWT}DefaultJwt{part.capitalize()}"))
+    for part in ("retriever", "validator")
+    for name in [f"sasl.oauthbearer.jwt.{part}.class"]
+)
+
+
+def translate(name: str, value: str) -> Mapping[str, Any]:
+    """Return what the Java setting `name` is in librdkafka's words; nothing for one without effect. librdkafka's own
+    names pass through. Raises `ConfigError` in Java's words."""
+    if name in NO_EFFECT:
+        return {}
+    if name in TRANSLATED:
+        return TRANSLATED[name](value)
+    return parse_jaas(value) if name == "sasl.jaas.config" else {name: value}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from penstock.api import Connector
 from penstock.errors import ConnectError
 from penstock.logs import log_failure
+from penstock.runtime.disclosure import looked_up_values
 from penstock.runtime.status import State, StatusListener, TargetState
 
 __all__ = ["WorkerConnector"]
@@ -57,6 +58,7 @@ class WorkerConnector:
         state, cancelled = self._known()
         if cancelled or state is State.FAILED:
             return
+        error = looked_up_values(self.name).disclosed(error)
         log_failure(_log, error, "[%s|worker] the connector reported a failure: %s", self.name, error)
         self._become(State.FAILED, error)
 
@@ -121,7 +123,8 @@ class WorkerConnector:
         try:
             with self._guard:
                 self._bring_to(target)
-        except Exception as error:
+        except Exception as failure:
+            error = looked_up_values(self.name).disclosed(failure)
             log_failure(_log, error, "[%s|worker] error while starting or stopping the connector: %s", self.name, error)
             self._become(State.FAILED, error)
             return error
@@ -158,7 +161,8 @@ class WorkerConnector:
                 if self._started or state is State.FAILED:  # a start that failed halfway may have taken something
                     self.connector.stop()
                 self.connector.close()
-        except Exception as error:
+        except Exception as failure:
+            error = looked_up_values(self.name).disclosed(failure)
             log_failure(_log, error, "[%s|worker] error while stopping the connector: %s", self.name, error)
             self._become(State.FAILED, error)
             return

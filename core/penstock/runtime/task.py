@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from penstock.errors import TaskStopped
 from penstock.logs import log_failure
+from penstock.runtime.disclosure import looked_up_values
 from penstock.runtime.retries import Retries
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
 
@@ -128,20 +129,21 @@ class WorkerTask(ABC):
         except TaskStopped:
             pass
         except BaseException as error:
-            failure = error
+            failure = looked_up_values(self.id.connector).disclosed(error)
             self._failed = True
             log_failure(
                 _log,
-                error,
+                failure,
                 "%s threw an uncaught and unrecoverable exception. Task is being killed and will not recover until manually restarted: %s",
                 self._thread.name,
-                error,
+                failure,
             )
         try:
             self.close(failure is not None)
         except BaseException as error:
-            log_failure(_log, error, "%s error while closing: %s", self._thread.name, error)
-            failure = failure or error
+            shown = looked_up_values(self.id.connector).disclosed(error)
+            log_failure(_log, shown, "%s error while closing: %s", self._thread.name, shown)
+            failure = failure or shown
         self._end(failure)
 
     def _end(self, failure: BaseException | None) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.runtime.appearance import looks_like
+from penstock.runtime.disclosure import looked_up_values
 from penstock.runtime.retries import RETRY_DELAY_MAX_MS, retry_delay
 from penstock.runtime.status import ConnectorTaskId
 
@@ -160,6 +161,7 @@ class ErrorPolicy:
         return waiting
 
     def report(self, failure: RecordFailure) -> list[Future[None]]:
+        failure.error = looked_up_values(failure.task.connector).disclosed(failure.error)
         futures = (reporter.report(failure) for reporter in self.reporters)
         return [f for f in futures if f is not None]
 

@@ -11,8 +11,10 @@ from typing import Any, Final
 from confluent_kafka import KafkaException
 
 from penstock.api import Connector, TopicPartition
+from penstock.config.disclosure import LookedUpValues
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
+from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, ConnectError, PluginError
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
@@ -22,6 +24,7 @@ from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import strip_prefix, with_registry_url
 from penstock.runtime.committer import Committer
 from penstock.runtime.connector import Done, WorkerConnector
+from penstock.runtime.disclosure import looked_up_values, remember_looked_up
 from penstock.runtime.source import WorkerSourceTask
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
@@ -116,6 +119,11 @@ class Worker:
         """A configuration with its config providers' values put in, and the registry's address where it names none."""
         return with_registry_url(self.plugins, self._transformer.transform(config)[0], self._registry_url)
 
+    def resolve_known(self, config: Mapping[str, str]) -> dict[str, str]:
+        """Resolve `config` for a validation: a variable whose key the provider does not have stays as it is (Kafka 4.4)."""
+        known = self._transformer.transform(config, keep_unknown=True)[0]
+        return with_registry_url(self.plugins, known, self._registry_url)
+
     def config_lifetime(self, config: Mapping[str, str]) -> float | None:
         """For how many seconds the values that config providers put into `config` may be used; None: for good."""
         if not any("${" in (value or "") for value in config.values()):
@@ -133,7 +141,7 @@ class Worker:
             except KafkaException as error:
                 _log.warning(
                     "no broker at %s answers, work goes on once one does: %s",
-                    self.clients.bootstrap_servers,
+                    without_credentials(self.clients.bootstrap_servers),
                     error.args[0].str(),
                 )
         return self._cluster_id
@@ -151,12 +159,14 @@ class Worker:
         """Start the connector's thread; `done` is called from it once `target` is reached, or with the error."""
         try:
             resolved = self.resolve(config)
+            remember_looked_up(name, LookedUpValues(config, resolved))
             if not resolved.get("connector.class"):
                 raise ConnectError(f"Connector {name} has no connector.class; give it one, or delete it")
             connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
         except Exception as error:
-            self._listener.on_connector(name, State.FAILED, error)
-            done(error)
+            shown = looked_up_values(name).disclosed(error)
+            self._listener.on_connector(name, State.FAILED, shown)
+            done(shown)
             return
         worker_connector = WorkerConnector(name, connector, resolved, self._listener, request_reconfiguration)
         with self._lock:
@@ -194,7 +204,8 @@ class Worker:
             raise ConnectError(f"Connector {name} is not running on this worker")
         config = connector.config
         limit = _tasks_max(config)
-        configs = connector.task_configs(limit)
+        with looked_up_values(name).guard():
+            configs = connector.task_configs(limit)
         if len(configs) > limit:
             self._too_many_tasks(name, config, len(configs), limit)
         task_class = connector.connector.task_class
@@ -220,10 +231,15 @@ class Worker:
     ) -> bool:
         """Make the task and start its thread. False if it could not be made: the listener was told why."""
         try:
-            resolved = self.resolve(connector_config)
-            task = self._builder.build(id, resolved, self.resolve(task_config), target, self._listener)
+            resolved, resolved_task = self.resolve(connector_config), self.resolve(task_config)
+            remember_looked_up(
+                id.connector,
+                LookedUpValues({**task_config, **connector_config}, {**resolved_task, **resolved}),
+            )
+            task = self._builder.build(id, resolved, resolved_task, target, self._listener)
             task.in_session = self._in_session or task.in_session
-        except Exception as error:
+        except Exception as failure:
+            error = looked_up_values(id.connector).disclosed(failure)
             log_failure(_log, error, "[%s|task-%d] could not be made: %s", id.connector, id.task, error)
             self._listener.on_task(id, State.FAILED, error)
             return False
@@ -304,7 +320,8 @@ class Worker:
 
     def _group(self, name: str, config: Mapping[str, str]) -> tuple[Any, str]:
         resolved = self.resolve(config)
-        admin = self.clients.admin(strip_prefix(resolved, "admin.override."), f"connector {name}")
+        with LookedUpValues(config, resolved).guard():
+            admin = self.clients.admin(strip_prefix(resolved, "admin.override."), f"connector {name}")
         return admin, resolved.get("consumer.override.group.id") or f"connect-{name}"
 
     def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry import SchemaReference as WireReference
 from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
 from penstock.api import SchemaReference
+from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, ConnectError, RetriableError
 from penstock_registry.client.interface import RegisteredSchema, RegistryClient, RegistryRequestError
 
@@ -19,7 +20,7 @@ try:  # newer clients stand on httpx2, whose exceptions are not httpx's: take th
 except ModuleNotFoundError:
     import httpx  # type: ignore[no-redef]  # one or the other, never both
 
-__all__ = ["HttpClient", "without_credentials"]
+__all__ = ["HttpClient"]
 
 T = TypeVar("T")
 #: A worker must notice a dead registry long before its poll interval is over.
@@ -162,14 +163,6 @@ class HttpClient(RegistryClient):
             )
         code = error.error_code if isinstance(error.error_code, int) and error.error_code > 0 else status
         return RegistryRequestError(error.error_message, code, where)
-
-
-def without_credentials(url: str) -> str:
-    """The URL without user and password, for messages."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _user_info(url: str) -> str | None:

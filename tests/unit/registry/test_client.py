@@ -13,6 +13,7 @@ import pytest
 
 from penstock.api import SchemaReference
 from penstock.config import Password
+from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, RetriableError
 from penstock_registry.client import (
     CachingClient,
@@ -29,7 +30,7 @@ from penstock_registry.client import (
 )  # fmt: skip
 from penstock_registry.client.caching import SingleFlightCache
 from penstock_registry.client.factory import ClientSettings
-from penstock_registry.client.http import HttpClient, without_credentials
+from penstock_registry.client.http import HttpClient
 
 FAST = {"max.retries": 0, "timeout": 5.0}
 

@@ -1,0 +1,59 @@
+"""Which values config providers looked up for which connector, for whoever shows an error or a log line of it.
+
+One register a process, as logging is: a plugin logs where it likes, in threads that carry its connector's name.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from penstock.config.disclosure import LookedUpValues
+
+__all__ = ["DisclosingFilter", "looked_up_values", "remember_looked_up"]
+
+_NOTHING: Final = LookedUpValues({}, {})
+_lock: Final = threading.Lock()
+_known: dict[str, LookedUpValues] = {}
+
+
+def remember_looked_up(connector: str, values: LookedUpValues) -> None:
+    """Keep `values` as those of `connector`, in place of what was known. Safe from any thread."""
+    with _lock:
+        if values:
+            _known[connector] = values
+        else:
+            _known.pop(connector, None)
+
+
+def looked_up_values(connector: str) -> LookedUpValues:
+    """Return the values looked up for `connector`; safe from any thread."""
+    with _lock:
+        return _known.get(connector, _NOTHING)
+
+
+class DisclosingFilter(logging.Filter):
+    """Keeps looked-up values out of the log lines of a connector and its tasks: those of their threads, and those that
+    begin with ``[connector|``. For handlers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _known:
+            message = record.getMessage()
+            for text in (record.threadName or "", message):
+                values = looked_up_values(_connector_of(text))
+                if values:
+                    _disclose(record, message, values)
+        return True
+
+
+def _connector_of(text: str) -> str:
+    """Return the connector that ``[connector|task-0] ...`` names, or an empty text."""
+    return text[1:].split("|", 1)[0].split("]", 1)[0] if text[:1] == "[" else ""
+
+
+def _disclose(record: logging.LogRecord, message: str, values: LookedUpValues) -> None:
+    record.msg, record.args = values.shown(message), ()
+    if record.exc_info and record.exc_info[1] is not None:
+        error = values.disclosed(record.exc_info[1])
+        record.exc_info, record.exc_text = (type(error), error, error.__traceback__), None
