@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,9 +9,9 @@ from penstock import __version__
 from penstock.api import BoundTransform, Shape
 from penstock.config import CompositeValidator, ConfigDef, ConfigType, Importance, NonEmptyString
 from penstock.data import Schema, Type
+from penstock.java.regex import compile_regex
 from penstock_transforms.levels import copy_basics, nested_edit
 from penstock_transforms.operating import Edit, OperatingTransform, defaults_filler, in_sequence
-from penstock_transforms.regex import compile_regex
 from penstock_transforms.settings import REPLACE_NULL, RegexValidator, define_replace_null
 
 __all__ = ["Drop", "DropKey", "DropValue"]
@@ -50,8 +49,7 @@ class Drop(OperatingTransform):
 
     def configure(self, configs: Mapping[str, Any]) -> None:
         config = _CONFIG.parse(configs)
-        pattern: re.Pattern[str] = compile_regex(config["pattern"])
-        self._drops: Callable[[str], bool] = lambda path: pattern.fullmatch(path) is not None
+        self._drops: Callable[[str], bool] = compile_regex(config["pattern"]).matches
         self._nested: bool = config["nested"]
         self._fill: bool = config[REPLACE_NULL]
         self._verdicts: dict[str, bool] = {}

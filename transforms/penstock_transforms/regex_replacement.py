@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Final
 
 from penstock.errors import DataError
+from penstock.java.regex import JavaMatch, JavaPattern
 
 __all__ = ["compile_replacement"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9]*", re.ASCII)
 
 
-def compile_replacement(text: str, pattern: re.Pattern[str]) -> Callable[[re.Match[str]], str]:
+def compile_replacement(text: str, pattern: JavaPattern) -> Callable[[JavaMatch], str]:
     """A function from a match of `pattern` to what the replacement stands for.
 
     Groups that took no part are empty. Raises `DataError` in Java's words for a reference to no group: Kafka notices
@@ -35,13 +36,13 @@ def compile_replacement(text: str, pattern: re.Pattern[str]) -> Callable[[re.Mat
             parts.append(char)
             at += 1
 
-    def expand(match: re.Match[str]) -> str:
+    def expand(match: JavaMatch) -> str:
         return "".join(part if isinstance(part, str) else match[part] or "" for part in parts)
 
     return expand
 
 
-def _reference(text: str, at: int, pattern: re.Pattern[str]) -> tuple[int, int]:
+def _reference(text: str, at: int, pattern: JavaPattern) -> tuple[int, int]:
     """The group that a ``$`` before `at` refers to, and where the text goes on."""
     char = text[at : at + 1]
     if not char:
@@ -60,7 +61,7 @@ def _reference(text: str, at: int, pattern: re.Pattern[str]) -> tuple[int, int]:
     return number, at
 
 
-def _named(text: str, at: int, pattern: re.Pattern[str]) -> tuple[int, int]:
+def _named(text: str, at: int, pattern: JavaPattern) -> tuple[int, int]:
     found = _NAME.match(text, at)
     assert found is not None  # it matches nothing, too
     name, end = found[0], found.end()
@@ -70,6 +71,6 @@ def _named(text: str, at: int, pattern: re.Pattern[str]) -> tuple[int, int]:
         raise DataError("named capturing group is missing trailing '}'")
     if name[0].isdigit():
         raise DataError(f"capturing group name {{{name}}} starts with digit character")
-    if name not in pattern.groupindex:
+    if name not in pattern.names:
         raise DataError(f"No group with name {{{name}}}")
-    return pattern.groupindex[name], end + 1
+    return pattern.names[name], end + 1

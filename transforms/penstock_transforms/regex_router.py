@@ -8,8 +8,8 @@ from typing import Any
 from penstock import KAFKA_VERSION
 from penstock.api import BoundTransform, Shape, Transform
 from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.java.regex import compile_regex
 from penstock_transforms.operating import unchanged
-from penstock_transforms.regex import compile_regex
 from penstock_transforms.regex_replacement import compile_replacement
 from penstock_transforms.settings import RegexValidator
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from penstock.config import CaseInsensitiveValidString, ConfigDef, ConfigType, Importance
 from penstock.errors import ConfigError
-from penstock_transforms.regex import JavaRegexError, compile_regex
+from penstock.java.regex import JavaRegexError, compile_regex
 
 __all__ = [
     "FIELD_SYNTAX",

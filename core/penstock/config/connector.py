@@ -6,7 +6,6 @@ Order, groups, widths, display names and checks are Kafka 4.3's: the validate en
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from penstock.config.validators import (
 )
 from penstock.config.versions import PluginVersionValidator
 from penstock.errors import ConfigError
+from penstock.java.regex import JavaRegexError, compile_regex
 
 __all__ = [
     "connector_config_def",
@@ -188,8 +188,8 @@ def sink_connector_config_def(
 
 def _valid_regex(name: str, value: Any) -> None:
     try:
-        re.compile(value or "")
-    except re.error as error:
+        compile_regex(value or "")
+    except JavaRegexError as error:
         raise ConfigError(name, value, f"Invalid regex: {error}") from None
 
 
@@ -241,8 +241,8 @@ def validate_sink(props: Mapping[str, str], add_error: Callable[[str, str], None
 
 def _matches(regex: str, text: str) -> bool:
     try:
-        return re.fullmatch(regex, text) is not None
-    except re.error:
+        return compile_regex(regex).matches(text)
+    except JavaRegexError:
         return False  # reported where the setting itself is checked
 
 

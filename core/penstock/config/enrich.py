@@ -15,6 +15,7 @@ from penstock.config.lookup import ClassRecommender, Kind, PluginLookup, Version
 from penstock.config.validators import CompositeValidator, LambdaValidator, Validator
 from penstock.config.versions import PluginVersionValidator
 from penstock.errors import ConfigError, PluginError
+from penstock.java.regex import JavaRegexError, compile_regex
 
 __all__ = ["aliases", "enrich", "enrich_topic_creation", "topic_group_config_def", "transform_config_def"]
 
@@ -180,8 +181,8 @@ def _sane(default: Any, validator: Validator) -> Any:
 def _patterns(name: str, value: Any) -> None:
     for pattern in value or []:
         try:
-            re.compile(pattern)
-        except re.error:
+            compile_regex(pattern)
+        except JavaRegexError:
             raise ConfigError(name, pattern, "Syntax error in regular expression") from None
 
 

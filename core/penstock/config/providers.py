@@ -6,7 +6,6 @@ A configuration says ``${file:/run/secrets/db.properties:password}``; `penstock.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from penstock import KAFKA_VERSION
 from penstock.config.properties import load_properties
 from penstock.config.provider import ConfigData, ConfigProvider
 from penstock.errors import ConfigError
+from penstock.java.regex import JavaRegexError, compile_regex
 
 __all__ = ["DirectoryConfigProvider", "EnvVarConfigProvider", "FileConfigProvider"]
 
@@ -97,10 +97,10 @@ class EnvVarConfigProvider(ConfigProvider):
         if pattern is None:
             return
         try:
-            compiled = re.compile(pattern)
-        except re.error as error:
+            allowed = compile_regex(pattern)
+        except JavaRegexError as error:
             raise ConfigError(_ALLOW_PATTERN, pattern, f"not a valid regular expression: {error}") from None
-        self._environ = {k: v for k, v in self._environ.items() if compiled.fullmatch(k)}
+        self._environ = {k: v for k, v in self._environ.items() if allowed.matches(k)}
 
     def get(self, path: str, keys: Iterable[str] | None = None) -> ConfigData:
         if path:

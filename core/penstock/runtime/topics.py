@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.errors import ConfigError, ConnectError
+from penstock.java.regex import JavaPattern, compile_regex
 from penstock.kafka.admin import create_topic, existing_topics
 
 __all__ = ["TopicCreation", "TopicGroup", "topic_groups"]
@@ -21,14 +22,14 @@ class TopicGroup:
     """Topics made alike: which names, how many partitions and replicas (-1: the broker's), further settings."""
 
     name: str
-    include: tuple[re.Pattern[str], ...]
-    exclude: tuple[re.Pattern[str], ...]
+    include: tuple[JavaPattern, ...]
+    exclude: tuple[JavaPattern, ...]
     partitions: int
     replication: int
     configs: Mapping[str, str]
 
     def matches(self, topic: str) -> bool:
-        return any(p.fullmatch(topic) for p in self.include) and not any(p.fullmatch(topic) for p in self.exclude)
+        return any(p.matches(topic) for p in self.include) and not any(p.matches(topic) for p in self.exclude)
 
 
 def topic_groups(config: Mapping[str, str]) -> list[TopicGroup]:
@@ -64,8 +65,8 @@ def _number(name: str, value: str | None, default: int | None) -> int:
     return int(value)
 
 
-def _patterns(text: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(part.strip()) for part in text.split(",") if part.strip())
+def _patterns(text: str) -> tuple[JavaPattern, ...]:
+    return tuple(compile_regex(part.strip()) for part in text.split(",") if part.strip())
 
 
 class TopicCreation:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from penstock import KAFKA_VERSION
 from penstock.api import Predicate
 from penstock.config import CompositeValidator, ConfigDef, ConfigType, Importance, NonEmptyString
-from penstock_transforms.regex import compile_regex
+from penstock.java.regex import compile_regex
 from penstock_transforms.settings import RegexValidator
 
 __all__ = ["TopicNameMatches"]
@@ -36,4 +36,4 @@ class TopicNameMatches(Predicate):
         self._pattern = compile_regex(_CONFIG.parse(configs)["pattern"])
 
     def test(self, record: Any) -> bool:
-        return self._pattern.fullmatch(record.topic) is not None
+        return self._pattern.matches(record.topic)

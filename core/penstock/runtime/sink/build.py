@@ -12,6 +12,7 @@ from penstock.api import SinkTask, Task
 from penstock.config.connector import sink_connector_config_def
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
+from penstock.java.regex import JavaRegexError, compile_regex
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.subscription import Subscription
 from penstock.plugins import Plugins
@@ -72,10 +73,9 @@ class Topics:
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError("topics.regex", pattern, f"it is no regular expression: {error}") from error
-    return lambda name: compiled.fullmatch(name) is not None
+        return compile_regex(pattern).matches
+    except JavaRegexError as error:
+        raise ConfigError("topics.regex", pattern, f"Invalid regex: {error}") from error
 
 
 class SinkTaskBuilder:
