@@ -218,7 +218,7 @@ def test_converters_and_versions_default_to_the_workers() -> None:
             },
         ),
         ({"topics.regex": "("}, {"topics.regex": "Invalid value ( for configuration topics.regex: Invalid regex: "
-                                 "missing ), unterminated subpattern at position 0"}),
+                                 "Unclosed group near index 1\n("}),
     ],
 )  # fmt: skip
 def test_a_sink_reads_a_list_of_topics_or_a_pattern_and_never_its_own_dead_letters(
