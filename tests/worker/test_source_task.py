@@ -117,13 +117,17 @@ class Rig:
         converter = self.converter = policy.pop("converter", None) or Bytes()
         errors = ErrorPolicy(TASK, reporters=[self.failures], **policy)
 
-        def make(extra: Any, **callbacks: Callable[..., Any]) -> Any:
-            producer.on_delivery = callbacks["on_delivery"]
-            return producer
-
         conversion = SourceConversion(Chain(stages), Converters(converter, converter, Headers(), "K", "V", "H"))
         parts = SourceTaskParts(
-            task, {}, conversion, errors, self.store, TopicCreation([], lambda: None), make, 0.05, self.topics.append
+            task,
+            {},
+            conversion,
+            errors,
+            self.store,
+            TopicCreation([], lambda: None),
+            producer.connect,
+            0.05,
+            self.topics.append,
         )
         self.worker_task = WorkerSourceTask(TASK, self.listener, TargetState.STARTED, parts)
         errors.stopping = self.worker_task.stopping

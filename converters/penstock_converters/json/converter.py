@@ -194,7 +194,7 @@ def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
             return _NULL
         try:
             try:
-                return convert(loads(data))
+                return convert(loads(data, leading_zeros=True))
             except NeedsExact:
                 return convert(exact_loads(data))
         except SerializationError as error:

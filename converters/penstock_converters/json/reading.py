@@ -3,8 +3,8 @@
 Trees come from orjson. It reads numbers as floats where Jackson has BigDecimal and BigInteger; a reader that needs
 more than the float raises `NeedsExact`, and the document is read again with exact numbers. Every reader takes both.
 
-Kafka is lenient where types do not match: a text read as a number is 0, a number read as a string null, a number out
-of range wraps. So are these readers.
+A value is read as what it is, or it is an error that names the field. Kafka reads a text as the number 0, a number as
+no string, and lets a number out of range wrap: data is then lost without a word, which these readers refuse to do.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import math
 import struct
 from collections.abc import Callable
 from decimal import Decimal
+from operator import length_hint
 from typing import Any, Final
 
-from penstock.data import DECIMAL_NAME, Schema, Type, validate_value
-from penstock.data.conversion import decimal_to_long, wrap
+from penstock.data import BOOLEAN, BYTES, DECIMAL_NAME, STRING, Schema, Type
 from penstock.data.javatext import to_float32
+from penstock.data.keys import as_key
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -27,21 +28,27 @@ from penstock.data.logical import (
     date_from_days,
     decimal_from_bytes,
     decimal_scale,
+    scale_of,
     time_from_millis,
     timestamp_from_millis,
 )
 from penstock.errors import DataError
-from penstock_converters.blame import add_field
+from penstock_converters.blame import Misfit, add_field
+from penstock_converters.codegen import Source
 from penstock_converters.json.text import MISSING, node_type
 from penstock_converters.precision import Instants, Precision
 
-__all__ = ["NeedsExact", "Reader", "Readers", "read_schemaless", "usual_test"]
+__all__ = ["NeedsExact", "Reader", "Readers", "read_entries", "read_schemaless", "usual_test", "wrong_type"]
 
 Reader = Callable[[Any], Any]
 
 
 class NeedsExact(Exception):
     """A float does not say enough: read the document with exact numbers."""
+
+
+#: Zeros that a default's number may get to have its schema's scale.
+_MAX_PADDING: Final = 1000
 
 
 class Readers:
@@ -73,8 +80,15 @@ class Readers:
         return schema.default if self._replace else None
 
     def default(self, schema: Schema, tree: Any) -> Any:
-        """Reads a default value out of a schema's JSON."""
-        return self.reader(schema)(tree)
+        """Reads a default value out of a schema's JSON. A Decimal gets its schema's scale, if no digit is lost by that:
+        a registry may have written ``1.50`` as ``1.5``."""
+        value = self.reader(schema)(tree)
+        if schema.name == DECIMAL_NAME and isinstance(value, Decimal):
+            missing = decimal_scale(schema) - scale_of(value)
+            if 0 < missing <= _MAX_PADDING:
+                sign, digits, exponent = value.as_tuple()
+                return Decimal((sign, digits + (0,) * missing, int(exponent) - missing))
+        return value
 
     def _present(self, schema: Schema) -> Reader:
         if schema.name == DECIMAL_NAME:
@@ -85,7 +99,7 @@ class Readers:
             return _DATES[schema.name]
         match schema.type:
             case Type.INT8 | Type.INT16 | Type.INT32 | Type.INT64:
-                return _integer_reader(int(schema.type.name[3:]))
+                return _integer_reader(schema)
             case Type.ARRAY:
                 return self._array_reader(schema)
             case Type.MAP:
@@ -99,10 +113,14 @@ class Readers:
         item = self.reader(schema.value_schema)
 
         def read(tree: Any) -> list[Any]:
-            if type(tree) is list:
-                return [item(i) for i in tree]
-            # Iterating over any other node of Jackson's gives its children, if it has some.
-            return [item(i) for i in tree.values()] if type(tree) is dict else []
+            if type(tree) is not list:
+                raise wrong_type(schema, tree)
+            items = iter(tree)
+            try:
+                return [item(i) for i in items]
+            except DataError as error:
+                add_field(error, f"[{len(tree) - length_hint(items) - 1}]")
+                raise
 
         return read
 
@@ -116,43 +134,43 @@ class Readers:
                 raise DataError(
                     f"Maps with string fields should be encoded as JSON objects, but found {node_type(tree)}"
                 )
-            return {k: item(i) for k, i in tree.items()}
+            entries = iter(tree.items())
+            try:
+                return {k: item(i) for k, i in entries}
+            except DataError as error:
+                add_field(error, f"[{list(tree)[len(tree) - length_hint(entries) - 1]!r}]")
+                raise
 
         def read_pairs(tree: Any) -> dict[Any, Any]:
             if type(tree) is not list:
                 raise DataError(
                     f"Maps with non-string fields should be encoded as JSON array of tuples, but found {node_type(tree)}"
                 )
-            return dict(map(pair, tree))
+            return read_entries(tree, pair)
 
         def pair(tree: Any) -> tuple[Any, Any]:
             if type(tree) is not list:
                 raise DataError(f"Found invalid map entry instead of array tuple: {node_type(tree)}")
             if len(tree) != 2:
                 raise DataError(f"Found invalid map entry, expected length 2 but found :{len(tree)}")
-            k = key(tree[0])
-            if isinstance(k, list | dict):
-                raise DataError(
-                    f"Found a map whose key is an {node_type(k)}: keys of arrays, maps and structs cannot be read"
-                )
-            return k, item(tree[1])
+            return as_key(key(tree[0])), item(tree[1])
 
         return read_object if schema.key_schema.type is Type.STRING else read_pairs
 
     def _struct_reader(self, schema: Schema) -> Reader:
         """Generated: a test and an assignment a field, its reader called for what is not of the usual type."""
-        names: dict[str, Any] = {"_slow": _not_an_object}
-        lines = ["def read(tree):", "    if type(tree) is not dict:", "        _slow(tree)", "    get = tree.get"]
-        for i, field in enumerate(schema.fields):
-            names[f"r{i}"] = self.field_reader(field.name, field.schema)
-            test = usual_test(field.schema, f"f{i}")
-            lines.append(f"    f{i} = get({field.name!r})")
-            lines.append(f"    if {test}: f{i} = r{i}(f{i})" if test else f"    f{i} = r{i}(f{i})")
-        members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
-        lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
-        exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
-        read: Reader = names["read"]
+        source = Source(f"JSON reader for {schema!r}", {"slow": _not_an_object})
+        with source.function("read", "tree"):
+            source.line("if type(tree) is not dict: slow(tree)")
+            source.line("get = tree.get")
+            for i, field in enumerate(schema.fields):
+                reader = source.constant(self.field_reader(field.name, field.schema))
+                test = usual_test(field.schema, f"f{i}")
+                source.line(f"f{i} = get({field.name!r})")
+                source.line(f"if {test}: f{i} = {reader}(f{i})" if test else f"f{i} = {reader}(f{i})")
+            members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
+            source.line(f"return {{{members}}}")
+        read: Reader = source.build("read")
         return read
 
     def field_reader(self, name: str, schema: Schema) -> Reader:
@@ -161,14 +179,10 @@ class Readers:
 
         def field(tree: Any) -> Any:
             try:
-                value = read(tree)
+                return read(tree)
             except DataError as error:
                 add_field(error, name)
                 raise
-            # Struct.put checks what was read: a number in a string's place gave null.
-            if value is None or type(value) is list or type(value) is dict:
-                validate_value(schema, value, name)
-            return value
 
         return field
 
@@ -196,17 +210,85 @@ def _not_an_object(tree: Any) -> None:
     raise DataError(f"Structs should be encoded as JSON objects, but found {node_type(tree)}")
 
 
-def _integer_reader(bits: int) -> Reader:
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+def wrong_type(schema: Schema, tree: Any) -> Misfit:
+    """The error for JSON of another type than `schema` has."""
+    expected, met = _EXPECTED[schema.type], node_type(tree)
+    return Misfit(f"Invalid type for {schema.type.name}, expected {expected} but was {met}")
+
+
+_EXPECTED: Final[dict[Type, str]] = {
+    **dict.fromkeys((Type.INT8, Type.INT16, Type.INT32, Type.INT64), "a whole number"),
+    Type.FLOAT32: "a number",
+    Type.FLOAT64: "a number",
+    Type.BOOLEAN: "true or false",
+    Type.STRING: "text",
+    Type.BYTES: "text in Base64",
+    Type.ARRAY: "an array",
+}
+
+
+def read_entries(trees: list[Any], pair: Callable[[Any], tuple[Any, Any]]) -> dict[Any, Any]:
+    """A map of the entries that `pair` reads; an error's note names the entry's position."""
+    items = iter(trees)
+    try:
+        return dict(map(pair, items))
+    except DataError as error:
+        add_field(error, f"[{len(trees) - length_hint(items) - 1}]")
+        raise
+
+
+def _integer_reader(schema: Schema) -> Reader:
+    half = 1 << (int(schema.type.name[3:]) - 1)
+    low, high = -half, half - 1
 
     def read(tree: Any) -> int:
-        if type(tree) is int:
-            return tree if low <= tree <= high else wrap(tree, bits)
+        number = tree
         if type(tree) is float:
             raise NeedsExact
-        return wrap(decimal_to_long(tree), bits) if isinstance(tree, Decimal) else 0
+        if isinstance(tree, Decimal):
+            number = _whole(tree)
+            if number is None:
+                raise Misfit(f"Invalid value for {schema.type.name}, expected a whole number but was {_shown(tree)}")
+        elif type(tree) is not int:
+            raise wrong_type(schema, tree)
+        if low <= number <= high:
+            return int(number)
+        raise Misfit(f"Value {_shown(tree)} does not fit {schema.type.name}: expected {low} to {high}")
 
     return read
+
+
+def _whole(number: Decimal) -> int | Decimal | None:
+    """An integer for a number without a fraction. A number beyond 64 bits stays a Decimal, however large it is."""
+    if number.adjusted() > _MAX_LONG_DIGITS:
+        return number
+    whole = int(number)
+    return whole if whole == number else None
+
+
+_MAX_LONG_DIGITS: Final = 19
+_MAX_SHOWN: Final = 40
+
+
+def _shown(number: Any) -> str:
+    text = str(number)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+#: What `penstock_converters.json.writing` makes of doubles that JSON has no numbers for.
+_ODD_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _odd_number(tree: Any, kind: Type) -> float:
+    if isinstance(tree, str) and tree in _ODD_NUMBERS:
+        return _ODD_NUMBERS[tree]
+    raise wrong_type(Schema(kind), tree)
+
+
+def _finite(number: float, tree: Any, kind: Type) -> float:
+    if math.isinf(number):
+        raise Misfit(f"Value {_shown(tree)} does not fit {kind.name}: it is beyond the largest number of that type")
+    return number
 
 
 def _double(tree: Any) -> float:
@@ -216,21 +298,35 @@ def _double(tree: Any) -> float:
         try:
             return float(tree)
         except OverflowError:
-            return math.inf if tree > 0 else -math.inf
-    return float(tree) if isinstance(tree, Decimal) else 0.0
+            return _finite(math.inf, tree, Type.FLOAT64)
+    return _finite(float(tree), tree, Type.FLOAT64) if isinstance(tree, Decimal) else _odd_number(tree, Type.FLOAT64)
 
 
 def _float(tree: Any) -> float:
     if type(tree) is float:
         if tree == 0.0 or struct.unpack(">q", struct.pack(">d", tree))[0] & 0x1FFFFFFF != 0x10000000:
-            return to_float32(tree) + 0.0
+            return _finite(to_float32(tree), tree, Type.FLOAT32) + 0.0
         raise NeedsExact  # on a tie between two floats: the digits decide
-    return to_float32(tree) if type(tree) is int or isinstance(tree, Decimal) else 0.0
+    if type(tree) is int or isinstance(tree, Decimal):
+        return _finite(to_float32(tree), tree, Type.FLOAT32) + 0.0
+    return _odd_number(tree, Type.FLOAT32)
 
 
-def _bytes(tree: Any) -> bytes | None:
+def _boolean(tree: Any) -> bool:
+    if type(tree) is not bool:
+        raise wrong_type(BOOLEAN, tree)
+    return tree
+
+
+def _string(tree: Any) -> str:
     if not isinstance(tree, str):
-        return None
+        raise wrong_type(STRING, tree)
+    return tree
+
+
+def _bytes(tree: Any) -> bytes:
+    if not isinstance(tree, str):
+        raise wrong_type(BYTES, tree)
     try:
         return base64_bytes(tree)
     except ValueError as error:
@@ -266,8 +362,8 @@ def _group(group: str) -> bytes:
 _SCALARS: Final[dict[Type, Reader]] = {
     Type.FLOAT32: _float,
     Type.FLOAT64: _double,
-    Type.BOOLEAN: lambda tree: tree is True,
-    Type.STRING: lambda tree: tree if isinstance(tree, str) else None,
+    Type.BOOLEAN: _boolean,
+    Type.STRING: _string,
     Type.BYTES: _bytes,
 }
 
@@ -318,7 +414,9 @@ def _long(tree: Any) -> int:
         raise DataError(
             f"Invalid type for Timestamp, underlying representation should be integral but was {node_type(tree)}"
         )
-    return wrap(tree, 64)
+    if not -(2**63) <= tree < 2**63:
+        raise Misfit(f"Value {_shown(tree)} does not fit Timestamp: expected {-(2**63)} to {2**63 - 1}")
+    return tree
 
 
 def _finer_reader(precision: Precision) -> Reader:
@@ -361,7 +459,7 @@ def _is_plain(tree: Any) -> bool:
         return bool(-(2**63) <= tree < 2**63)
     if kind is float:
         if abs(tree) >= 2**63:
-            raise NeedsExact  # may be an integer, which would wrap
+            raise NeedsExact  # may be an integer, which does not fit
         return bool(tree != 0.0)
     if kind is dict:
         tree = tree.values()
@@ -372,13 +470,23 @@ def _is_plain(tree: Any) -> bool:
 
 def _plain(tree: Any) -> Any:
     if isinstance(tree, dict):
-        return {k: _plain(v) for k, v in tree.items()}
+        return {k: _part(k, v) for k, v in tree.items()}
     if isinstance(tree, list):
-        return [_plain(v) for v in tree]
+        return [_part(f"[{i}]", v) for i, v in enumerate(tree)]
     if type(tree) is int:
-        return wrap(tree, 64)
+        if not -(2**63) <= tree < 2**63:
+            raise Misfit(f"Value {_shown(tree)} does not fit INT64: expected {-(2**63)} to {2**63 - 1}")
+        return tree
     if isinstance(tree, float):
         if abs(tree) >= 2**63:
             raise NeedsExact  # see _is_plain
         return tree + 0.0
     return _double(tree) if isinstance(tree, Decimal) else tree
+
+
+def _part(name: str, tree: Any) -> Any:
+    try:
+        return _plain(tree)
+    except DataError as error:
+        add_field(error, name)
+        raise

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.data import Schema, SchemaBuilder, Type, validate_value
-from penstock.data.conversion import wrap
 from penstock.data.logical import TIMESTAMP_NAME
 from penstock.errors import DataError, SchemaBuilderError
 from penstock_converters.precision import SEMANTIC_NAMES, Instants, Precision
@@ -94,7 +93,9 @@ class _Envelope:
         if isinstance(node.get("name"), str):
             builder.name(node["name"])
         if type(node.get("version")) is int:
-            builder.version(wrap(node["version"], 32))
+            if not -(2**31) <= node["version"] < 2**31:
+                raise DataError("Schema version must be an integer of 32 bits")
+            builder.version(node["version"])
         if isinstance(node.get("doc"), str):
             builder.doc(node["doc"])
         if isinstance(node.get("parameters"), dict):

@@ -128,20 +128,23 @@ def _number_json(text: str) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def loads(data: bytes) -> Any:
-    """A document as orjson reads it: fast, with numbers beyond 64 bits as floats."""
+def loads(data: bytes, leading_zeros: bool = False) -> Any:
+    """A document as orjson reads it: fast, with numbers beyond 64 bits as floats. See `exact_loads` for `leading_zeros`."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         # Jackson takes more than orjson does: text after the document, lone surrogates, a byte order mark.
-        return exact_loads(data)
+        return exact_loads(data, leading_zeros)
 
 
 _BLANK: Final = " \t\r\n"
 
 
-def exact_loads(data: bytes) -> Any:
-    """A document with its numbers exact: integers as `int`, others as `Decimal`. `MISSING` where it is empty."""
+def exact_loads(data: bytes, leading_zeros: bool = False) -> Any:
+    """A document with its numbers exact: integers as `int`, others as `Decimal`. `MISSING` where it is empty.
+
+    With `leading_zeros` numbers may begin with zeros (``00501``), as Kafka's ``JsonDeserializer`` takes them.
+    """
     try:
         encoding = json.detect_encoding(data) if len(data) >= 4 else "utf-8"
         text = data.decode(encoding).removeprefix("\ufeff")
@@ -150,16 +153,42 @@ def exact_loads(data: bytes) -> Any:
             return MISSING
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(text)
-        tree, end = _DECODER.raw_decode(text, start)
-        after = text[end : end + 1]
-        number = isinstance(tree, int | Decimal) and not isinstance(tree, bool)
-        if (number and after.strip(_BLANK)) or ((tree is None or isinstance(tree, bool)) and _goes_on(after)):
-            raise ValueError(f"Unrecognized token, met {after!r}: char {end}")
-        return tree
+        try:
+            return _decoded(text, start)
+        except ValueError:
+            stripped = _NUMBER_OR_TEXT.sub(_without_zeros, text) if leading_zeros else text
+            if len(stripped) == len(text):
+                raise
+            return _decoded(stripped, start)
     except RecursionError:
         raise _unreadable("the document is nested too deeply") from None
     except ValueError as error:  # malformed UTF-8 and JSON
         raise _unreadable(str(error)) from None
+
+
+def _decoded(text: str, start: int) -> Any:
+    tree, end = _DECODER.raw_decode(text, start)
+    after = text[end : end + 1]
+    number = isinstance(tree, int | Decimal) and not isinstance(tree, bool)
+    if (number and after.strip(_BLANK)) or ((tree is None or isinstance(tree, bool)) and _goes_on(after)):
+        raise ValueError(f"Unrecognized token, met {after!r}: char {end}")
+    return tree
+
+
+#: What may hold a digit: a text, whose digits stay, or a number. Possessive, so that the search is linear.
+_NUMBER_OR_TEXT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?+|-?+[0-9][0-9.eE+-]*+', re.DOTALL)
+
+
+def _without_zeros(found: re.Match[str]) -> str:
+    """A number with one zero at most before its other digits; a text as it is."""
+    token = found.group()
+    if token[0] == '"':
+        return token
+    sign, digits = ("-", token[1:]) if token[0] == "-" else ("", token)
+    rest = digits.lstrip("0")
+    return sign + (
+        rest if rest[:1].isdigit() else digits[len(digits) - len(rest) - 1 :] if digits[0] == "0" else digits
+    )
 
 
 def _goes_on(char: str) -> bool:

@@ -13,7 +13,19 @@ from typing import Any, Final
 
 import orjson
 
-from penstock.data import DECIMAL_NAME, BigInteger, Float32, Int8, Int16, Int32, Schema, Struct, Type, java_class_name
+from penstock.data import (
+    DECIMAL_NAME,
+    BigInteger,
+    FarDate,
+    Float32,
+    Int8,
+    Int16,
+    Int32,
+    Schema,
+    Struct,
+    Type,
+    java_class_name,
+)
 from penstock.data.javatext import decimal_text, millis_of
 from penstock.data.logical import (
     DATE_NAME,
@@ -169,7 +181,16 @@ class Writer:
             raise _Misfit("Kafka Connect Date type should not have any time fields set to non-zero values.")
         if name == "Time" and not 0 <= millis <= MILLIS_PER_DAY:
             raise _Misfit("Kafka Connect Time type should not have any date fields set to non-zero values.")
-        return millis // MILLIS_PER_DAY if name == "Date" else millis
+        if not -(2**63) <= millis < 2**63:
+            raise _Misfit(f"{name} {millis} ms is beyond 64 bits")
+        if name != "Date":
+            return millis
+        days = millis // MILLIS_PER_DAY
+        if not -(2**31) <= days < 2**31:
+            raise _Misfit(
+                f"Date {millis} ms is {days} days from 1970-01-01: a Date holds {-(2**31)} to {2**31 - 1} days"
+            )
+        return days
 
     def _finer(self, value: Any) -> int:
         try:
@@ -228,7 +249,7 @@ class Writer:
         kind = type(value)
         if value is None or kind is str or kind is bool:
             return value
-        if isinstance(value, int) and not isinstance(value, BigInteger) and -(2**63) <= value < 2**63:
+        if isinstance(value, int) and not isinstance(value, BigInteger | FarDate) and -(2**63) <= value < 2**63:
             return int(value)
         if isinstance(value, float):
             return float_json(value) if isinstance(value, Float32) else double_json(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from penstock.api import InvalidSchemaError, Serializer
 from penstock.config import ConfigDef, ConfigType, Importance
@@ -13,6 +13,7 @@ from penstock.errors import DataError, SerializationError
 from penstock_converters.json.compiled import compile_writer
 from penstock_converters.json.reading import NeedsExact
 from penstock_converters.json.text import exact_loads, loads
+from penstock_converters.jsonschema.branches import Branches
 from penstock_converters.jsonschema.instants import check_precision
 from penstock_converters.jsonschema.names import JsonSchemaOptions
 from penstock_converters.jsonschema.reader import SchemaReaders
@@ -48,6 +49,14 @@ def _config_def() -> ConfigDef:
         .define("json.fail.invalid.schema", boolean, False, importance=medium,
                 doc="Check every document against its schema, when it is written and when it is read.")
     )  # fmt: skip
+
+
+class _Mapped(NamedTuple):
+    """A Connect schema, which of its timestamps are finer than milliseconds, and what its unions were made of."""
+
+    schema: Schema
+    instants: Instants
+    branches: Branches
 
 
 class JsonSchemaConverter(RegistryConverter):
@@ -113,8 +122,8 @@ class JsonSchemaConverter(RegistryConverter):
         if strict:
             check_compatible(found, own.canonical, self._parsed(found).incompatibilities(own))
         if strict is not None and self._options.precision.is_finer:
-            registered, instants = self._mapped(self._parsed(found), None)
-            check_precision(schema, registered, instants, self._options.precision)
+            registered = self._mapped(self._parsed(found), None)
+            check_precision(schema, registered.schema, registered.instants, self._options.precision)
         write = compile_writer(self._writer, schema, header, b"")
         if not self._validates:
             return header, write
@@ -137,8 +146,8 @@ class JsonSchemaConverter(RegistryConverter):
     def _bind_reader(self, found: RegisteredSchema, version: Version, start: int) -> Reader:
         parsed = self._parsed(found)
         validate = self._validator(parsed) if self._validates else None
-        schema, instants = self._mapped(parsed, version(parsed.name))
-        read = SchemaReaders(instants).reader(schema)
+        schema, instants, branches = self._mapped(parsed, version(parsed.name))
+        read = SchemaReaders(instants, branches).reader(schema)
 
         def convert(data: bytes) -> SchemaAndValue:
             payload = data[start:]
@@ -155,15 +164,15 @@ class JsonSchemaConverter(RegistryConverter):
 
         return convert
 
-    def _mapped(self, parsed: JsonParsedSchema, version: int | None) -> tuple[Schema, Instants]:
-        """The Connect schema, and which of its timestamps are finer than milliseconds."""
-        instants = Instants()
+    def _mapped(self, parsed: JsonParsedSchema, version: int | None) -> _Mapped:
+        instants, branches = Instants(), Branches()
         mapping = ToConnect(
             self._options,
-            lambda schema, tree: SchemaReaders(instants).default(schema, tree),
+            lambda schema, tree: SchemaReaders(instants, branches).default(schema, tree),
             instants if self._options.precision.is_finer else None,
+            branches,
         )
-        return mapping.convert(parsed.node, version), instants
+        return _Mapped(mapping.convert(parsed.node, version), instants, branches)
 
     def _parsed(self, found: RegisteredSchema) -> JsonParsedSchema:
         resolved = self._client.resolve(found.references) if found.references else None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data import Schema, Type
+from penstock.data import Field, Schema, Type
+from penstock.data.javatext import decimal_text
+from penstock.data.keys import as_key
 from penstock.errors import DataError
-from penstock_converters.json.reading import NeedsExact, Reader, Readers, usual_test
+from penstock_converters.blame import Misfit
+from penstock_converters.codegen import Source
+from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_entries, usual_test, wrong_type
 from penstock_converters.json.text import node_type
 from penstock_converters.jsonschema import names
+from penstock_converters.jsonschema.branches import Branches, Test, is_integer, is_number
 from penstock_converters.precision import Instants
+from penstock_converters.sumtypes import GENERAL_ENUM
 from penstock_registry.formats.jsonschema.text import write
 
 __all__ = ["SchemaReaders"]
@@ -23,11 +29,18 @@ class SchemaReaders(Readers):
     One object makes the readers of one schema, in one thread; the readers themselves are for any thread.
     """
 
-    def __init__(self, instants: Instants | None = None) -> None:
+    def __init__(self, instants: Instants | None = None, branches: Branches | None = None) -> None:
         super().__init__(replace_null_with_default=True, instants=instants)
+        self._branches = branches or Branches()
         #: Readers of structs by the schema's identity, empty while they are made: a struct may hold itself.
         self._made: dict[int, list[Reader]] = {}
         self._alive: list[Schema] = []
+
+    def _present(self, schema: Schema) -> Reader:
+        mark = next((mark for mark in (names.ENUM, GENERAL_ENUM) if mark in schema.parameters), None)
+        if schema.type is Type.STRING and mark is not None:
+            return _enumeration_reader(schema, mark)
+        return super()._present(schema)
 
     def _map_reader(self, schema: Schema) -> Reader:
         assert schema.key_schema is not None
@@ -43,19 +56,14 @@ class SchemaReaders(Readers):
                 raise DataError(f"Found invalid map entry, expected length 2 but found :{len(tree)}")
             if names.KEY not in tree or names.VALUE not in tree:
                 raise DataError(f"Found invalid map entry, expected the members key and value but found {sorted(tree)}")
-            found = key(tree[names.KEY])
-            if isinstance(found, list | dict):
-                raise DataError(
-                    f"Found a map whose key is an {node_type(found)}: keys of arrays, maps and structs cannot be read"
-                )
-            return found, item(tree[names.VALUE])
+            return as_key(key(tree[names.KEY])), item(tree[names.VALUE])
 
         def read(tree: Any) -> dict[Any, Any]:
             if type(tree) is not list:
                 raise DataError(
                     f"Maps with non-string fields should be encoded as JSON array of objects, but found {node_type(tree)}"
                 )
-            return dict(map(pair, tree))
+            return read_entries(tree, pair)
 
         return read
 
@@ -72,56 +80,95 @@ class SchemaReaders(Readers):
 
     def _object_reader(self, schema: Schema) -> Reader:
         """Generated: a test and an assignment a field, its reader called for what is not of the usual type."""
-        used: dict[str, Any] = {"_slow": _not_an_object, "_absent": _ABSENT}
-        lines = ["def read(tree):", "    if type(tree) is not dict:", "        _slow(tree)", "    get = tree.get"]
-        for i, field in enumerate(schema.fields):
-            var, reader = f"f{i}", f"r{i}"
-            used[reader], used[f"d{i}"] = self.field_reader(field.name, field.schema), field.schema.default
-            test = usual_test(field.schema, var)
-            lines.append(f"    {var} = get({field.name!r}, _absent)")
-            pad = "    "
-            if test:
-                lines.append(f"    if {test}:")
-                pad = "        "
-            lines.append(f"{pad}{var} = d{i} if {var} is _absent else {reader}({var})")
-        members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
-        lines.append(f"    return {{{members}}}")
-        code = compile("\n".join(lines), f"<JSON reader for {repr(schema)!a}>", "exec")
-        exec(code, used)  # noqa: S102 - the source holds field names only as quoted literals (repr)
-        read: Reader = used["read"]
+        source = Source(f"JSON Schema reader for {schema!r}", {"slow": _not_an_object, "absent": _ABSENT})
+        with source.function("read", "tree"):
+            source.line("if type(tree) is not dict: slow(tree)")
+            source.line("get = tree.get")
+            for i, field in enumerate(schema.fields):
+                var = f"f{i}"
+                reader = source.constant(self.field_reader(field.name, field.schema))
+                default = source.constant(field.schema.default)
+                test = usual_test(field.schema, var)
+                source.line(f"{var} = get({field.name!r}, absent)")
+                value = f"{var} = {default} if {var} is absent else {reader}({var})"
+                source.line(f"if {test}: {value}" if test else value)
+            members = ", ".join(f"{f.name!r}: f{i}" for i, f in enumerate(schema.fields))
+            source.line(f"return {{{members}}}")
+        read: Reader = source.build("read")
         return read
 
     def _union_reader(self, schema: Schema) -> Reader:
-        branches = [(f.name, _MATCHES.get(f.schema.type), self.field_reader(f.name, f.schema)) for f in schema.fields]
-        structs = [
-            (f.name, frozenset(m.name for m in f.schema.fields), self.field_reader(f.name, f.schema))
-            for f in schema.fields
-            if f.schema.type is Type.STRUCT and not names.is_union(f.schema)
+        """The branch that fits is read; of several structs that fit the one that knows most of the members.
+
+        Where none fits, as with documents that break some rule of their schema, the first branch that holds all of the
+        document without changing anything of it is read.
+        """
+        tests = self._branches.tests(schema)
+        branches = [
+            _Branch(f, test, self.field_reader(f.name, f.schema)) for f, test in zip(schema.fields, tests, strict=True)
         ]
-        nested = [(f.name, self.field_reader(f.name, f.schema)) for f in schema.fields if names.is_union(f.schema)]
+        plain = [b for b in branches if not (b.is_union or b.is_struct)]
+        structs = [b for b in branches if b.is_struct]
         # Bytes are text in JSON, decimals that or a number. The JVM knows neither as such; they come last, therefore.
-        binary = [(f.name, self.field_reader(f.name, f.schema)) for f in schema.fields if f.schema.type is Type.BYTES]
+        late = [b for b in branches if b.is_union] + [b for b in branches if b.is_binary]
         empty = dict.fromkeys(f.name for f in schema.fields)
 
+        def candidates(tree: Any) -> Iterator[_Branch]:
+            yield from (b for b in plain if b.matches(tree))
+            if type(tree) is dict:
+                yield from sorted(structs, key=lambda b: -len(b.members & tree.keys())) if len(structs) > 1 else structs
+            yield from (b for b in late if b.is_union or isinstance(tree, str) or is_number(tree))
+
         def read(tree: Any) -> dict[str, Any]:
-            for name, matches, branch in branches:
-                if matches is not None and matches(tree):
-                    return {**empty, name: branch(tree)}
-            if type(tree) is dict and structs:
-                # the struct that knows most of the members; the first of several
-                name, _, branch = max(structs, key=lambda struct: len(struct[1] & tree.keys()))
-                return {**empty, name: branch(tree)}
-            for name, branch in nested:
-                try:
-                    return {**empty, name: branch(tree)}
-                except DataError:
-                    continue  # none of its branches fits; perhaps another union's does
-            for name, branch in binary:
-                if isinstance(tree, str) or _is_number(tree):
-                    return {**empty, name: branch(tree)}
-            raise DataError(f"Did not find matching oneof field for data: {_shown(tree)}")
+            for branch in candidates(tree):
+                if branch.fits(tree):
+                    return {**empty, branch.name: branch.read(tree)}
+            for branch in candidates(tree):
+                if not branch.is_struct or tree.keys() <= branch.members:
+                    try:
+                        return {**empty, branch.name: branch.read(tree)}
+                    except DataError:
+                        continue  # it cannot hold the document; perhaps another one can
+            raise Misfit(f"Did not find matching oneof field for data: {_shown(tree)}")
 
         return read
+
+
+class _Branch:
+    """A field of a union."""
+
+    __slots__ = ("fits", "is_binary", "is_struct", "is_union", "matches", "members", "name", "read")
+
+    def __init__(self, field: Field, fits: Test, read: Reader) -> None:
+        kind = field.schema.type
+        self.name, self.fits, self.read = field.name, fits, read
+        self.is_union = names.is_union(field.schema)
+        self.is_binary = kind is Type.BYTES
+        #: Whether a tree has the branch's type.
+        self.matches = _MATCHES[kind]
+        self.is_struct = kind is Type.STRUCT and not self.is_union
+        self.members = frozenset(f.name for f in field.schema.fields)
+
+
+def _enumeration_reader(schema: Schema, mark: str) -> Reader:
+    """Symbols that are numbers or booleans in JSON are text in Connect."""
+    symbols = frozenset(name[len(mark) + 1 :] for name in schema.parameters if name.startswith(f"{mark}."))
+
+    def read(tree: Any) -> str:
+        if isinstance(tree, str):
+            return tree
+        if type(tree) is float:
+            raise NeedsExact
+        text = {True: "true", False: "false"}.get(tree) if type(tree) is bool else None
+        if type(tree) is int:
+            text = str(tree)
+        elif isinstance(tree, Decimal):
+            text = decimal_text(tree)
+        if text is None or text not in symbols:
+            raise wrong_type(schema, tree)
+        return text
+
+    return read
 
 
 def _later(made: list[Reader]) -> Reader:
@@ -161,29 +208,20 @@ def _has_float(tree: Any) -> bool:
     return isinstance(tree, float)
 
 
-def _is_integer(tree: Any) -> bool:
-    if type(tree) is float and abs(tree) >= 2**63:
-        raise NeedsExact  # may be an integer beyond 64 bits
-    return type(tree) is int
-
-
 def _is_fraction(tree: Any) -> bool:
     if type(tree) is float:
         raise NeedsExact
     return isinstance(tree, Decimal)
 
 
-def _is_number(tree: Any) -> bool:
-    return type(tree) in (int, float, Decimal)
-
-
 _MATCHES: Final[dict[Type, Callable[[Any], bool]]] = {
-    **dict.fromkeys((Type.INT8, Type.INT16, Type.INT32, Type.INT64), _is_integer),
-    Type.FLOAT32: _is_number,
-    Type.FLOAT64: _is_number,
+    **dict.fromkeys((Type.INT8, Type.INT16, Type.INT32, Type.INT64), is_integer),
+    Type.FLOAT32: is_number,
+    Type.FLOAT64: is_number,
     Type.BOOLEAN: lambda tree: type(tree) is bool,
     Type.STRING: lambda tree: isinstance(tree, str),
     Type.BYTES: _is_fraction,
     Type.ARRAY: lambda tree: type(tree) is list,
     Type.MAP: lambda tree: type(tree) in (dict, list),
+    Type.STRUCT: lambda tree: type(tree) is dict,
 }

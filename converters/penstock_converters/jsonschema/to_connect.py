@@ -12,6 +12,7 @@ from penstock.data.javahash import in_java_order
 from penstock.data.javatext import decimal_text
 from penstock.errors import DataError, SchemaBuilderError
 from penstock_converters.jsonschema import names
+from penstock_converters.jsonschema.branches import Branches
 from penstock_converters.jsonschema.names import JsonSchemaOptions
 from penstock_converters.precision import Instants, Precision
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION, GENERAL_UNION_FIELD, GENERAL_UNION_PREFIX
@@ -50,7 +51,8 @@ class _Parts:
 class ToConnect:
     """Maps schemas. `read_default` reads a default value's JSON. One object per text.
 
-    With `instants` numbers under the names of finer timestamps are Timestamps, which are kept there.
+    With `instants` numbers under the names of finer timestamps are Timestamps, which are kept there. `branches` keeps
+    which nodes the fields of unions were made of.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class ToConnect:
         options: JsonSchemaOptions,
         read_default: Callable[[Schema, Any], Any],
         instants: Instants | None = None,
+        branches: Branches | None = None,
     ) -> None:
         self._options = options
         self._instants = instants
+        self._branches = branches or Branches()
         self._read_default = read_default
         #: The structs that hold themselves, by node; found in a first pass, marked in a second.
         self._ids: dict[int, str] = {}
@@ -68,14 +72,15 @@ class ToConnect:
     def convert(self, node: m.Node, version: int | None) -> Schema:
         """The Connect schema; `version` is the registry's, for schemas that do not say theirs. Raises `DataError`."""
         try:
-            schema = _Pass(self._options, self._read_default, self._instants, self._ids).schema(node, version, False)
+            schema = self._pass().schema(node, version, False)
             if self._ids:
-                schema = _Pass(self._options, self._read_default, self._instants, self._ids).schema(
-                    node, version, False
-                )
+                schema = self._pass().schema(node, version, False)
         except RecursionError:
             raise DataError("The JSON schema is nested too deeply") from None
         return schema
+
+    def _pass(self) -> _Pass:
+        return _Pass(self._options, self._read_default, self._instants, self._branches, self._ids)
 
 
 class _Pass:
@@ -84,10 +89,12 @@ class _Pass:
         options: JsonSchemaOptions,
         read_default: Callable[[Schema, Any], Any],
         instants: Instants | None,
+        branches: Branches,
         ids: dict[int, str],
     ) -> None:
         self._options = options
         self._instants = instants
+        self._branches = branches
         self._read_default = read_default
         self._ids = ids
         self._unions = 0
@@ -168,7 +175,13 @@ class _Pass:
             prefix = GENERAL_UNION_FIELD
         branches = [n for n in node.subschemas if not isinstance(n, m.NullNode)]
         parts.optional = len(branches) < len(node.subschemas)
-        parts.fields = lambda: [(f"{prefix}{i}", self.schema(n, None, True)) for i, n in enumerate(branches)]
+
+        def fields() -> list[tuple[str, Schema]]:
+            made = [(f"{prefix}{i}", self.schema(n, None, True)) for i, n in enumerate(branches)]
+            self._branches.keep([schema for _, schema in made], branches)
+            return made
+
+        parts.fields = fields
         return parts
 
     def _array(self, node: m.ArrayNode) -> _Parts:
@@ -188,6 +201,11 @@ class _Pass:
             if node.additional is None:
                 raise DataError("A map (connect.type) needs a schema of additionalProperties, which are its values")
             return _Parts(Type.MAP, key_schema=STRING, value_schema=self.schema(node.additional, None, False))
+        values = None if node.additional is None else m.resolve(node.additional)
+        if not (node.properties or node.patterns or values is None or isinstance(values, m.Anything | m.Nothing)):
+            # Nothing but members that share a schema: as a struct without fields all of them would be lost.
+            assert node.additional is not None
+            return _Parts(Type.MAP, key_schema=STRING, value_schema=self.schema(node.additional, None, False))
         return _Parts(Type.STRUCT, fields=lambda: self._fields(node.properties, node.required))
 
     def _fields(self, properties: dict[str, m.Node], required: frozenset[str]) -> list[tuple[str, Schema]]:
@@ -199,16 +217,25 @@ class _Pass:
     # --- allOf
 
     def _all_of(self, node: m.Combined, version: int | None, optional: bool) -> Schema:
+        if len(node.subschemas) == 1:
+            return self._annotated(self.schema(node.subschemas[0], version, optional), node)
         properties: dict[str, m.Node] = {}
         required: set[str] = set()
         _collect(node, properties, required, set())
         if properties:
             parts = _Parts(Type.STRUCT, fields=lambda: self._fields(properties, frozenset(required)))
             return self._finished(node, parts, version, optional)
-        chosen = _most_telling(node.subschemas)
+        chosen = _most_telling(node.subschemas) or _only_kind(node.subschemas)
         if chosen is None:
             raise DataError(f"Unsupported criterion allOf: none of its {len(node.subschemas)} subschemas says the type")
         return self.schema(chosen, version, optional)
+
+    def _annotated(self, schema: Schema, node: m.Combined) -> Schema:
+        """The schema of an ``allOf`` of one, with what is said beside the ``allOf``."""
+        made = schema if node.description is None else schema.replace(doc=node.description)
+        if node.has_default and node.default is not None:
+            made = self._with_default(made, node.default)
+        return made if self._instants is None else self._instants.keep(made, self._instants.of(schema))
 
     # --- names, versions, defaults
 
@@ -320,6 +347,12 @@ def _collect(node: m.Node, properties: dict[str, m.Node], required: set[str], se
     elif isinstance(node, m.ObjectNode):
         properties.update(node.properties)
         required |= node.required
+
+
+def _only_kind(nodes: list[m.Node]) -> m.Node | None:
+    """The first subschema of an ``allOf``, if all that have a type have the same one."""
+    typed = [n for n in nodes if not isinstance(m.resolve(n), m.Anything | m.Not | m.Conditional | m.Const)]
+    return typed[0] if typed and len({type(m.resolve(n)) for n in typed}) == 1 else None
 
 
 def _most_telling(nodes: list[m.Node]) -> m.Node | None:

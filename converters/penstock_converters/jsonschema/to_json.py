@@ -130,7 +130,8 @@ class _Mapping:
         self._open[key] = tree
         properties = {f.name: self.schema(f.schema, f.index) for f in schema.fields}
         del self._open[key]
-        tree["properties"] = dict(in_java_order(properties))
+        if properties:
+            tree["properties"] = dict(in_java_order(properties))
         return tree
 
 

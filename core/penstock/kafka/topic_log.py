@@ -21,12 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.delivery import Outcomes, Sent, report
 from penstock.kafka.errors import Fault, connect_error, meaning_of
+from penstock.kafka.producing import RecordProducer
 from penstock.kafka.topic_admin import TopicSpec, end_offsets, ensure_topic
 
 __all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
@@ -101,7 +102,7 @@ class TopicLog:
         self._partitions: list[int] = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._producer: Producer | None = None
+        self._producer: RecordProducer | None = None
         self._admin = clients.admin({"client.id": f"{owner}-{spec.name}-admin"}, self._name)
 
     @property
@@ -121,13 +122,14 @@ class TopicLog:
         """
         deadline = time.monotonic() + timeout
         self._partitions = ensure_topic(self._admin, self._spec, self._owner, deadline)
-        self._producer = self._clients.producer(
-            {
-                "client.id": f"{self._owner}-{self.topic}-writer",
-                "enable.idempotence": "true",  # order is kept over retries, which one request in flight would cost time for
-                "linger.ms": "0",
-                "delivery.timeout.ms": "120000",
-            },
+        settings = {
+            "client.id": f"{self._owner}-{self.topic}-writer",
+            "enable.idempotence": "true",  # order is kept over retries, which one request in flight would cost time for
+            "linger.ms": "0",
+            "delivery.timeout.ms": "120000",
+        }
+        self._producer = RecordProducer(
+            lambda extra, **callbacks: self._clients.producer({**settings, **extra}, self._name, **callbacks),
             self._name,
         )
         consumer = self._clients.consumer(self._consumer_settings, self._name)
@@ -198,7 +200,7 @@ class TopicLog:
                     self._take([message, *consumer.consume(_AT_ONCE, 0)])  # with what is here already
                 producer = self._producer
                 if producer is not None:
-                    producer.poll(0)  # callbacks of records that nobody flushes
+                    producer.poll()  # callbacks of records that nobody flushes
         except Exception as error:
             _log.exception("%s: the reader ended", self._name)
             self._fail(WorkerError(f"the reader ended: {error}"))
@@ -233,8 +235,8 @@ class TopicLog:
     def _hand_over(self, message: Message) -> None:
         key, value = message.key(), message.value()
         record = LogRecord(
-            key.encode() if isinstance(key, str) else key,
-            value.encode() if isinstance(value, str) else value,
+            _bytes(key),
+            _bytes(value),
             message.partition() or 0,
             message.offset() or 0,
             message.timestamp()[1],
@@ -265,13 +267,8 @@ class TopicLog:
 
     def send(self, key: Key | None, value: bytes | None, on_sent: Sent | None = None) -> None:
         """Write one record, in order with others of its key. Returns at once; `on_sent` is told how it went."""
-        producer = self._running()
-        try:
-            producer.produce(self.topic, value, key, on_delivery=report(f"Cannot write to {self._name}", on_sent))
-        except BufferError:
-            raise RetriableError(f"Cannot write to {self._name}: too many records wait for the broker") from None
-        except KafkaException as error:
-            raise connect_error(error, f"Cannot write to {self._name}") from error
+        record = self.topic, value, _bytes(key), -1, 0, None
+        self._running().send(record, report(f"Cannot write to {self._name}", on_sent))
 
     def send_and_flush(self, records: Sequence[tuple[Key | None, bytes | None]], timeout: float = _FLUSH_S) -> None:
         """Write `records` and return once all are safe; raises the first failure, or `RetriableError` after `timeout`
@@ -290,8 +287,12 @@ class TopicLog:
         if left := self._running().flush(timeout):
             raise RetriableError(f"Timed out after {timeout:g} s writing to {self._name}: {left} records wait")
 
-    def _running(self) -> Producer:
+    def _running(self) -> RecordProducer:
         producer = self._producer
         if producer is None:
             raise WorkerError(f"Cannot write to {self._name}: it is not running")
         return producer
+
+
+def _bytes(text: str | bytes | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text

@@ -1,20 +1,75 @@
-"""A writer that only one worker holds at a time: its transactional id fences whoever held it before."""
+"""Producers whose transactional id fences whoever held it before, and the writer that only one worker holds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from penstock.errors import ConnectError, RetriableError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.delivery import Outcomes, report
-from penstock.kafka.errors import Fault, FencedError, connect_error, meaning_of
+from penstock.kafka.errors import CLIENT_ERRORS, Fault, FencedError, connect_error, meaning_of, reason_of
+from penstock.kafka.producing import RecordProducer
 
-__all__ = ["TransactionalWriter"]
+__all__ = ["TransactionalProducer", "TransactionalWriter"]
+
+
+_ABORT_S: Final = 5.0
+
+
+class TransactionalProducer(RecordProducer):
+    """A producer whose records are written in transactions, all of one or none. For one thread at a time, but `poll`.
+
+    Its errors: `FencedError` if another client has claimed the transactional id; `RetriableError` if the same call may
+    be made again; any other `ConnectError` means that the transaction cannot be committed: `abort` it, or discard the
+    producer.
+    """
+
+    def init(self, timeout: float) -> None:
+        """Claim the transactional id: fence who held it before, whose open transaction is aborted."""
+        self._call(partial(self._client.init_transactions, timeout), "cannot claim its transactional id")
+
+    def begin(self) -> None:
+        self._call(self._client.begin_transaction, "cannot begin a transaction")
+
+    def commit(self, timeout: float) -> None:
+        """Commit the open transaction, with all records sent in it; waits for those that are on their way.
+
+        A timeout leaves the outcome unknown until the same call has answered, so it is made again until `timeout`
+        seconds have passed in all; then a `RetriableError` says so.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self._call(
+                    partial(self._client.commit_transaction, max(0.1, deadline - time.monotonic())),
+                    "cannot commit a transaction",
+                )
+            except RetriableError:
+                if time.monotonic() >= deadline:
+                    raise
+
+    def abort(self, timeout: float) -> None:
+        """Abort the open transaction; what was sent in it and not written is dropped."""
+        self._call(partial(self._client.abort_transaction, timeout), "cannot abort a transaction")
+
+    def _call(self, call: Callable[[], Any], what: str) -> None:
+        try:
+            call()
+        except CLIENT_ERRORS as error:
+            raise self._error(error, f"{self._owner}: {what}") from error
+
+    def _error(self, error: Exception, what: str) -> ConnectError:
+        if meaning_of(error).fault is Fault.FENCED:
+            return FencedError(f"{what}: another worker has taken over ({reason_of(error)})")
+        cause = error.args[0] if isinstance(error, KafkaException) and error.args else None
+        if isinstance(cause, KafkaError) and cause.retriable() and not cause.txn_requires_abort():
+            return RetriableError(f"{what}: {reason_of(error)}")
+        return connect_error(error, what, self._prefix)
 
 
 class TransactionalWriter:
@@ -28,67 +83,46 @@ class TransactionalWriter:
     ) -> None:
         self._topic = topic
         self._name = f"{owner}'s topic {topic}"
-        self._producer: Producer = clients.producer(
-            {"enable.idempotence": "true", "linger.ms": "0", **settings, "transactional.id": transactional_id},
-            self._name,
+        own = {"enable.idempotence": "true", "linger.ms": "0", **settings, "transactional.id": transactional_id}
+        self._producer = TransactionalProducer(
+            lambda extra, **callbacks: clients.producer({**own, **extra}, self._name, **callbacks), self._name
         )
 
     def claim(self, timeout: float) -> None:
         """Fence older writers, whose open transactions are aborted. Raises `RetriableError` after `timeout` seconds."""
-        try:
-            self._producer.init_transactions(timeout)
-        except KafkaException as error:
-            raise self._error(error, "Cannot claim the right to write to") from error
+        self._producer.init(timeout)
 
     def write(self, records: Sequence[tuple[str | bytes, bytes | None]], timeout: float) -> dict[int, int]:
-        """Write `records` in one transaction, committed when this returns. Answers how far they reach: for each
+        """Write `records` in one transaction, committed when this returns. Returns how far they reach: for each
         partition the offset after the last of them (`TopicLog.read_up_to`); the transaction's own mark lies behind it.
 
         Raises `FencedError` if another writer has claimed the id. After any other error too the outcome may be unknown,
         and this writer is of no further use: close it, claim a new one, read the topic.
         """
-        deadline = time.monotonic() + timeout
         outcomes = Outcomes()
         reached: dict[int, int] = {}
         try:
-            self._producer.begin_transaction()
+            self._producer.begin()
             for key, value in records:
                 told = report(f"Cannot write to {self._name}", outcomes.expect())
-                self._producer.produce(self._topic, value, key, on_delivery=partial(_delivered, told, reached))
-            self._commit(deadline)
-        except KafkaException as error:
+                record = self._topic, value, key.encode() if isinstance(key, str) else key, -1, 0, None
+                self._producer.send(record, partial(_delivered, told, reached))
+            self._producer.commit(timeout)
+        except ConnectError:
             self._abort()
-            raise self._error(error, "Cannot write to") from error
+            raise
         outcomes.result(f"Cannot write to {self._name}: records are left over after the commit")
         return reached
 
-    def _commit(self, deadline: float) -> None:
-        while True:
-            try:
-                return self._producer.commit_transaction(max(0.1, deadline - time.monotonic()))
-            except KafkaException as error:
-                # The outcome is unknown until the same call has answered.
-                if not error.args[0].retriable() or time.monotonic() >= deadline:
-                    raise
-
     def _abort(self) -> None:
         try:
-            self._producer.abort_transaction(5.0)
-        except KafkaException:
+            self._producer.abort(_ABORT_S)
+        except ConnectError:
             return  # fenced, or out of reach: the broker aborts it when the id is claimed again or its time is up
 
     def close(self) -> None:
         """Let go without waiting; an open transaction is aborted by the broker."""
         self._producer.purge()
-        self._producer.poll(0)
-
-    def _error(self, error: KafkaException, what: str) -> ConnectError:
-        cause = error.args[0]
-        if meaning_of(error).fault is Fault.FENCED:
-            return FencedError(f"{what} {self._name}: another worker has taken over ({cause.str()})")
-        if cause.txn_requires_abort() or not cause.retriable():
-            return connect_error(error, f"{what} {self._name}")
-        return RetriableError(f"{what} {self._name}: {cause.str()}")
 
 
 def _delivered(

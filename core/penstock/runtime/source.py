@@ -293,7 +293,9 @@ class WorkerSourceTask(WorkerTask):
         while True:
             self._refuse_if_cancelled()
             try:
-                producer.produce(out[0], out[1], out[2], out[3], None, on_delivery, out[4], out[5])
+                producer.produce(
+                    out[0], out[1], out[2], out[3], on_delivery=on_delivery, timestamp=out[4], headers=out[5]
+                )
                 return
             except BufferError:
                 producer.poll(_FULL_QUEUE_WAIT_S)

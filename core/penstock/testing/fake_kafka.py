@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 __all__ = ["FakeConsumer", "FakeMessage", "FakeProducer"]
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class FakeMessage:
@@ -51,25 +56,45 @@ class FakeMessage:
     def error(self) -> KafkaError | None:
         return self._parts[7]
 
+    def reported(self) -> FakeMessage:
+        """Return the message as a producer's callback sees it: on a partition, and without its headers."""
+        topic, value, key, partition, offset, _, timestamp, error = self._parts
+        return FakeMessage(topic, value, key, max(0, partition), offset, None, timestamp, error)
+
 
 class FakeProducer:
-    """Takes what is produced into `produced`; acknowledges it on `poll` and `flush` while `acknowledging` is set.
+    """A producer without a broker: takes what is produced into `produced`, and acknowledges it on `poll` and `flush`.
 
-    `capacity` bounds what may be unacknowledged: beyond it `produce` raises BufferError, as the client does. With
-    `refuse`, a delivery report carries that error.
+    It passes the suite that the real client passes (tests/broker/test_producer_conformance.py). A test may
+
+    * hold acknowledgements back (``acknowledging = False``), or let only `flush` wait for them (``slow = True``);
+    * bound what may be unacknowledged (`capacity`, then `produce` raises BufferError) and a record's size (`max_bytes`);
+    * refuse records (`refuse` returns the error of the delivery report), or give topics other than 3 partitions;
+    * call `error` as the client calls its ``error_cb``.
+
+    `connect` takes settings and callbacks, as the client's constructor does; it may be handed to `RecordProducer`.
     """
 
-    def __init__(self, capacity: int = 1_000_000) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int = 1_000_000, max_bytes: int = 1_000_000, partitions: int = 3) -> None:
+        self.capacity, self.max_bytes, self.partitions = capacity, max_bytes, partitions
         self.acknowledging = True
         #: Like a broker that takes its time: only `flush` waits long enough.
         self.slow = False
         self.refuse: Callable[[FakeMessage], KafkaError | None] = lambda message: None
-        self.on_delivery: Callable[[KafkaError | None, FakeMessage], None] | None = None
+        self.settings: dict[str, Any] = {}
         self.produced: list[FakeMessage] = []
         self.flushes = 0
         self.purged = False
+        self._lock = threading.Lock()
+        self._callbacks: dict[str, Callable[..., None]] = {}
         self._waiting: deque[tuple[FakeMessage, Any]] = deque()
+        self._dropped: deque[tuple[FakeMessage, Any]] = deque()
+        self._errors: deque[KafkaError] = deque()
+        self._known: set[str] = set()
+
+    def connect(self, settings: Mapping[str, Any], **callbacks: Callable[..., None]) -> FakeProducer:
+        self.settings, self._callbacks = dict(settings), callbacks
+        return self
 
     def produce(
         self,
@@ -77,43 +102,93 @@ class FakeProducer:
         value: bytes | None = None,
         key: bytes | None = None,
         partition: int = -1,
-        callback: Any = None,
+        callback: Any = ...,
         on_delivery: Any = None,
         timestamp: int = 0,
         headers: Any = None,
     ) -> None:
-        if len(self._waiting) >= self.capacity:
-            raise BufferError("Local: Queue full")
+        if len(value or b"") + len(key or b"") > self.max_bytes:
+            raise _refused(KafkaError.MSG_SIZE_TOO_LARGE)
+        if "\x00" in topic:
+            raise ValueError("embedded null character")
+        if any(not isinstance(data, bytes | str | None) for _, data in headers or ()):
+            raise TypeError("Invalid header value type")
+        if topic in self._known and partition >= self.partitions:
+            raise _refused(KafkaError._UNKNOWN_PARTITION)
+        # The client's order: whatever stands in the fifth place hides `on_delivery`, None too.
+        told = on_delivery if callback is ... else callback
         message = FakeMessage(topic, value, key, partition, len(self.produced), headers, timestamp)
-        self.produced.append(message)
-        self._waiting.append((message, on_delivery or callback))
+        with self._lock:
+            if len(self._waiting) >= self.capacity:
+                raise BufferError("Local: Queue full")
+            self.produced.append(message)
+            self._waiting.append((message, told or self._callbacks.get("on_delivery")))
+
+    def error(self, error: KafkaError) -> None:
+        """Complain about the connection at the next `poll`."""
+        self._errors.append(error)
 
     def poll(self, timeout: float = 0) -> int:
-        return 0 if self.slow else self._serve()
-
-    def _serve(self) -> int:
-        served = 0
-        while self._waiting and self.acknowledging:
-            message, callback = self._waiting.popleft()
-            error = self.refuse(message)
-            if callback is not None:
-                callback(error, message)
-            elif error is not None and self.on_delivery is not None:
-                self.on_delivery(error, message)
-            served += 1
-        return served
+        while self._errors:
+            self._callbacks["error_cb"](self._errors.popleft())
+        self._report_waiting()
+        return self._serve(not self.slow)
 
     def flush(self, timeout: float = -1) -> int:
         self.flushes += 1
-        self._serve()
-        return len(self._waiting)
+        self._serve(True)
+        return len(self)
 
-    def purge(self, *_: Any) -> None:
+    def purge(self, in_queue: bool = True, in_flight: bool = True, blocking: bool = True) -> None:
         self.purged = True
-        self._waiting.clear()
+        with self._lock:
+            self._dropped.extend(self._waiting)
+            self._waiting.clear()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        with self._lock:
+            return len(self._waiting) + len(self._dropped)
+
+    def _serve(self, patient: bool) -> int:
+        served = 0
+        while (told := self._next(patient)) is not None:
+            error, message, callback = told
+            if callback is not None and (error is not None or not self.settings.get("delivery.report.only.error")):
+                callback(error, message)
+            told = callback = None  # let go of the callback before the next one is called, as the client does
+            served += 1
+        return served
+
+    def _next(self, patient: bool) -> tuple[KafkaError | None, FakeMessage, Any] | None:
+        with self._lock:
+            if self._dropped:
+                message, callback = self._dropped.popleft()
+                return KafkaError(KafkaError._PURGE_QUEUE), message.reported(), callback
+            if not self._waiting or not patient or not self.acknowledging:
+                return None
+            message, callback = self._waiting.popleft()
+            self._known.add(message.topic())
+        if not _TOPIC.fullmatch(message.topic()):
+            return KafkaError(KafkaError.TOPIC_EXCEPTION), message.reported(), callback
+        if message.partition() >= self.partitions:
+            return KafkaError(KafkaError._UNKNOWN_PARTITION), message.reported(), callback
+        return self.refuse(message), message.reported(), callback
+
+    def _report_waiting(self) -> None:
+        tell = self._callbacks.get("stats_cb")
+        if tell is None:
+            return
+        topics: dict[str, dict[str, Any]] = {}
+        with self._lock:
+            for message, _ in self._waiting:
+                partitions = topics.setdefault(message.topic(), {"partitions": {}})["partitions"]
+                counted = partitions.setdefault(str(max(0, message.partition())), {"msgq_cnt": 0})
+                counted["msgq_cnt"] += 1
+        tell(json.dumps({"topics": topics}))
+
+
+def _refused(code: int) -> KafkaException:
+    return KafkaException(KafkaError(code))
 
 
 class FakeConsumer:
