@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -316,6 +316,15 @@ class Catalog:
         with self.lock:
             entry = self.entry(context, schema_id)
             return [] if entry is None else list(entry.keys)
+
+    def max_id_under(self, context: str, shows: Callable[[str], bool]) -> int:
+        """Return the highest id of a context among those that are registered under a subject which `shows` takes."""
+        with self.lock:
+            known = self._contexts.get(context)
+            entries = known.entries.items() if known else ()
+            return max(
+                (number for number, entry in entries if any(shows(key.subject) for key in entry.keys)), default=0
+            )
 
     def by_guid(self, guid: str) -> list[tuple[str, int]]:
         """Where the schema of this GUID is known: contexts and ids."""

@@ -174,7 +174,7 @@ def id_too_high(schema_id: int, subject: str, context: str, limit: int) -> Regis
 
 
 def no_ids_left(context: str, highest: int, holders: Iterable[tuple[str, int]]) -> RegistryError:
-    names = ", ".join(f"{subject} version {version}" for subject, version in holders) or "a deleted schema"
+    names = ", ".join(f"{subject} version {version}" for subject, version in holders) or "another subject"
     return not_permitted(
         f"Context {context} has no ids left: the highest one there is, {highest}, was given to {names}. Register in "
         "another context"

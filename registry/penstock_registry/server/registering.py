@@ -7,7 +7,7 @@ context an id never means two schemas.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from penstock_registry.server.catalog import Catalog
@@ -55,14 +55,22 @@ _WITH_IDS = (Mode.IMPORT, Mode.FORWARD)
 class _Registration(Change[StoredSchema]):
     """A schema to be registered: `subject` in its stored form, the request and what it was read as."""
 
-    __slots__ = ("candidate", "normalize", "request", "subject")
+    __slots__ = ("candidate", "normalize", "request", "subject", "visible")
 
-    def __init__(self, subject: str, request: SchemaRequest, candidate: Candidate | None, normalize: bool) -> None:
+    def __init__(
+        self,
+        subject: str,
+        request: SchemaRequest,
+        candidate: Candidate | None,
+        normalize: bool,
+        visible: Callable[[str], bool],
+    ) -> None:
         super().__init__()
         self.subject = subject
         self.request = request
         self.candidate = candidate
         self.normalize = normalize
+        self.visible = visible
 
 
 class _Batch:
@@ -90,13 +98,15 @@ class _Batch:
             return False
         return one.request.id < 0 or not self.planned
 
-    def id_for(self, context: str, identity: Identity) -> int:
-        """Return a new id, the same for the same schema. Raises 42205 when the context has none left."""
+    def id_for(self, context: str, identity: Identity, visible: Callable[[str], bool]) -> int:
+        """Return a new id, the same for the same schema. Raises 42205 when the context has none left, and names who has
+        the last one if that is `visible`."""
         known = self._ids.get((context, identity))
         if known is None:
             highest = max(self._max_ids.get(context, 0), self._catalog.max_id(context))
             if highest >= MAX_INT:
-                raise no_ids_left(context, highest, self._catalog.holders(context, highest))
+                holders = [key for key in self._catalog.holders(context, highest) if visible(key.subject)]
+                raise no_ids_left(context, highest, holders)
             known = highest + 1
             self._ids[context, identity] = self._max_ids[context] = known
         return known
@@ -195,8 +205,15 @@ class Registering:
 
     # --- registering -------------------------------------------------------------------------------------------------
 
-    def register(self, subject: str, request: SchemaRequest, normalize: bool = False) -> StoredSchema:
-        """The version of `subject` with this schema, made if there is none. `subject` is in its stored form.
+    def register(
+        self,
+        subject: str,
+        request: SchemaRequest,
+        normalize: bool = False,
+        visible: Callable[[str], bool] = lambda _: True,
+    ) -> StoredSchema:
+        """Return the version of `subject` with this schema, made if there is none. `subject` is in its stored form;
+        refusals name others only if they are `visible`.
 
         Raises 42201 (schema), 42205 (mode), 42208 (subject), 40901 (incompatible).
         """
@@ -211,7 +228,7 @@ class Registering:
             return existing
         if candidate is not None and existing is None:
             self._check_new(subject, candidate)
-        wanted = _Registration(subject, request, candidate, normalize)
+        wanted = _Registration(subject, request, candidate, normalize, visible)
         self._group.run(wanted)
         return wanted.result()
 
@@ -318,7 +335,7 @@ class Registering:
         if schema_id >= 0:
             self._check_id_free(subject, schema_id, content)
         else:
-            schema_id = batch.id_for(context_of(subject), content.identity)
+            schema_id = batch.id_for(context_of(subject), content.identity, one.visible)
         stored = StoredSchema(subject, version, schema_id, content, False, 0)
         records = self._records(stored, batch)
         self._log.check(records)

@@ -20,7 +20,9 @@ from penstock.api.registry import ParsedSchema, SchemaFormat, SchemaReference
 from penstock_registry.formats.avro import AvroFormat
 from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.formats import Formats
+from penstock_registry.server.http.answers import id_answer
 from penstock_registry.server.http.app import make_app
+from penstock_registry.server.id_view import Found
 from penstock_registry.server.registry import Registry
 from penstock_registry.store import DeleteSubjectKey, MemoryStore, SchemaKey, StoreRecord
 
@@ -238,11 +240,14 @@ def test_what_was_read_before_is_looked_for_as_the_registry_is_now(asking: Askin
 
 
 def test_a_finished_answer_is_used_again_until_it_changes(asking: Asking) -> None:
-    first = asking.registry.prepared_by_id(3)
+    def prepare(found: Found) -> bytes:
+        return json.dumps(id_answer(asking.registry, found)).encode()
+
+    first = asking.registry.prepared_by_id(3, prepare)
     assert first is not None
-    assert asking.registry.prepared_by_id(3) is first
+    assert asking.registry.prepared_by_id(3, prepare) is first
     asking.registry.delete_subject("s1")
-    again = asking.registry.prepared_by_id(3)
+    again = asking.registry.prepared_by_id(3, prepare)
     assert again is not None
     assert json.loads(again)["deleted"] is True
 

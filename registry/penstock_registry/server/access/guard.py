@@ -14,9 +14,9 @@ from penstock_registry.server.access.principal import Principal
 from penstock_registry.server.access.rules import need_of
 from penstock_registry.server.access.tokens import TokenVerifier
 from penstock_registry.server.access.users import UserFile
-from penstock_registry.server.errors import RegistryError, forbidden, unauthorized
+from penstock_registry.server.errors import forbidden, unauthorized
 
-__all__ = ["Guard", "asked_by", "is_visible", "only_visible"]
+__all__ = ["Guard", "asked_by", "asking"]
 
 #: Who asks, while a request is answered; None where everybody may do everything.
 _asking: ContextVar[Principal | None] = ContextVar("asking", default=None)
@@ -86,16 +86,10 @@ def _basic(text: str) -> tuple[str, str]:
 
 
 def asked_by(principal: Principal | None) -> None:
-    """From here on this request is `principal`'s: what answers it shows only what they may see."""
+    """Make this request `principal`'s from here on: its answers show only what they may see."""
     _asking.set(principal)
 
 
-def is_visible(subject: str) -> bool:
-    principal = _asking.get()
-    return principal is None or principal.reads(subject)
-
-
-def only_visible(subject: str, otherwise: RegistryError) -> None:
-    """Raises `otherwise` if who asks may not see `subject`: what one may not see is not there."""
-    if not is_visible(subject):
-        raise otherwise
+def asking() -> Principal | None:
+    """Return whose request is answered; None where everybody may do everything."""
+    return _asking.get()

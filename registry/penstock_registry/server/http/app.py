@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from penstock.errors import RetriableError, WorkerError
 from penstock.http.origins import OriginRules
-from penstock_registry.server.access.guard import Guard
+from penstock_registry.server.access.guard import Guard, asking
 from penstock_registry.server.errors import RegistryError, http_error, not_here
 from penstock_registry.server.http.described import complete
 from penstock_registry.server.http.following import OUTCOME, Following
@@ -25,6 +25,7 @@ from penstock_registry.server.http.settings_routes import SettingsRoutes
 from penstock_registry.server.http.subject_routes import SubjectRoutes
 from penstock_registry.server.limits import Limits
 from penstock_registry.server.registry import Registry
+from penstock_registry.server.view import View
 from penstock_registry.store import NotLeaderError
 
 if TYPE_CHECKING:
@@ -59,10 +60,14 @@ def make_app(
     )
     app.state.max_request_size = max_request_size
     router = APIRouter(dependencies=[Depends(check_accept)], redirect_slashes=False)
-    SubjectRoutes(registry, limits).add_to(router)
-    SchemaRoutes(registry, limits).add_to(router)
+
+    def seen() -> View:
+        return registry.seen_by(asking())
+
+    SubjectRoutes(seen, limits).add_to(router)
+    SchemaRoutes(seen, limits).add_to(router)
     SettingsRoutes(registry.settings).add_to(router)
-    ContextRoutes(registry, limits, identity, version).add_to(router)
+    ContextRoutes(seen, registry.problem, limits, identity, version).add_to(router)
     app.include_router(router)
     complete(app)
     app.add_exception_handler(RegistryError, _registry_error)

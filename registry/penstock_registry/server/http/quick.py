@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import orjson
 
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import RegistryError
+from penstock_registry.server.http.answers import id_answer, lookup_answer, registered_answer, version_answer
 from penstock_registry.server.http.media import body_problem
 from penstock_registry.server.http.refusals import refusal
-from penstock_registry.server.registry import LATEST, Registry
+from penstock_registry.server.registry import LATEST, Found, Registry
 from penstock_registry.server.requests import SchemaRequest
 from penstock_registry.store import NotLeaderError
 
 if TYPE_CHECKING:
     from penstock_registry.server.leader.forwarding import Forwarder
 
-__all__ = ["QuickAnswers", "lookup_answer", "registered_answer"]
+__all__ = ["QuickAnswers"]
 
 _THREADS: Final = 64
 _IDS: Final = b"/schemas/ids/"
@@ -130,13 +131,16 @@ class QuickAnswers:
         if not number.isdigit() or len(number) > 9:
             return None
         if not query:
-            return self._registry.prepared_by_id(int(number))
+            return self._registry.prepared_by_id(int(number), self._prepare)
         # As Java's client asks: ?fetchMaxId=false&subject=orders-value
         asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         if not asked.keys() <= {"subject", "fetchMaxId"} or asked.get("fetchMaxId", "false") != "false":
             return None
         found = self._registry.by_id(int(number), asked.get("subject", ""))
-        return None if found is None else orjson.dumps(self._registry.answer_for_id(found))
+        return None if found is None else orjson.dumps(id_answer(self._registry, found))
+
+    def _prepare(self, found: Found) -> bytes:
+        return orjson.dumps(id_answer(self._registry, found))
 
     def _version(self, subject: bytes, version: bytes) -> bytes | None:
         if version in (b"latest", b"-1"):
@@ -145,19 +149,7 @@ class QuickAnswers:
             number = int(version)
         else:
             return None
-        return orjson.dumps(self._registry.answer(self._registry.version(_text(subject), number)))
-
-
-def lookup_answer(registry: Registry, stored: StoredSchema, form: str = "") -> dict[str, Any]:
-    answer = registry.answer(stored, form)
-    del answer["ts"], answer["deleted"]
-    return answer
-
-
-def registered_answer(registry: Registry, stored: StoredSchema, form: str = "") -> dict[str, Any]:
-    answer = lookup_answer(registry, stored, form)
-    del answer["subject"]
-    return {"id": answer.pop("id"), **answer}
+        return orjson.dumps(version_answer(self._registry, self._registry.version(_text(subject), number)))
 
 
 def _flags(query: bytes) -> Mapping[str, bool] | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from penstock_registry.server.access.guard import is_visible
 from penstock_registry.server.content import StoredSchema
 from penstock_registry.server.errors import schema_not_found
+from penstock_registry.server.http.answers import guid_answer, id_answer, version_answer
 from penstock_registry.server.http.described import EMPTY
 from penstock_registry.server.http.parameters import Body, Count, Flag, Id, Reply, Text, Word, page
+from penstock_registry.server.id_view import Found
 from penstock_registry.server.limits import Limits
-from penstock_registry.server.registry import Found, Registry
 from penstock_registry.server.subjects import ANY_CONTEXT, normalize_context
 from penstock_registry.server.tags import find_tags
+from penstock_registry.server.view import View
 
 __all__ = ["ContextRoutes", "SchemaRoutes"]
 
@@ -23,8 +24,10 @@ Tags = Annotated[list[str], Query()]
 
 
 class SchemaRoutes:
-    def __init__(self, registry: Registry, limits: Limits) -> None:
-        self._registry = registry
+    """`seen` gives the registry as whoever asks sees it; the routes know of no other."""
+
+    def __init__(self, seen: Callable[[], View], limits: Limits) -> None:
+        self._seen = seen
         self._limits = limits
 
     def add_to(self, router: APIRouter) -> None:
@@ -50,24 +53,21 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = [
-            one
-            for one in self._registry.schemas(subjectPrefix, deleted, latestOnly, aliases)
-            if is_visible(one.subject)
-        ]
+        view = self._seen()
+        found = view.schemas(subjectPrefix, deleted, latestOnly, aliases)
         if ruleType:
             found = [stored for stored in found if _has_rule(stored, ruleType)]
         found = page(found, offset, limit, *self._limits.schemas)
-        answers = [self._registry.answer(stored) for stored in found]
+        answers = [version_answer(view, stored) for stored in found]
         if aliases:
-            names = self._registry.settings.aliases()
+            names = view.aliases()
             for answer in answers:
                 if answer["subject"] in names:
                     answer["aliases"] = names[answer["subject"]]
         return Reply(answers)
 
     def types(self) -> Response:
-        return Reply(self._registry.formats.names())
+        return Reply(self._seen().formats.names())
 
     def by_id(
         self,
@@ -77,10 +77,11 @@ class SchemaRoutes:
         findTags: Tags = [],  # noqa: B006, N803 - FastAPI copies defaults; the query parameter's name
         fetchMaxId: Flag = False,  # noqa: N803 - the query parameter's name
     ) -> Response:
-        found = self._found(id, subject)
-        answer = self._registry.answer_for_id(found, format)
+        view = self._seen()
+        found = _found(view, id, subject)
+        answer = id_answer(view, found, format)
         if fetchMaxId:
-            answer["maxId"] = self._registry.catalog.max_id(found.context)
+            answer["maxId"] = view.max_id(found.context)
         if findTags and (tags := find_tags(found.content, findTags)):
             answer["schemaTags"] = tags
         return Reply(answer)
@@ -91,8 +92,8 @@ class SchemaRoutes:
         subject: Text = "",
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        found = self._found(id, subject)
-        text = self._registry.answer_for_id(found, format)["schema"]
+        view = self._seen()
+        text = id_answer(view, _found(view, id, subject), format)["schema"]
         return Response(text.encode(), media_type=Reply.media_type)
 
     def subjects(
@@ -103,8 +104,7 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        keys = self._registry.versions_of_id(id, subject, deleted)
-        names = sorted({key.subject for key in keys if is_visible(key.subject)})
+        names = sorted({key.subject for key in self._seen().versions_of_id(id, subject, deleted)})
         return Reply(page(names, offset, limit, *self._limits.subjects))
 
     def versions(
@@ -115,7 +115,7 @@ class SchemaRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        keys = sorted(key for key in self._registry.versions_of_id(id, subject, deleted) if is_visible(key.subject))
+        keys = sorted(self._seen().versions_of_id(id, subject, deleted))
         answers = [{"subject": key.subject, "version": key.version} for key in keys]
         return Reply(page(answers, offset, limit, *self._limits.versions))
 
@@ -125,32 +125,41 @@ class SchemaRoutes:
         format: Text = "",  # noqa: A002 - the query parameter's name
         findTags: Tags = [],  # noqa: B006, N803 - FastAPI copies defaults; the query parameter's name
     ) -> Response:
-        found = self._registry.by_guid(guid, is_visible)
+        view = self._seen()
+        found = view.by_guid(guid)
         if found is None:
             raise schema_not_found(guid)
-        answer = self._registry.answer_for_id(found, format)
-        answer.pop("subject", None)
-        answer.pop("version", None)
+        answer = guid_answer(view, found, format)
         if findTags and (tags := find_tags(found.content, findTags)):
             answer["schemaTags"] = tags
         return Reply(answer)
 
     def ids_of_guid(self, guid: Word) -> Response:
-        places = self._registry.catalog.by_guid(guid)
+        places = self._seen().ids_of_guid(guid)
         return Reply([{"context": context, "id": schema_id} for context, schema_id in places])
 
-    def _found(self, schema_id: int, subject: str) -> Found:
-        found = self._registry.by_id(schema_id, subject, is_visible)
-        if found is None:
-            raise schema_not_found(schema_id)
-        return found
+
+def _found(view: View, schema_id: int, subject: str) -> Found:
+    found = view.by_id(schema_id, subject)
+    if found is None:
+        raise schema_not_found(schema_id)
+    return found
 
 
 class ContextRoutes:
-    """Contexts, and what the registry says of itself. `identity` is the answer of ``/v1/metadata/id``."""
+    """Contexts, and what the registry says of itself. `problem` tells why changes cannot be made now; `identity` is the
+    answer of ``/v1/metadata/id``."""
 
-    def __init__(self, registry: Registry, limits: Limits, identity: Mapping[str, Any], version: str) -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        seen: Callable[[], View],
+        problem: Callable[[], str | None],
+        limits: Limits,
+        identity: Mapping[str, Any],
+        version: str,
+    ) -> None:
+        self._seen = seen
+        self._problem = problem
         self._limits = limits
         self._identity = identity
         self._version = version
@@ -184,20 +193,20 @@ class ContextRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = [name for name in self._registry.catalog.contexts() if name.startswith(contextPrefix)]
+        found = [name for name in self._seen().contexts() if name.startswith(contextPrefix)]
         return Reply(page(found, offset, limit, *self._limits.contexts))
 
     def delete_context(self, context: Word) -> Response:
-        self._registry.delete_context(normalize_context(context))
+        self._seen().delete_context(normalize_context(context))
         return Response(status_code=204)
 
     def master_available(self) -> Response:
         """Whether changes can be made now, as Karapace tells it."""
-        return Reply({"master_available": self._registry.problem() is None}, headers={"Cache-Control": "no-store"})
+        return Reply({"master_available": self._problem() is None}, headers={"Cache-Control": "no-store"})
 
     def ready(self) -> Response:
         """200 if reads and changes can be served, else 503 with the reason."""
-        problem = self._registry.problem()
+        problem = self._problem()
         answer = {"status": "ready"} if problem is None else {"status": "not ready", "reason": problem}
         return Reply(answer, status_code=200 if problem is None else 503)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from penstock_registry.server.access.guard import is_visible, only_visible
-from penstock_registry.server.content import StoredSchema
-from penstock_registry.server.errors import RegistryError, forbidden, missing_body, subject_not_found
+from penstock_registry.server.errors import RegistryError, missing_body
+from penstock_registry.server.http.answers import lookup_answer, registered_answer, version_answer
 from penstock_registry.server.http.described import SCHEMA, TAGS
 from penstock_registry.server.http.parameters import Body, Count, Flag, Reply, Text, Word, page, parse_version
-from penstock_registry.server.http.quick import lookup_answer, registered_answer
 from penstock_registry.server.limits import Limits
-from penstock_registry.server.registry import Registry
 from penstock_registry.server.requests import SchemaRequest
-from penstock_registry.server.subjects import ANY_CONTEXT, Subject
+from penstock_registry.server.subjects import ANY_CONTEXT
 from penstock_registry.server.tags import find_tags
+from penstock_registry.server.view import View
 
 __all__ = ["SubjectRoutes"]
 
@@ -25,8 +23,10 @@ Tags = Annotated[list[str], Query()]
 
 
 class SubjectRoutes:
-    def __init__(self, registry: Registry, limits: Limits) -> None:
-        self._registry = registry
+    """`seen` gives the registry as whoever asks sees it; the routes know of no other."""
+
+    def __init__(self, seen: Callable[[], View], limits: Limits) -> None:
+        self._seen = seen
         self._limits = limits
 
     def add_to(self, router: APIRouter) -> None:
@@ -60,7 +60,7 @@ class SubjectRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = [name for name in self._registry.subjects(subjectPrefix, deleted, deletedOnly) if is_visible(name)]
+        found = self._seen().subjects(subjectPrefix, deleted, deletedOnly)
         return Reply(page(found, offset, limit, *self._limits.subjects))
 
     def lookup(
@@ -71,12 +71,12 @@ class SubjectRoutes:
         deleted: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        request = _request(body, "lookUpSchemaUnderSubject", subject)
-        stored = _seen(self._registry.lookup(subject, request, normalize, deleted), subject)
-        return Reply(lookup_answer(self._registry, stored, format))
+        view = self._seen()
+        stored = view.lookup(subject, _request(body, "lookUpSchemaUnderSubject"), normalize, deleted)
+        return Reply(lookup_answer(view, stored, format))
 
     def delete_subject(self, subject: Word, permanent: Flag = False) -> Response:
-        return Reply(self._registry.delete_subject(subject, permanent))
+        return Reply(self._seen().delete_subject(subject, permanent))
 
     def with_metadata(
         self,
@@ -86,8 +86,9 @@ class SubjectRoutes:
         deleted: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        found = self._registry.latest_with_metadata(subject, dict(zip(key, value, strict=False)), deleted)
-        return Reply(self._registry.answer(found, format))
+        view = self._seen()
+        found = view.latest_with_metadata(subject, dict(zip(key, value, strict=False)), deleted)
+        return Reply(version_answer(view, found, format))
 
     def versions(
         self,
@@ -98,7 +99,7 @@ class SubjectRoutes:
         offset: Count = 0,
         limit: Count = -1,
     ) -> Response:
-        found = self._registry.versions(subject, deleted, deletedOnly, deletedAsNegative)
+        found = self._seen().versions(subject, deleted, deletedOnly, deletedAsNegative)
         numbers = [-one.version if one.deleted and deletedAsNegative else one.version for one in found]
         return Reply(page(numbers, offset, limit, *self._limits.versions))
 
@@ -109,8 +110,9 @@ class SubjectRoutes:
         normalize: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        stored = self._registry.register(subject, _request(body, "register", subject), normalize)
-        return Reply(registered_answer(self._registry, stored, format))
+        view = self._seen()
+        stored = view.register(subject, _request(body, "register"), normalize)
+        return Reply(registered_answer(view, stored, format))
 
     def version(
         self,
@@ -120,14 +122,15 @@ class SubjectRoutes:
         format: Text = "",  # noqa: A002 - the query parameter's name
         findTags: Tags = [],  # noqa: B006, N803 - FastAPI copies defaults; the query parameter's name
     ) -> Response:
-        stored = _seen(self._registry.version(subject, parse_version(version), deleted), subject)
-        answer = self._registry.answer(stored, format)
+        view = self._seen()
+        stored = view.version(subject, parse_version(version), deleted)
+        answer = version_answer(view, stored, format)
         if findTags and (tags := find_tags(stored.content, findTags)):
             answer["schemaTags"] = tags
         return Reply(answer)
 
     def delete_version(self, subject: Word, version: Word, permanent: Flag = False) -> Response:
-        return Reply(self._registry.delete_version(subject, parse_version(version), permanent))
+        return Reply(self._seen().delete_version(subject, parse_version(version), permanent))
 
     def schema(
         self,
@@ -136,13 +139,14 @@ class SubjectRoutes:
         deleted: Flag = False,
         format: Text = "",  # noqa: A002 - the query parameter's name
     ) -> Response:
-        stored = _seen(self._registry.version(subject, parse_version(version), deleted), subject)
-        return Response(self._registry.formatted(stored, format).encode(), media_type=Reply.media_type)
+        view = self._seen()
+        stored = view.version(subject, parse_version(version), deleted)
+        return Response(view.formatted(stored, format).encode(), media_type=Reply.media_type)
 
     def referenced_by(
         self, subject: Word, version: Word, deleted: Flag = False, offset: Count = 0, limit: Count = -1
     ) -> Response:
-        found = self._registry.referenced_by(subject, parse_version(version), deleted)
+        found = self._seen().referenced_by(subject, parse_version(version), deleted)
         return Reply(page(found, offset, limit, *self._limits.versions))
 
     def change_tags(self, subject: Word, version: Word, body: Body) -> Response:
@@ -155,8 +159,8 @@ class SubjectRoutes:
             "version": body.get("newVersion"),
         }
         request = SchemaRequest.from_json(renamed)
-        stored = self._registry.change_tags(subject, parse_version(version), request)
-        return Reply(registered_answer(self._registry, stored))
+        view = self._seen()
+        return Reply(registered_answer(view, view.change_tags(subject, parse_version(version), request)))
 
     def test_one(
         self, subject: Word, version: Word, body: Body, normalize: Flag = False, verbose: Flag = False
@@ -169,9 +173,9 @@ class SubjectRoutes:
     def _test(
         self, subject: str, version: int | None, body: Any, operation: str, normalize: bool, verbose: bool
     ) -> Response:
-        request = _request(body, operation, subject)
+        request = _request(body, operation)
         try:
-            problems = self._registry.test_compatibility(subject, request, version, normalize)
+            problems = self._seen().test_compatibility(subject, request, version, normalize)
         except RegistryError as error:
             if error.code != 42201 or not verbose:
                 raise
@@ -182,18 +186,7 @@ class SubjectRoutes:
         return Reply(answer)
 
 
-def _request(body: Mapping[str, Any] | None, operation: str, subject: str) -> SchemaRequest:
+def _request(body: Mapping[str, Any] | None, operation: str) -> SchemaRequest:
     if body is None:
         raise missing_body(operation)
-    request = SchemaRequest.from_json(body)
-    for reference in request.references:
-        # What references a schema shows it, resolved: only what one may read may be referenced.
-        target = Subject.parse(subject).qualify(reference.subject or "")
-        only_visible(target, forbidden("Read", f"Subject: {target}"))
-    return request
-
-
-def _seen(stored: StoredSchema, subject: str) -> StoredSchema:
-    """`stored`, unless the search for a plain subject went on to another context that is closed to who asks."""
-    only_visible(stored.subject, subject_not_found(subject))
-    return stored
+    return SchemaRequest.from_json(body)
