@@ -13,7 +13,7 @@ from penstock.errors import ConnectError
 __all__ = ["main"]
 
 #: Each a module of this package, in the order that help shows them.
-_COMMANDS = ("standalone", "worker", "dev", "registry", "schema", "plugins", "transform", "offsets")
+_COMMANDS = ("standalone", "worker", "dev", "registry", "schema", "plugins", "transform", "offsets", "internal-topics")
 _DESCRIPTION = "Kafka Connect and a Confluent-compatible Schema Registry in one Python package."
 _EPILOG = """\
 examples:
@@ -60,5 +60,5 @@ def _parser(command: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     named = _COMMANDS if command != "--version" else ()
     for name in [command] if command in _COMMANDS else named:
-        importlib.import_module(f"penstock.cli.{name}").add_parser(commands)
+        importlib.import_module(f"penstock.cli.{name.replace('-', '_')}").add_parser(commands)
     return parser

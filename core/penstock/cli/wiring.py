@@ -177,9 +177,9 @@ class DistributedProcess(_Process):
         # Two workers of one machine must not be one to a broker's quotas and logs.
         owner = f"{config['group.id']}-{self.rest.advertised.port}"
         news = ConfigNews()
-        store = ConfigStore(clients, _topic(config, "config"), news, owner=owner)
-        status_store = StatusStore(clients, _topic(config, "status"), owner=owner)
-        offsets = KafkaOffsetStore(clients, _topic(config, "offset"), owner=owner)
+        store = ConfigStore(clients, internal_topic(config, "config"), news, owner=owner)
+        status_store = StatusStore(clients, internal_topic(config, "status"), owner=owner)
+        offsets = KafkaOffsetStore(clients, internal_topic(config, "offset"), owner=owner)
         leader = Leader(config["scheduled.rebalance.max.delay.ms"], last_worker=status_store.last_worker)
         membership = Membership(
             config.client_settings(),
@@ -216,7 +216,8 @@ class DistributedProcess(_Process):
         )
 
 
-def _topic(config: WorkerConfig, which: str) -> TopicSpec:
+def internal_topic(config: WorkerConfig, which: str) -> TopicSpec:
+    """The worker's ``config``, ``status`` or ``offset`` topic, as its settings have it."""
     holds = {"config": "configurations", "status": "states", "offset": "source offsets"}[which]
     prefix = f"{which}.storage."
     return TopicSpec(
@@ -227,4 +228,5 @@ def _topic(config: WorkerConfig, which: str) -> TopicSpec:
         exact_partitions=which == "config",
         setting=prefix + "topic",
         holds=holds,
+        create=config["internal.topics.automatic.creation.enable"],
     )

@@ -12,7 +12,7 @@ from penstock.config.stores import java_store_problems
 from penstock.config.table import PREFIXES, ROWS, SECTIONS, Mode, Row, Treatment
 from penstock.errors import ConfigError
 
-__all__ = ["WorkerConfig"]
+__all__ = ["WorkerConfig", "client_settings"]
 
 #: What the worker decides about its internal topics itself, whatever the file says (``DistributedConfig.topicSettings``).
 _TOPIC_SETTINGS_IGNORED: Final = {
@@ -66,6 +66,7 @@ class WorkerConfig:
         if errors:
             raise ConfigError("\n".join(errors))
         warnings += [w for key in props if key not in ROWS for w in _beyond_the_table(key)]
+        warnings += _idle_warning(values, mode)
         return cls(props, values, cast("Mode", mode), warnings)
 
     def __getitem__(self, key: str) -> Any:
@@ -82,10 +83,15 @@ class WorkerConfig:
 
     def client_settings(self) -> dict[str, str]:
         """The worker's own connection settings, as given, in Java's names: for `KafkaClients(common)`."""
-        return {k: v for k, v in self.raw.items() if k in _CLIENT_NAMES}
+        return client_settings(self.raw)
 
     def __repr__(self) -> str:
         return f"WorkerConfig({self.mode}, {len(self.raw)} settings)"  # no values: some are secrets
+
+
+def client_settings(props: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of a worker's own connection to Kafka out of its properties, in Java's names."""
+    return {key: value for key, value in props.items() if key in _CLIENT_NAMES}
 
 
 def _value(row: Row, props: Mapping[str, str], applies: bool) -> Any:
@@ -126,6 +132,18 @@ def _beyond_the_table(key: str) -> list[str]:
         return []
     near = difflib.get_close_matches(key, ROWS, n=1, cutoff=0.75)
     return [f"{key} is not a known setting and has no effect" + (f"; did you mean {near[0]}?" if near else "")]
+
+
+def _idle_warning(values: Mapping[str, Any], mode: str) -> list[str]:
+    """``DistributedConfig`` of Kafka 4.4: a connection closed as idle while a rebalance waits on it."""
+    idle, rebalance = values.get("connections.max.idle.ms"), values.get("rebalance.timeout.ms")
+    if mode != "distributed" or idle is None or rebalance is None or not 0 <= idle < rebalance:
+        return []
+    return [
+        f"Configuration 'connections.max.idle.ms' with value '{idle}' is lower than configuration "
+        f"'rebalance.timeout.ms' with value '{rebalance}'. This may cause the connection to the group coordinator to be "
+        "closed during an ongoing rebalance, which can prolong or disrupt group rejoin."
+    ]
 
 
 def _across(values: Mapping[str, Any], mode: str) -> list[str]:

@@ -32,6 +32,7 @@ class TopicSpec:
 
     `setting` is the worker's setting that names the topic, `holds` what is in it: both for messages. With
     `exact_partitions` a topic of another number is refused (the topic of configurations has one, for its order).
+    Without `create` a missing topic is refused as well (KIP-1209).
     """
 
     name: str
@@ -41,6 +42,7 @@ class TopicSpec:
     exact_partitions: bool = False
     setting: str = "topic"
     holds: str = "the worker's state"
+    create: bool = True
 
 
 def ensure_topic(admin: AdminClient, spec: TopicSpec, owner: str, deadline: float) -> list[int]:
@@ -53,6 +55,8 @@ def ensure_topic(admin: AdminClient, spec: TopicSpec, owner: str, deadline: floa
     while True:
         try:
             found = _partitions(admin, spec.name, max(0.5, min(_CALL_S, deadline - time.monotonic())))
+            if found is None and not spec.create:
+                raise _missing(spec)
             if found is None and refused is None:
                 refused = _create(admin, spec, owner)
             if found:
@@ -92,6 +96,15 @@ def _create(admin: AdminClient, spec: TopicSpec, owner: str) -> ConnectError | N
         raise
     except ConnectError as error:
         return error
+
+
+def _missing(spec: TopicSpec) -> ConfigError:
+    """The error about a topic that must be there (``TopicAdmin``, KIP-1209)."""
+    return ConfigError(
+        f"Topic '{spec.name}' specified via the '{spec.setting}' property is missing. The config "
+        "'internal.topics.automatic.creation.enable' is set to 'false', so automatic creation of internal topics is "
+        "disabled. Either enable automatic creation or create the topics manually."
+    )
 
 
 def _check(admin: AdminClient, spec: TopicSpec, partitions: Sequence[int]) -> None:

@@ -52,6 +52,9 @@ DISTRIBUTED_ROWS: Final[tuple[Row, ...]] = (
           POSITIVE_OR_BROKERS),
     _used("status.storage.replication.factor", _T.SHORT, 3, LOW, "Replicas of that topic, where it is made.",
           POSITIVE_OR_BROKERS),
+    _used("internal.topics.automatic.creation.enable", _T.BOOLEAN, True, MEDIUM,
+          "Create those three topics where they are missing. If not, a worker ends at a missing one; "
+          "`penstock internal-topics create` creates them."),
     _used("exactly.once.source.support", _T.STRING, "disabled", HIGH,
           "Deliver source records exactly once. In a running cluster, first `preparing` on every worker, then `enabled`.",
           one_of("disabled", "preparing", "enabled")),

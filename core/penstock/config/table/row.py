@@ -68,8 +68,16 @@ def used(
     return Row(name, type, default, importance, doc, validator, Treatment.USED, mode, normalize)
 
 
-def ignored(name: str, type: ConfigType, default: Any, why: str, validator: Validator | None = None) -> Row:  # noqa: A002 - Connect's word
-    return Row(name, type, default, LOW, why, validator, Treatment.NO_EFFECT)
+def ignored(
+    name: str,
+    type: ConfigType,  # noqa: A002 - Connect's word
+    default: Any,
+    why: str,
+    validator: Validator | None = None,
+    *,
+    importance: Importance = LOW,
+) -> Row:
+    return Row(name, type, default, importance, why, validator, Treatment.NO_EFFECT)
 
 
 def refused(name: str, type: ConfigType, default: Any, why: str, validator: Validator | None = None) -> Row:  # noqa: A002 - Connect's word

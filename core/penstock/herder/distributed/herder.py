@@ -121,9 +121,9 @@ class DistributedHerder(AbstractHerder, InternalHerder):
     def _start(self) -> None:
         _log.info("Reading the group's topics at %s", ", ".join(self._config["bootstrap.servers"]))
         try:
+            self._worker.start()
             self._status_store.start()
             self._store.start()
-            self._worker.start()
         except ConnectError as error:
             _log.critical("The worker cannot start: %s", error)
             self.failure = error
