@@ -15,6 +15,7 @@ from penstock.data import (
     Struct,
     java_class_name,
 )
+from penstock.data.keys import as_key
 from penstock.errors import DataError
 from penstock_converters.avro.scalars import FieldProblem, bad, single_bytes, text_bytes
 from penstock_converters.avro.varint import (
@@ -146,7 +147,7 @@ def _read_items(data: bytes, position: int, width: int) -> tuple[list[Any], int]
 
 def _read_map(data: bytes, position: int) -> tuple[dict[Any, Any], int]:
     items, position = _read_items(data, position, 2)
-    return dict(zip(items[::2], items[1::2], strict=True)), position
+    return dict(zip(map(as_key, items[::2]), items[1::2], strict=True)), position
 
 
 _DOUBLE: Final = struct.Struct("<d")

@@ -111,7 +111,7 @@ class AvroConverter(RegistryConverter):
     def _bind(
         self, topic: str, schema: Schema | None, avro: AvroSchema, text: str, own: Writer
     ) -> tuple[bytes, Writer]:
-        record = avro.full_name if avro.type == "record" else None
+        record = avro.full_name if avro.type in ("record", "error") else None
         found, strict = self._schema_to_write(topic, text, record)
         return (self._frame(found), own) if strict is None else self._other(found, schema, avro, strict)
 
@@ -129,7 +129,7 @@ class AvroConverter(RegistryConverter):
         avro = self._parsed(found)
         nothing = avro.type == "null" or (avro.type == "union" and all(t.type == "null" for t in avro.types))
         schemaless = nothing or is_anything(avro)
-        record = avro.full_name if avro.type == "record" else None
+        record = avro.full_name if avro.type in ("record", "error") else None
         schema = None if schemaless else ToConnect(self._options).convert(avro, version(record))
         # Confluent writes data of the schema "bytes" without a length; see make_raw_writer.
         read = make_reader(avro, schema, self._options, raw_bytes=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Float32, Schema, Type
-from penstock.data.conversion import wrap
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -33,8 +32,9 @@ __all__ = ["Defaults", "is_no_default", "is_number", "object_text"]
 class Defaults:
     """JSON of a default to a Connect value (``defaultValueFromAvro``).
 
-    What stands in ``connect.default`` is read as Jackson reads nodes: a text is the number 0, a number the text of its
-    digits, and what is too wide wraps. An Avro field's own default has to be of the field's type.
+    An Avro field's own default has to be of the field's type. With `lenient`, for what stands in ``connect.default``, a
+    number or a boolean is taken for the text it prints as, and the texts true and false or 1 and 0 for booleans. The JVM
+    goes on where that ends: a text is the number 0, what is too wide wraps. Such defaults, which nobody wrote, are errors.
     """
 
     def __init__(self, options: AvroDataOptions, lenient: bool) -> None:
@@ -49,7 +49,7 @@ class Defaults:
             case "union":
                 return self._union(schema, avro, value)
             case "bytes" | "fixed":
-                raw = value.encode("latin-1", "replace")
+                raw = value.encode("latin-1")
                 return decimal_from_bytes(raw, decimal_scale(schema)) if schema.name == DECIMAL_NAME else raw
             case "int" | "long":
                 return self._moment(schema, avro, self._whole(schema, avro.type, value))
@@ -74,32 +74,31 @@ class Defaults:
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise ValueError("more than 64 bits")
             return value  # type: ignore[no-any-return]  # an int or a float
-        if not self._lenient and value in _ODD_NUMBERS:
+        if isinstance(value, str) and value in _ODD_NUMBERS:
             return _ODD_NUMBERS[value]
-        if self._lenient:
-            return 0
         raise TypeError("not a number")
 
     def _whole(self, schema: Schema, kind: str, value: Any) -> int:
-        number = int(self._number(value))
-        if self._lenient:
-            return wrap(number, {Type.INT8: 8, Type.INT16: 16}.get(schema.type, 32 if kind == "int" else 64))
-        if isinstance(value, float):
+        number = self._number(value)
+        if not isinstance(number, int):
             raise TypeError("not a whole number")
+        bits = {Type.INT8: 8, Type.INT16: 16}.get(schema.type, 32 if kind == "int" else 64)
+        if not -(1 << bits - 1) <= number < 1 << bits - 1:
+            raise ValueError(f"more than {bits} bits")
         return number
 
     def _boolean(self, value: Any) -> bool:
         if isinstance(value, bool):
             return value
-        if self._lenient:  # JsonNode.asBoolean
-            return value != 0 if isinstance(value, int) else isinstance(value, str) and value.strip() == "true"
+        if self._lenient and not isinstance(value, float | list | dict) and value in _BOOLEANS:
+            return _BOOLEANS[value]
         raise TypeError("not a boolean")
 
     def _text(self, value: Any) -> str:
         if isinstance(value, str):
             return value
-        if self._lenient:  # JsonNode.asText
-            return "" if isinstance(value, list | dict) else java_json(value)
+        if self._lenient and not isinstance(value, list | dict):
+            return java_json(value)
         raise TypeError("not a text")
 
     def _moment(self, schema: Schema, avro: AvroSchema, number: int) -> Any:
@@ -149,6 +148,7 @@ class Defaults:
         return result
 
 
+_BOOLEANS: Final[dict[Any, bool]] = {"true": True, "false": False, 1: True, 0: False}
 #: What a float's default may be in JSON besides a number.
 _ODD_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 

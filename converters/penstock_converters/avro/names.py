@@ -39,6 +39,8 @@ ANYTHING: Final = f"{NAMESPACE}.Anything"
 AVRO_PROP: Final = "avro"
 
 FIXED_SIZE: Final = "connect.fixed.size"
+#: penstock's own: the full name of the fixed that a Decimal was read from, whose Connect name is Decimal's.
+FIXED_NAME: Final = "connect.fixed.name"
 DECIMAL_PRECISION: Final = "connect.decimal.precision"
 DEFAULT_PRECISION: Final = 64
 

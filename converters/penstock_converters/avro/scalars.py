@@ -30,6 +30,7 @@ from penstock.data.logical import (
     time_to_millis,
 )
 from penstock.errors import DataError, SerializationError
+from penstock_converters.avro.fixed import widened
 from penstock_converters.avro.plan import (
     ScalarPlan,
 )
@@ -82,6 +83,8 @@ def scalar_writer(plan: ScalarPlan) -> Write:
     read = _LOGICAL.get(schema.name or "") or _PRIMITIVES[schema.type]
     if schema.name == TIMESTAMP_NAME:
         read = _timestamp(plan.precision)
+    if schema.type in _RANGE and target.type in _EXACT:
+        read = _exact(read, _EXACT[target.type], target.type)
 
     def scalar(value: Any, put: Put) -> None:
         if value is None:
@@ -89,6 +92,23 @@ def scalar_writer(plan: ScalarPlan) -> Write:
         put(raw(read(schema, value)))
 
     return scalar
+
+
+#: The packed forms that a whole number may be promoted to.
+_EXACT: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
+
+
+def _exact(read: Callable[[Schema, Any], Any], packed: struct.Struct, kind: str) -> Callable[[Schema, Any], float]:
+    """Whole numbers as Avro's `kind`, as long as it can hold them."""
+
+    def number(schema: Schema, value: Any) -> float:
+        whole = read(schema, value)
+        near: float = packed.unpack(packed.pack(whole))[0]
+        if near != whole:
+            raise bad(DataError(f"Value {whole} would be changed by being written as the Avro type {kind}"))
+        return near
+
+    return number
 
 
 def _int(schema: Schema, value: Any) -> int:
@@ -222,7 +242,7 @@ class _Failed(SerializationError):
 
 def _sized(value: bytes, avro: AvroSchema) -> bytes:
     if avro.props.get("logicalType") == "decimal" and len(value) < avro.size:
-        return (b"\xff" if value[0] > 127 else b"\x00") * (avro.size - len(value)) + value
+        return widened(value, avro.size)
     if len(value) != avro.size:
         raise bad(DataError(f"{len(value)} bytes do not fit fixed {avro.full_name}: expected exactly {avro.size}"))
     return value

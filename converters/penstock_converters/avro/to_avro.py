@@ -20,6 +20,7 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock_converters.avro import names
+from penstock_converters.avro.fixed import widened
 from penstock_converters.avro.instants import TIMESTAMP_WORDS
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.precision import Precision
@@ -164,7 +165,9 @@ class ToAvro:
     def _bytes(self, schema: Schema) -> AvroSchema:
         size = schema.parameters.get(names.FIXED_SIZE)
         if size is not None and schema.name is not None:
-            namespace, name = self._name(schema.name)
+            is_decimal = schema.name == DECIMAL_NAME
+            full = schema.parameters.get(names.FIXED_NAME, schema.name) if is_decimal else schema.name
+            namespace, name = self._name(full)
             if not size.isdecimal():
                 raise DataError(f"Parameter {names.FIXED_SIZE} of schema {schema.name} is no size: {size}")
             avro = AvroSchema("fixed", name=name, namespace=namespace, size=int(size))
@@ -286,8 +289,11 @@ def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
         return None
     kind = schema.type
     if kind is Type.BYTES:
-        raw = decimal_to_bytes(value, decimal_scale(schema)) if isinstance(value, Decimal) else bytes(value)
-        return raw.decode("latin-1")
+        if not isinstance(value, Decimal):
+            return bytes(value).decode("latin-1")
+        raw = decimal_to_bytes(value, decimal_scale(schema))
+        size = schema.parameters.get(names.FIXED_SIZE, "")
+        return (widened(raw, int(size)) if size.isdecimal() else raw).decode("latin-1")
     if schema.name == DATE_NAME:
         return value // MILLIS_PER_DAY if beyond_python(DATE_NAME, value) else date_to_days(value)
     if schema.name == TIME_NAME:

@@ -146,6 +146,8 @@ class ToConnect:
                     parts.parameters[names.DECIMAL_PRECISION] = str(int(precision))
         if avro.type == "fixed":
             parts.parameters[names.FIXED_SIZE] = str(avro.size)
+            if word == "decimal" and avro.full_name != DECIMAL_NAME:
+                parts.parameters[names.FIXED_NAME] = avro.full_name
 
     def _int(self, parts: _Parts, avro: AvroSchema, word: str | None) -> None:
         given = avro.props.get(names.CONNECT_TYPE)
@@ -199,7 +201,7 @@ class ToConnect:
                 parts.parameters[names.CONNECT_RECORD_DOC] = avro.doc
         elif options.connect_meta_data:
             parts.doc = connect_doc
-            if avro.type == "record":
+            if avro.type in ("record", "error"):
                 self._docs(parts, avro)
         self._version(parts, avro, version)
         parameters = avro.props.get(names.CONNECT_PARAMETERS)
@@ -250,7 +252,7 @@ class ToConnect:
         name = avro.props.get(names.CONNECT_NAME)
         if name is not None and not isinstance(name, str):
             raise DataError(f"Invalid schema name: {java_json(name)}")
-        if name is None and avro.name is not None:
+        if name is None and avro.name is not None and names.FIXED_NAME not in parts.parameters:
             name = avro.full_name
         if name is None or name.startswith(names.DEFAULT_FULL_NAME):
             return

@@ -12,7 +12,7 @@ __all__ = ["is_map_entry", "single", "union_field_name"]
 
 def is_map_entry(schema: AvroSchema) -> bool:
     """True for the records that stand for the entries of a map whose keys are not plain strings."""
-    if schema.type != "record":
+    if schema.type not in ("record", "error"):
         return False
     if schema.namespace == names.NAMESPACE and schema.name == names.MAP_ENTRY:
         return True

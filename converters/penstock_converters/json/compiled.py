@@ -18,6 +18,7 @@ from penstock.data import DECIMAL_NAME, Schema, Struct, Type
 from penstock.data.javatext import shortest_float32
 from penstock.data.logical import DATE_NAME, EPOCH, TIME_NAME, TIMESTAMP_NAME, decimal_scale, decimal_to_bytes
 from penstock.errors import DataError
+from penstock_converters.codegen import Source
 from penstock_converters.json.text import as_jackson, double_json, dumps, float_json
 from penstock_converters.json.writing import Writer, base64_text, numeric_decimal
 
@@ -30,8 +31,8 @@ class Unusual(Exception):
 
 def compile_writer(writer: Writer, schema: Schema, before: bytes, after: bytes) -> Callable[[Any], bytes]:
     """A function from values of `schema` to ``before + JSON + after``."""
-    source = _Source(writer)
-    top = source.function(schema)
+    source = _Source(f"JSON writer for {schema!r}", writer)
+    top = source.value_function(schema)
     source.add(
         f"""
 def serialize(value):
@@ -48,8 +49,7 @@ def serialize(value):
     return _before + data + _after
 """
     )
-    names = source.names
-    names.update(
+    source.env.update(
         _dumps=orjson.dumps,
         _slow_dumps=dumps,
         _as_jackson=as_jackson,
@@ -61,9 +61,7 @@ def serialize(value):
         _Fallback=(Unusual, RecursionError, DataError),
         _Refused=orjson.JSONEncodeError,  # lone surrogates, and more than 254 levels
     )
-    code = compile("".join(source.parts), f"<JSON writer for {repr(schema)!a}>", "exec")
-    exec(code, names)  # noqa: S102 - the source holds field names only as quoted literals (repr)
-    result: Callable[[Any], bytes] = names["serialize"]
+    result: Callable[[Any], bytes] = source.build("serialize")
     return result
 
 
@@ -108,13 +106,11 @@ def _schemaless(value: Any) -> Any:
     raise Unusual
 
 
-class _Source:
+class _Source(Source):
     """The generated module: functions for the schemas met, and the names they use."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self.parts: list[str] = []
-        self.names: dict[str, Any] = {
+    def __init__(self, title: str, writer: Writer) -> None:
+        names: dict[str, Any] = {
             "Unusual": Unusual,
             "Struct": Struct,
             "_base64": base64_text,
@@ -126,26 +122,20 @@ class _Source:
             "_time": _time,
             "_timestamp": _timestamp,
         }
-        self._functions: dict[int, str] = {}
-        self._keep: list[Schema] = []  # ids are only good while the schemas live
+        super().__init__(title, names)
+        self._writer = writer
+        #: By a schema's identity; below zero the functions of what is inside a struct.
+        self._known: dict[int, str] = {}
 
-    def add(self, text: str) -> None:
-        self.parts.append(text)
-
-    def function(self, schema: Schema) -> str:
+    def value_function(self, schema: Schema) -> str:
         """The name of a function that turns a value of `schema` into a tree. Recursive schemas call themselves."""
-        if id(schema) in self._functions:
-            return self._functions[id(schema)]
-        name = f"w{len(self._functions)}"
-        self._functions[id(schema)] = name
-        self._keep.append(schema)
+        if id(schema) in self._known:
+            return self._known[id(schema)]
+        name = f"w{len(self._known)}"
+        self._known[id(schema)] = name
+        self.keep(schema)
         body = self._value(schema, "v", "    ")
         self.add(f"\ndef {name}(v):\n{body}    return v\n")
-        return name
-
-    def _constant(self, value: Any) -> str:
-        name = f"c{len(self.names)}"
-        self.names[name] = value
         return name
 
     def _value(self, schema: Schema, var: str, pad: str) -> str:
@@ -153,7 +143,7 @@ class _Source:
         test, change = self._usual(schema, var)
         lines = [f"if {test}:", *(f"    {line}" for line in change or ["pass"])]
         if schema.default is not None and self._writer.replace_null_with_default:
-            default = self._constant(self._writer.tree(schema, schema.default))
+            default = self.constant(self._writer.tree(schema, schema.default))
             lines += [f"elif {var} is None:", f"    {var} = {default}"]
         elif schema.optional:
             lines += [f"elif {var} is None:", "    pass"]
@@ -165,11 +155,11 @@ class _Source:
         if schema.name == DECIMAL_NAME:
             return self._decimal_test(schema, var)
         if schema.name == TIMESTAMP_NAME and self._writer.precision.is_finer:
-            count = self._constant(self._writer.precision.count)
-            return f"isinstance({var}, {self._constant(dt.datetime)})", [f"{var} = {count}({var})"]
+            count = self.constant(self._writer.precision.count)
+            return f"isinstance({var}, {self.constant(dt.datetime)})", [f"{var} = {count}({var})"]
         if schema.name in _LOGICAL:
             kind, function = _LOGICAL[schema.name]
-            return f"type({var}) is {self._constant(kind)}", [f"{var} = {function}({var})"]
+            return f"type({var}) is {self.constant(kind)}", [f"{var} = {function}({var})"]
         match schema.type:
             case Type.INT8 | Type.INT16 | Type.INT32 | Type.INT64:
                 half = 1 << (int(schema.type.name[3:]) - 1)
@@ -188,7 +178,7 @@ class _Source:
         return self._nested(schema, var)
 
     def _decimal_test(self, schema: Schema, var: str) -> tuple[str, list[str]]:
-        test = f"type({var}) is {self._constant(Decimal)}"
+        test = f"type({var}) is {self.constant(Decimal)}"
         if self._writer.numeric_decimals:
             return test, [f"{var} = _numeric({var})"]
         return test, [f"{var} = _decimal({var}, {decimal_scale(schema)})"]
@@ -196,17 +186,17 @@ class _Source:
     def _nested(self, schema: Schema, var: str) -> tuple[str, list[str]]:
         rare: tuple[str, list[str]] = ("False", [])  # left to the exact writer
         if schema.type is Type.STRUCT:
-            test = f"type({var}) is dict or (type({var}) is Struct and {var}.schema == {self._constant(schema)})"
+            test = f"type({var}) is dict or (type({var}) is Struct and {var}.schema == {self.constant(schema)})"
             function = self._union(schema) if self._writer.is_union(schema) else self._struct(schema)
             return test, [f"{var} = {function}({var})"]
         if schema.value_schema is None:
             return rare  # made from text, its elements' type left open
         if schema.type is Type.ARRAY:
-            item = self.function(schema.value_schema)
+            item = self.value_function(schema.value_schema)
             return f"type({var}) is list", [f"{var} = [{item}(i) for i in {var}]"]
         if schema.key_schema is None or schema.key_schema.name or not self._writer.is_object(schema):
             return rare
-        item = self.function(schema.value_schema)
+        item = self.value_function(schema.value_schema)
         return f"type({var}) is dict", [
             f"for k in {var}:",
             "    if type(k) is not str:",
@@ -217,11 +207,11 @@ class _Source:
     def _union(self, schema: Schema) -> str:
         """A function from a union's value to the tree of the field that is set."""
         key = -id(schema)
-        if key in self._functions:
-            return self._functions[key]
-        name = f"u{len(self._functions)}"
-        self._functions[key] = name
-        names = self._constant(frozenset(f.name for f in schema.fields))
+        if key in self._known:
+            return self._known[key]
+        name = f"u{len(self._known)}"
+        self._known[key] = name
+        names = self.constant(frozenset(f.name for f in schema.fields))
         lines = f"\ndef {name}(v):\n    if not v.keys() <= {names}:\n        raise Unusual\n"
         for field in schema.fields:
             if field.schema.default is not None:
@@ -234,12 +224,12 @@ class _Source:
     def _struct(self, schema: Schema) -> str:
         """A function from a struct's value to its fields' trees."""
         key = -id(schema)
-        if key in self._functions:
-            return self._functions[key]
-        name = f"s{len(self._functions)}"
-        self._functions[key] = name
+        if key in self._known:
+            return self._known[key]
+        name = f"s{len(self._known)}"
+        self._known[key] = name
         fields = [(f"f{i}", f.name, f.schema) for i, f in enumerate(schema.fields)]
-        names = self._constant(frozenset(f.name for f in schema.fields))
+        names = self.constant(frozenset(f.name for f in schema.fields))
         # As many entries as fields, and every field there: no name too many. Else fields may be absent, and names
         # have to be looked at.
         by_index = "".join(f"            {var} = v[{field!r}]\n" for var, field, _ in fields) or "            pass\n"

@@ -17,6 +17,7 @@ import msgspec
 from penstock.data import Field, Schema, Type
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError
+from penstock_converters.codegen import Source
 from penstock_converters.json.reading import NeedsExact, Readers
 
 __all__ = ["UNUSUAL", "DirectReader", "direct_reader"]
@@ -38,7 +39,7 @@ _PLAIN: Final[dict[Type, Any]] = {
 def direct_reader(schema: Schema, readers: Readers) -> DirectReader | None:
     """None for schemas whose values this file does not read."""
     try:
-        return _Source(readers).build(schema)
+        return _Source(schema, readers).reader(schema)
     except ValueError:
         return None  # msgspec takes no names with quotes, backslashes or control characters
 
@@ -47,14 +48,12 @@ def direct_reader(schema: Schema, readers: Readers) -> DirectReader | None:
 _Member = tuple[Any, str, bool]
 
 
-class _Source:
-    def __init__(self, readers: Readers) -> None:
+class _Source(Source):
+    def __init__(self, schema: Schema, readers: Readers) -> None:
+        super().__init__(f"direct JSON reader for {schema!r}")
         self._readers = readers
-        self._functions: list[str] = []
-        self._count = 0
-        self.env: dict[str, Any] = {}
 
-    def build(self, schema: Schema) -> DirectReader | None:
+    def reader(self, schema: Schema) -> DirectReader | None:
         if schema.type is Type.STRUCT:
             members = [self._member(i, f) or self._by_tree(i, f) for i, f in enumerate(schema.fields)]
             kind, expression = self._object(schema, members)
@@ -64,19 +63,11 @@ class _Source:
                 return None
             kind, expression = usual
         self.env["decode"] = msgspec.json.Decoder(kind).decode
-        source = "\n".join([*self._functions, f"def read(data):\n    s = decode(data)\n    return {expression}\n"])
-        exec(compile(source, f"<direct JSON reader for {schema!r}>", "exec"), self.env)  # noqa: S102 - the source holds field names only as quoted literals (repr)
-        read: DirectReader = self.env["read"]
+        with self.function("read", "data"):
+            self.line("s = decode(data)")
+            self.line(f"return {expression}")
+        read: DirectReader = self.build("read")
         return read
-
-    def _name(self, letter: str) -> str:
-        self._count += 1
-        return f"{letter}{self._count}"
-
-    def _constant(self, value: Any) -> str:
-        name = self._name("K")
-        self.env[name] = value
-        return name
 
     def _object(self, schema: Schema, members: list[_Member]) -> tuple[Any, str]:
         """A type for msgspec, and the dict that an object `s` of it stands for."""
@@ -94,7 +85,7 @@ class _Source:
 
     def _by_tree(self, i: int, field: Field) -> _Member:
         """For what the tree's reader has to make of any JSON."""
-        read = self._constant(self._readers.field_reader(field.name, field.schema))
+        read = self.constant(self._readers.field_reader(field.name, field.schema))
         return Any, f"{read}(s.f{i})", self._may_be_null(field.schema)
 
     def _may_be_null(self, schema: Schema) -> bool:
@@ -109,7 +100,7 @@ class _Source:
             return kind, expression, False
         default = self._readers.stands_for_null(schema)
         if default is not None:
-            expression = f"({self._constant(default)} if {x} is None else {expression})"
+            expression = f"({self.constant(default)} if {x} is None else {expression})"
         elif expression != x:
             expression = f"(None if {x} is None else {expression})"
         return kind | None, expression, True
@@ -125,7 +116,7 @@ class _Source:
             return self._struct(schema, x)
         if schema.value_schema is None or schema.type not in (Type.ARRAY, Type.MAP):
             return None
-        y, k = self._name("y"), self._name("k")
+        y, k = self.name("y"), self.name("k")
         item = self._nullable(schema.value_schema, y)
         if item is None:
             return None
@@ -144,6 +135,7 @@ class _Source:
         if len(members) < len(found):
             return None
         kind, expression = self._object(schema, members)
-        name = self._name("f")
-        self._functions.append(f"def {name}(s):\n    return {expression}\n")
+        name = self.name("f")
+        with self.function(name, "s"):
+            self.line(f"return {expression}")
         return kind, f"{name}({x})"

@@ -10,35 +10,43 @@ from penstock.errors import DataError
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.moments import from_message
 from penstock_converters.protobuf.names import ProtobufDataOptions
+from penstock_registry.formats.protobuf import CompiledFile
 
 __all__ = ["broken", "misfit"]
 
+_HALVES: Final = {"int8": 1 << 7, "int16": 1 << 15}
 _LOGICAL: Final = {message: name for name, message in names.LOGICAL.items()}
 
 
-def misfit(message: Any, options: ProtobufDataOptions) -> str | None:
-    """The path of the first field that is set to a Decimal, Date, Time or Timestamp which is none; None for no such."""
+def misfit(message: Any, options: ProtobufDataOptions, file: CompiledFile) -> str | None:
+    """The path of the first field that is set to a Decimal, Date, Time or Timestamp which is none, or to a number that is
+    too large for the INT8 or INT16 it stands for; None for no such."""
     for field, value in message.ListFields():
         if field.message_type is None:
+            half = _HALVES.get(file.meta(field).get(names.CONNECT_TYPE, ""))
+            if half and not all(-half <= number < half for number in (value if field.is_repeated else [value])):
+                return str(field.name)
             continue
         if not field.is_repeated:
-            found = _inside(field.message_type, value, options)
+            found = _inside(field.message_type, value, options, file)
         elif field.message_type.GetOptions().map_entry:
             kind = field.message_type.fields_by_name["value"].message_type
             items = value.values() if kind is not None else ()
-            found = next((f for item in items if (f := _inside(kind, item, options)) is not None), None)
+            found = next((f for item in items if (f := _inside(kind, item, options, file)) is not None), None)
         else:
-            found = next((f for item in value if (f := _inside(field.message_type, item, options)) is not None), None)
+            found = next(
+                (f for item in value if (f := _inside(field.message_type, item, options, file)) is not None), None
+            )
         if found is not None:
             return f"{field.name}.{found}" if found else str(field.name)
     return None
 
 
-def _inside(kind: Any, value: Any, options: ProtobufDataOptions) -> str | None:
+def _inside(kind: Any, value: Any, options: ProtobufDataOptions, file: CompiledFile) -> str | None:
     """The path inside `value`, empty if it is the value itself; None if nothing is wrong with it."""
     logical = _LOGICAL.get(kind.full_name)
     if logical is None:
-        return misfit(value, options)
+        return misfit(value, options, file)
     try:
         from_message(logical, options.precision)(value)
     except DataError:

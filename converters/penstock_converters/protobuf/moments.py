@@ -88,8 +88,8 @@ def _time_fields(value: Any, schema: Schema) -> dict[str, Any]:
             raise DataError("Time values must use number of millis greater than 0 and less than 86400000")
         value = value.time()
     if beyond_python(TIME_NAME, value):
-        millis = 0  # the end of the day is the begin of the next
-    elif isinstance(value, dt.time):
+        raise DataError("Time 24:00 is not valid: google.type.TimeOfDay holds 00:00 to 23:59:59.999")
+    if isinstance(value, dt.time):
         millis = time_to_millis(value)
     else:
         raise _wrong(TIME_NAME, value, "Date")
@@ -146,8 +146,14 @@ def _decimal(message: Any) -> Decimal:
     value = Decimal((number < 0, tuple(map(int, str(abs(number)))), -message.scale))
     precision = message.precision
     if precision and len(value.as_tuple().digits) > precision:
-        # BigDecimal's MathContext
-        value = Context(precision, ROUND_HALF_UP, MIN_EMIN, MAX_EMAX).plus(value)
+        # BigDecimal's MathContext; nothing but zeros may go.
+        rounded = Context(precision, ROUND_HALF_UP, MIN_EMIN, MAX_EMAX).plus(value)
+        if rounded != value:
+            digits = len(value.as_tuple().digits)
+            raise DataError(
+                f"A confluent.type.Decimal of {digits} digits does not fit its own precision of {precision}"
+            )
+        return rounded
     return value
 
 

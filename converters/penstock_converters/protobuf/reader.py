@@ -13,8 +13,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from penstock.data import Schema, Type
+from penstock.data.keys import as_key, needs_freezing
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError, SerializationError
+from penstock_converters.codegen import Source
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.blame import broken, misfit
 from penstock_converters.protobuf.moments import from_message
@@ -46,12 +48,15 @@ def _signed_64(number: int) -> int:
     return number if number < 1 << 63 else number - (1 << 64)
 
 
-def _signed_8(number: int) -> int:
-    return (number + 128 & 0xFF) - 128
+def _narrow(name: str, bits: int) -> Callable[[int], int]:
+    half = 1 << bits - 1
 
+    def narrow(number: int) -> int:
+        if -half <= number < half:
+            return number
+        raise DataError(f"Value {number} does not fit {name}: expected {-half} to {half - 1}")
 
-def _signed_16(number: int) -> int:
-    return (number + 32768 & 0xFFFF) - 32768
+    return narrow
 
 
 def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: ProtobufDataOptions) -> Reader:
@@ -59,7 +64,7 @@ def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: Pr
 
     Raises `SerializationError` for bytes that are no such message, `DataError` for a message that has no Connect value.
     """
-    convert = _Source(file, options).build(descriptor, schema)
+    convert = _Source(f"protobuf reader of {descriptor.full_name}", file, options).converter(descriptor, schema)
     parse = message_class(descriptor).FromString
     complete = file.has_required_fields
 
@@ -76,7 +81,7 @@ def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: Pr
         try:
             return convert(message)
         except DataError as error:
-            field = misfit(message, options)
+            field = misfit(message, options, file)
             if field:
                 error.add_note(f"Field: {field}")
             raise
@@ -89,43 +94,39 @@ def make_reader(descriptor: Any, schema: Schema, file: CompiledFile, options: Pr
     return read
 
 
-class _Source:
-    def __init__(self, file: CompiledFile, options: ProtobufDataOptions) -> None:
+_NAMES: Final = {
+    "U64": _signed_64,
+    "I8": _narrow("INT8", 8),
+    "I16": _narrow("INT16", 16),
+    "KEY": as_key,
+    "getattr": getattr,
+}
+
+
+class _Source(Source):
+    def __init__(self, title: str, file: CompiledFile, options: ProtobufDataOptions) -> None:
+        super().__init__(title, _NAMES)
         self._file = file
         self._options = options
-        self._functions: list[str] = []
         self._known: dict[tuple[int, str], str] = {}
-        self._keep: list[Schema] = []
-        self._count = 0
-        self.env: dict[str, Any] = {"U64": _signed_64, "I8": _signed_8, "I16": _signed_16, "getattr": getattr}
 
-    def build(self, descriptor: Any, schema: Schema) -> Callable[[Any], Any]:
+    def converter(self, descriptor: Any, schema: Schema) -> Callable[[Any], Any]:
         if schema.type is Type.STRUCT:
             name = self._message(descriptor, schema)
         else:
-            name = self._name("f")
-            value = self._value(descriptor.fields_by_name[names.VALUE], schema, "m.value")
-            self._functions.append(f"def {name}(m):\n    return {value}\n")
-        source = "\n".join(self._functions)
-        exec(compile(source, f"<protobuf reader of {descriptor.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it but identifiers that the runtime has checked
-        return self.env[name]  # type: ignore[no-any-return]  # the function just made
-
-    def _name(self, letter: str) -> str:
-        self._count += 1
-        return f"{letter}{self._count}"
-
-    def _constant(self, value: Any) -> str:
-        name = self._name("K")
-        self.env[name] = value
-        return name
+            name = self.name("f")
+            with self.function(name, "m"):
+                self.line(f"return {self._value(descriptor.fields_by_name[names.VALUE], schema, 'm.value')}")
+        made: Callable[[Any], Any] = self.build(name)
+        return made
 
     def _message(self, descriptor: Any, schema: Schema) -> str:
         known = (id(schema), descriptor.full_name)
         if known in self._known:
             return self._known[known]
-        self._keep.append(schema)  # an id is one schema's only as long as it lives
-        name = self._known[known] = self._name("f")
-        has = self._constant(message_class(descriptor).HasField)
+        self.keep(schema)  # an id is one schema's only as long as it lives
+        name = self._known[known] = self.name("f")
+        has = self.constant(message_class(descriptor).HasField)
         pairs = self._unions(descriptor, schema)
         done = {f.name for oneof in self._file.oneofs(descriptor) for f in oneof.fields}
         for field in descriptor.fields:
@@ -133,15 +134,15 @@ class _Source:
                 member = schema.field(field.name)
                 assert member is not None
                 pairs.append((field.name, self._field(field, member.schema, has)))
-        body = ", ".join(f"{key!r}: {value}" for key, value in pairs)
-        self._functions.append(f"def {name}(m):\n    return {{{body}}}\n")
+        with self.function(name, "m"):
+            self.line(f"return {{{', '.join(f'{key!r}: {value}' for key, value in pairs)}}}")
         return name
 
     def _unions(self, descriptor: Any, schema: Schema) -> list[tuple[str, str]]:
         pairs: list[tuple[str, str]] = []
         for oneof in self._file.oneofs(descriptor):
             if self._options.flatten_unions:
-                which = self._constant(message_class(descriptor).HasField)
+                which = self.constant(message_class(descriptor).HasField)
                 for field in oneof.fields:
                     member = schema.field(field.name)
                     assert member is not None
@@ -155,16 +156,17 @@ class _Source:
         return pairs
 
     def _union(self, oneof: Any, schema: Schema) -> str:
-        name = self._name("u")
-        which = self._constant(message_class(oneof.containing_type).WhichOneof)
-        lines = [f"def {name}(m):", f"    w = {which}(m, {oneof.name!r})", "    if w is None: return None"]
-        for field in oneof.fields:
-            member = schema.field(field.name)
-            assert member is not None
-            value = self._value(field, member.schema, _get(field.name))
-            pairs = ", ".join(f"{f.name!r}: {value if f.name == field.name else None}" for f in oneof.fields)
-            lines.append(f"    if w == {field.name!r}: return {{{pairs}}}")
-        self._functions.append("\n".join(lines) + "\n")
+        name = self.name("u")
+        which = self.constant(message_class(oneof.containing_type).WhichOneof)
+        with self.function(name, "m"):
+            self.line(f"w = {which}(m, {oneof.name!r})")
+            self.line("if w is None: return None")
+            for field in oneof.fields:
+                member = schema.field(field.name)
+                assert member is not None
+                value = self._value(field, member.schema, _get(field.name))
+                pairs = ", ".join(f"{f.name!r}: {value if f.name == field.name else None}" for f in oneof.fields)
+                self.line(f"if w == {field.name!r}: return {{{pairs}}}")
         return name
 
     def _field(self, field: Any, schema: Schema, has: str) -> str:
@@ -192,6 +194,7 @@ class _Source:
             value = self._value(value_field, schema.value_schema, "x")
             return f"{{{key}: {value} for k, x in {get}.items()}}"
         key = self._value(key_field, schema.key_schema, "x.key")
+        key = f"KEY({key})" if needs_freezing(schema.key_schema) else key
         value = self._value(value_field, schema.value_schema, "x.value")
         return f"{{{key}: {value} for x in {get}}}"
 
@@ -200,13 +203,13 @@ class _Source:
         message = field.message_type
         if message is not None:
             if schema.name in LOGICAL_NAMES and message.full_name == names.LOGICAL[schema.name]:
-                return f"{self._constant(from_message(schema.name, self._options.precision))}({x})"
+                return f"{self.constant(from_message(schema.name, self._options.precision))}({x})"
             scalar = names.WRAPPED.get(message.full_name)
             if scalar is not None and schema.type is not Type.STRUCT:
                 return f"U64({x}.value)" if scalar == "uint64" else f"{x}.value"
             return f"{self._message(message, schema)}({x})"
         if field.enum_type is not None:
-            return x if schema.type is Type.INT32 else f"{self._constant(_Symbols(field.enum_type))}[{x}]"
+            return x if schema.type is Type.INT32 else f"{self.constant(_Symbols(field.enum_type))}[{x}]"
         if field.type in _UNSIGNED_64:
             return f"U64({x})"
         if schema.type is Type.INT8:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from penstock.data import Schema, Struct, Type
 from penstock.data.logical import EPOCH, TIMESTAMP_NAME
 from penstock.errors import DataError
+from penstock_converters.codegen import Source
 from penstock_converters.protobuf.general import general_writer
 from penstock_converters.protobuf.moments import to_fields
 from penstock_converters.protobuf.plan import (
@@ -67,74 +68,69 @@ def make_writer(plan: Plan, ignore_defaults: bool) -> Writer:
     general = general_writer(plan, ignore_defaults)
     if not isinstance(plan, StructPlan) or plan.partial:
         return lambda header, value: header + general(value)
-    return _Source(ignore_defaults).build(plan, general)
+    return _Source(plan, ignore_defaults).writer(general)
 
 
-class _Source:
-    def __init__(self, ignore_defaults: bool) -> None:
+_NAMES: Final = {
+    "U": _UNUSUAL,
+    "UNFIT": _UNFIT,
+    "Struct": Struct,
+    "DT": dt.datetime,
+    "UTC": dt.UTC,
+    "EPOCH": EPOCH,
+    "MS": dt.timedelta(milliseconds=1),
+    "INF": (float("inf"), float("-inf")),
+}
+
+
+class _Source(Source):
+    def __init__(self, plan: StructPlan, ignore_defaults: bool) -> None:
+        super().__init__(f"protobuf writer of {plan.full_name}", _NAMES)
+        self._plan = plan
         self._ignore_defaults = ignore_defaults
-        self._functions: list[str] = []
         self._structs: dict[int, str] = {}
-        self._count = 0
-        self.env: dict[str, Any] = {
-            "U": _UNUSUAL,
-            "UNFIT": _UNFIT,
-            "Struct": Struct,
-            "DT": dt.datetime,
-            "UTC": dt.UTC,
-            "EPOCH": EPOCH,
-            "MS": dt.timedelta(milliseconds=1),
-            "INF": (float("inf"), float("-inf")),
-        }
 
-    def build(self, plan: StructPlan, general: Callable[[Any], bytes]) -> Writer:
+    def writer(self, general: Callable[[Any], bytes]) -> Writer:
         self.env["general"] = general
-        name = self._name("w")
+        name = self.name("w")
         # What is unusual, or wrong, is for the general writer to tell.
-        lines, message = self._body(plan)
-        body = [*lines, f"return header + {message}.SerializeToString()"]
-        self._functions.append(
-            f"def {name}(header, v):\n    try:\n" + "".join(f"        {line}\n" for line in body)
-            + "    except UNFIT:\n        return header + general(v)\n"
-        )  # fmt: skip
-        source = "\n".join(self._functions)
-        exec(compile(source, f"<protobuf writer of {plan.full_name}>", "exec"), self.env)  # noqa: S102 - no user text in it: names are constants of env, repr()s, or identifiers that the runtime has checked
-        return self.env[name]  # type: ignore[no-any-return]  # the function just made
-
-    def _name(self, letter: str) -> str:
-        self._count += 1
-        return f"{letter}{self._count}"
-
-    def _constant(self, value: Any) -> str:
-        name = self._name("K")
-        self.env[name] = value
-        return name
+        lines, message = self._body(self._plan)
+        with self.function(name, "header, v"):
+            with self.block("try:"):
+                self.lines(lines)
+                self.line(f"return header + {message}.SerializeToString()")
+            self.line("except UNFIT:")
+            self.line("    return header + general(v)")
+        made: Writer = self.build(name)
+        return made
 
     def _struct(self, plan: StructPlan) -> str:
         """A function from a struct's value to its message."""
         known = self._structs.get(id(plan))
         if known is not None:
             return known
-        name = self._structs[id(plan)] = self._name("w")
+        name = self._structs[id(plan)] = self.name("w")
         lines, message = self._body(plan)
-        self._functions.append(f"def {name}(v):\n" + "".join(f"    {line}\n" for line in [*lines, f"return {message}"]))
+        with self.function(name, "v"):
+            self.lines(lines)
+            self.line(f"return {message}")
         return name
 
     def _body(self, plan: StructPlan) -> tuple[list[str], str]:
         """Statements over a struct's value `v`, and the expression that makes its message then."""
-        places = [(self._name("a"), member) for member in plan.fields]
+        places = [(self.name("a"), member) for member in plan.fields]
         lines = self._fetch(plan.schema, [(a, member.name) for a, member in places])
         arguments: list[tuple[str, str]] = []
         for a, member in places:
             lines += self._field(member, a, arguments)
-        make = self._constant(plan.make)
+        make = self.constant(plan.make)
         plain = ", ".join(f"{target}={a}" for target, a in arguments if not keyword.iskeyword(target))
         odd = ", ".join(f"{target!r}: {a}" for target, a in arguments if keyword.iskeyword(target))
         given = ", ".join(part for part in (plain, f"**{{{odd}}}" if odd else "") if part)
         return lines, f"{make}({given})"
 
     def _fetch(self, schema: Schema, named: list[tuple[str, str]]) -> list[str]:
-        own, known = self._constant(schema), self._constant(frozenset(name for _, name in named))
+        own, known = self.constant(schema), self.constant(frozenset(name for _, name in named))
         # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
         # and names have to be looked at.
         return [
@@ -156,7 +152,7 @@ class _Source:
         arguments.append((member.target, a))
         convert = self._convert(plan, a)
         if default is not None:
-            return [f"if {a} is None: {a} = {self._constant(default)}", *convert]
+            return [f"if {a} is None: {a} = {self.constant(default)}", *convert]
         if not schema.optional:
             return convert
         if len(convert) == 1 and convert[0].startswith("if "):
@@ -164,10 +160,10 @@ class _Source:
         return [f"if {a} is not None:", *(f"    {line}" for line in convert)] if convert else []
 
     def _union(self, plan: UnionPlan, a: str, arguments: list[tuple[str, str]]) -> list[str]:
-        targets = [(branch, self._name("a")) for branch in plan.branches]
+        targets = [(branch, self.name("a")) for branch in plan.branches]
         lines = [f"{' = '.join(t for _, t in targets)} = None"] if targets else []
-        known = self._constant(frozenset(b.name for b in plan.branches))
-        own = self._constant(plan.schema)
+        known = self.constant(frozenset(b.name for b in plan.branches))
+        own = self.constant(plan.schema)
         lines += [
             f"if {a} is None:",
             "    pass" if plan.schema.optional else "    raise U",
@@ -194,11 +190,11 @@ class _Source:
             case ScalarPlan():
                 return self._scalar(plan, a)
             case WrapperPlan():
-                return [*self._scalar(plan.inner, a), f"{a} = {self._constant(plan.make)}(value={a})"]
+                return [*self._scalar(plan.inner, a), f"{a} = {self.constant(plan.make)}(value={a})"]
             case EnumPlan():
                 if plan.schema.type is not Type.STRING:
                     return [f"if type({a}) is not int: raise U"]
-                return [f"{a} = {self._constant(plan.numbers)}[{a}]"]
+                return [f"{a} = {self.constant(plan.numbers)}[{a}]"]
             case LogicalPlan():
                 return self._logical(plan, a)
             case StructPlan():
@@ -225,21 +221,21 @@ class _Source:
         return lines
 
     def _logical(self, plan: LogicalPlan, a: str) -> list[str]:
-        make = self._constant(plan.make)
+        make = self.constant(plan.make)
         if plan.schema.name == TIMESTAMP_NAME and not plan.precision.is_finer:
-            n = self._name("n")
+            n = self.name("n")
             return [
                 f"if type({a}) is not DT or {a}.tzinfo is not UTC: raise U",
                 f"{n} = ({a} - EPOCH) // MS",
                 f"{a} = {make}(seconds={n} // 1000, nanos={n} % 1000 * 1000000)",
             ]
         assert plan.schema.name is not None
-        fields, own = self._constant(to_fields(plan.schema.name, plan.precision)), self._constant(plan.schema)
+        fields, own = self.constant(to_fields(plan.schema.name, plan.precision)), self.constant(plan.schema)
         return [f"{a} = {make}(**{fields}({a}, {own}))"]
 
     def _array(self, plan: ArrayPlan, a: str) -> list[str]:
         lines = [f"if type({a}) is not list: raise U"]
-        item, made = self._name("i"), self._name("q")
+        item, made = self.name("i"), self.name("q")
         convert = self._convert(plan.item, item)
         if isinstance(plan.item, ScalarPlan) and len(convert) == 1:
             # A check only: the list itself is handed over.
@@ -248,12 +244,12 @@ class _Source:
         return [*lines, f"    {made}.append({item})", f"{a} = {made}"]
 
     def _map(self, plan: MapPlan, a: str) -> list[str]:
-        key, value, made = self._name("k"), self._name("i"), self._name("q")
+        key, value, made = self.name("k"), self.name("i"), self.name("q")
         body = [*self._convert(plan.key, key), *self._convert(plan.value, value)]
         lines = [f"if type({a}) is not dict: raise U"]
         if plan.make is None:
             body.append(f"{made}[{key}] = {value}")
         else:
-            body.append(f"{made}.append({self._constant(plan.make)}(key={key}, value={value}))")
+            body.append(f"{made}.append({self.constant(plan.make)}(key={key}, value={value}))")
         lines.append(f"{made} = {'{}' if plan.make is None else '[]'}")
         return [*lines, f"for {key}, {value} in {a}.items():", *(f"    {line}" for line in body), f"{a} = {made}"]

@@ -554,7 +554,7 @@ def test_a_decimal_that_is_none_is_a_data_error(fields: dict[str, Any]) -> None:
         read(kind(d=fields).SerializeToString())
 
 
-def test_a_decimal_is_rounded_to_the_precision_its_message_says() -> None:
+def test_a_decimal_has_no_more_digits_than_the_precision_its_message_says() -> None:
     parsed = ProtobufFormat().parse(
         'syntax = "proto3"; import "confluent/type/decimal.proto"; message M { confluent.type.Decimal d = 1; }'
     )
@@ -562,8 +562,12 @@ def test_a_decimal_is_rounded_to_the_precision_its_message_says() -> None:
     descriptor = compiled.message("M")
     read = make_reader(descriptor, ToConnect(OPTIONS, compiled).convert(descriptor), compiled, OPTIONS)
     kind = message_factory.GetMessageClass(descriptor)
-    made = kind(d={"value": (12345).to_bytes(2, "big"), "precision": 3, "scale": -(2**31)})
+    made = kind(d={"value": (12300).to_bytes(2, "big"), "precision": 3, "scale": -(2**31)})
     assert read(made.SerializeToString())["d"].as_tuple() == (0, (1, 2, 3), 2**31 + 2)
+    made.d.value = (12345).to_bytes(2, "big")
+    with pytest.raises(DataError, match="5 digits does not fit its own precision of 3") as caught:
+        read(made.SerializeToString())
+    assert "Field: d" in caught.value.__notes__
 
 
 def test_missing_required_fields_of_proto2_are_told() -> None:
