@@ -7,7 +7,7 @@ from penstock.runtime.admission import UnreadLimit
 
 def test_a_topic_nobody_reads_holds_nobody_back() -> None:
     limit = UnreadLimit(1000)
-    limit.admit("t", 5000)
+    limit.produced({"t": (1, 5000)})
     assert limit.unread == 0
     limit.wait(threading.Event())
 
@@ -15,12 +15,12 @@ def test_a_topic_nobody_reads_holds_nobody_back() -> None:
 def test_a_source_waits_until_the_reader_has_caught_up() -> None:
     limit = UnreadLimit(1000)
     limit.add_reader("sink", ["t"])
-    limit.admit("t", 5000)
+    limit.produced({"t": (1, 5000)})
     passed = threading.Event()
     waiter = threading.Thread(target=lambda: (limit.wait(threading.Event()), passed.set()))
     waiter.start()
     assert not passed.is_set()
-    limit.consumed("t", 5000)
+    limit.consumed({"t": (1, 5000)})
     waiter.join(10)
     assert passed.is_set()
     assert limit.unread == 0
@@ -29,7 +29,7 @@ def test_a_source_waits_until_the_reader_has_caught_up() -> None:
 def test_a_stop_ends_the_wait() -> None:
     limit = UnreadLimit(10)
     limit.add_reader("sink", ["t"])
-    limit.admit("t", 50)
+    limit.produced({"t": (1, 50)})
     stopping = threading.Event()
     stopping.set()
     limit.wait(stopping)
@@ -39,15 +39,15 @@ def test_a_stop_ends_the_wait() -> None:
 def test_a_pattern_reads_whole_names_only() -> None:
     limit = UnreadLimit(10)
     limit.add_reader("sink", ["^(?:orders-.*)$"])
-    limit.admit("orders-eu", 1)
-    limit.admit("old-orders-eu", 1)
+    limit.produced({"orders-eu": (1, 1)})
+    limit.produced({"old-orders-eu": (1, 1)})
     assert limit.unread == 97
 
 
 def test_what_a_reader_that_is_gone_has_not_read_counts_no_more() -> None:
     limit = UnreadLimit(10)
     limit.add_reader("sink", ["t"])
-    limit.admit("t", 50)
+    limit.produced({"t": (1, 50)})
     limit.remove_reader("sink")
     limit.wait(threading.Event())
     assert limit.unread == 0

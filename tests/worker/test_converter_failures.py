@@ -13,9 +13,10 @@ from penstock.data import INT32, INT64, STRING, TIMESTAMP, SchemaBuilder, Source
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain
-from penstock.runtime.conversion import SourceConversion, locate
+from penstock.runtime.conversion import locate
 from penstock.runtime.sink import SinkTaskParts, WorkerSinkTask
 from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.status import ConnectorTaskId, TargetState
 from penstock.runtime.tolerance import ErrorPolicy, RecordFailure, ToleranceExceeded
 from penstock.testing.fake_kafka import FakeConsumer, FakeMessage

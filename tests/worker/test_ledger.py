@@ -2,7 +2,8 @@
 
 import random
 
-from penstock.runtime.ledger import Ledger, Snapshot
+from penstock.kafka.producing import Ticket
+from penstock.runtime.source.ledger import Ledger, RunEntry
 
 FILE = {"file": "a"}
 OTHER = {"file": "b"}
@@ -60,12 +61,56 @@ def test_acknowledgements_in_any_order_never_pass_a_gap() -> None:
         assert ledger.unacknowledged() == 0
 
 
-def test_a_snapshot_holds_the_newest_offset_of_each_partition_until_it_is_committed() -> None:
-    snapshot = Snapshot()
-    for n in range(3):
-        snapshot.put(FILE, {"line": n})
-    snapshot.put(OTHER, {"line": 9})
-    assert snapshot.pending() == [(FILE, {"line": 2}), (OTHER, {"line": 9})]
-    assert snapshot
-    snapshot.committed()
-    assert not snapshot
+class Shared(Ticket):
+    """A ticket as the client holds it for each record."""
+
+    __slots__ = ()
+
+
+def test_a_run_is_acknowledged_once_it_is_closed_and_its_ticket_has_ended() -> None:
+    ledger, ticket = Ledger(), Shared()
+    held_by_the_client = [ticket, ticket]
+    entry = RunEntry(ticket)
+    ledger.add(FILE, entry)
+    entry.offset = {"line": 1}
+    del ticket
+    assert ledger.committable() == []
+    held_by_the_client.pop()
+    assert ledger.committable() == []
+    held_by_the_client.pop()
+    assert ledger.committable() == [(FILE, {"line": 1})]
+    assert ledger.unacknowledged() == 0
+
+
+def test_a_run_that_is_still_being_handed_over_is_not_acknowledged() -> None:
+    ledger = Ledger()
+    entry = RunEntry(Shared())
+    ledger.add(FILE, entry)
+    assert ledger.committable() == []
+    entry.offset = {"line": 0}
+    assert ledger.committable() == [(FILE, {"line": 0})]
+
+
+def test_a_run_with_a_refused_record_holds_up_everything_behind_it() -> None:
+    ledger = Ledger()
+    refused = RunEntry(Shared())
+    refused.offset, refused.refused = {"line": 0}, True
+    ledger.add(FILE, refused)
+    ledger.ack(ledger.submit(FILE, {"line": 1}))
+    assert ledger.committable() == []
+
+
+def test_what_waits_for_long_is_told_by_source_partitions_and_seconds() -> None:
+    ledger = Ledger()
+    stuck = ledger.submit(FILE, {"line": 0})
+    moving = ledger.submit(OTHER, {"line": 0})
+    assert ledger.waiting(100.0, 5.0) is None
+    ledger.submit(OTHER, {"line": 1})
+    ledger.ack(moving)
+    ledger.committable()
+    assert ledger.waiting(104.0, 5.0) is None
+    assert ledger.waiting(106.0, 5.0) == (1, 6.0)
+    assert ledger.waiting(112.0, 5.0) == (2, 12.0)
+    ledger.ack(stuck)
+    ledger.committable()
+    assert ledger.waiting(112.0, 5.0) == (1, 8.0)

@@ -12,11 +12,13 @@ from penstock.data import STRING, SourceRecord
 from penstock.errors import DataError, RetriableError, WorkerError
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain, Stage
-from penstock.runtime.conversion import SourceConversion
-from penstock.runtime.source import SourceTaskParts, WorkerSourceTask
+from penstock.runtime.meters import TaskMeter
+from penstock.runtime.source.at_least_once import AtLeastOnce
+from penstock.runtime.source.conversion import SourceConversion
+from penstock.runtime.source.task import SourceTaskParts, WorkerSourceTask, wants_each_record
+from penstock.runtime.source.topics import TopicCreation
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.runtime.tolerance import ErrorPolicy, RecordFailure
-from penstock.runtime.topics import TopicCreation
 from penstock.storage import MemoryOffsetStore
 from penstock.testing.fake_kafka import FakeProducer
 
@@ -115,7 +117,8 @@ class Rig:
         self.store = MemoryOffsetStore()
         self.topics: list[str] = []
         converter = self.converter = policy.pop("converter", None) or Bytes()
-        errors = ErrorPolicy(TASK, reporters=[self.failures], **policy)
+        meter = TaskMeter(None, self.topics.append)
+        errors = ErrorPolicy(TASK, reporters=[self.failures], meter=meter, **policy)
 
         conversion = SourceConversion(Chain(stages), Converters(converter, converter, Headers(), "K", "V", "H"))
         parts = SourceTaskParts(
@@ -123,11 +126,16 @@ class Rig:
             {},
             conversion,
             errors,
-            self.store,
             TopicCreation([], lambda: None),
-            producer.connect,
-            0.05,
-            self.topics.append,
+            lambda side: AtLeastOnce(
+                side,
+                self.store,
+                producer.connect,
+                meter,
+                per_record=wants_each_record(task, errors),
+                flush_timeout_s=0.05,
+            ),
+            meter,
         )
         self.worker_task = WorkerSourceTask(TASK, self.listener, TargetState.STARTED, parts)
         errors.stopping = self.worker_task.stopping
@@ -201,11 +209,13 @@ def test_nothing_is_committed_before_kafka_has_it_and_nothing_is_forgotten(produ
     producer.acknowledging = False
     rig = Rig(Lines(lines("a", "b")), producer).start()
     rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
-    assert not rig.worker_task.commit_offsets()
+    assert rig.worker_task.commit_offsets()
     assert rig.offset is None
+    assert rig.topics == []
     producer.acknowledging = True
     assert rig.worker_task.commit_offsets()
     assert rig.offset == {"line": 1}
+    assert rig.topics == ["t"]
     rig.stop()
 
 
@@ -400,13 +410,13 @@ def test_what_a_cancelled_task_was_converting_is_not_sent_after_all(producer: Fa
 def test_a_commit_that_was_waiting_for_kafka_stores_nothing_once_the_task_is_cancelled(producer: FakeProducer) -> None:
     rig = Rig(Lines(lines("a")), producer).start()
     rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
-    flush = producer.flush
+    poll = producer.poll
 
-    def slow(timeout: float = -1) -> int:
+    def slow(timeout: float = 0) -> int:
         rig.worker_task._cancelled = True  # another thread, just now
-        return flush(timeout)
+        return poll(timeout)
 
-    producer.flush = slow  # type: ignore[method-assign]  # what a slow broker does
+    producer.poll = slow  # type: ignore[method-assign]  # what a slow broker does
     assert not rig.worker_task.commit_offsets()
     assert rig.offset is None
     rig.stop()

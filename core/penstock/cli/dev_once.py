@@ -13,8 +13,9 @@ from typing import Any, Final
 from penstock.cli.wiring import StandaloneProcess
 from penstock.herder.interface import ConnectorStateInfo
 from penstock.runtime.admission import UnreadLimit
+from penstock.runtime.meters import Total
 from penstock.runtime.sink import WorkerSinkTask
-from penstock.runtime.source import WorkerSourceTask
+from penstock.runtime.source.task import WorkerSourceTask
 from penstock.runtime.status import State
 
 __all__ = ["Patience", "run_once", "say"]
@@ -91,8 +92,8 @@ def _counts_of(tasks: Sequence[object]) -> tuple[int, int, int, int]:
     sources = [t for t in tasks if isinstance(t, WorkerSourceTask)]
     sinks = [t for t in tasks if isinstance(t, WorkerSinkTask)]
     return (
-        sum(t.polled for t in sources),
-        sum(t.written for t in sources),
+        sum(t.meter.total(Total.POLLED) for t in sources),
+        sum(t.meter.total(Total.WRITTEN) for t in sources),
         sum(t.read for t in sinks),
         sum(t.sent for t in sinks),
     )

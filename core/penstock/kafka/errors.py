@@ -30,6 +30,7 @@ __all__ = [
     "AccessError",
     "Fault",
     "FencedError",
+    "KafkaError",
     "Meaning",
     "RecordRefusedError",
     "client_errors",
@@ -37,6 +38,7 @@ __all__ = [
     "error_code",
     "meaning_of",
     "reason_of",
+    "renamed",
 ]
 
 #: Everything a call into the client raises about Kafka. ValueError and TypeError come from arguments that it refuses.
@@ -394,6 +396,13 @@ def connect_error(error: BaseException | KafkaError, what: str, prefix: str = ""
     made = _CLASSES[meaning.fault](f"{what}: {reason_of(error)}" + (f". {advice}." if advice else ""))
     if meaning.java_class and not meaning.retriable:
         made.java_class = meaning.java_class  # type: ignore[misc]  # the instance's own, finer than its class's
+    return made
+
+
+def renamed(error: ConnectError, text: str) -> ConnectError:
+    """Return an error of the same kind, Java's name included, that says `text`."""
+    made = type(error)(text)
+    made.java_class = error.java_class  # type: ignore[misc]  # the instance's own, finer than its class's
     return made
 
 

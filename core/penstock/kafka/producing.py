@@ -30,6 +30,7 @@ from penstock.kafka.errors import (
     error_code,
     meaning_of,
     reason_of,
+    renamed,
 )
 from penstock.kafka.repeats import Repeats
 
@@ -90,7 +91,7 @@ class RecordProducer:
     """A producer of records. Safe from any thread.
 
     `make` makes the client, given settings in librdkafka's names and callbacks (`KafkaClients.producer` with its
-    settings filled in). `owner` begins every message. `prefix` is what users write before the names of its settings.
+    settings filled in). `owner` begins every message, as in ``[orders|task-0]`` or ``worker's topic t:``. `prefix` is what users write before the names of its settings.
 
     A failure is sticky: once the client is finished, or `fail` was called, `failure` stays until the producer is
     discarded; its owner looks at it before it relies on anything that was sent.
@@ -151,10 +152,10 @@ class RecordProducer:
                 return
             except BufferError as error:
                 if wait is None:
-                    raise connect_error(error, f"{self._owner}: cannot write to topic {topic}", self._prefix) from error
+                    raise connect_error(error, f"{self._owner} cannot write to topic {topic}", self._prefix) from error
                 self.wait_for_room(wait)
             except CLIENT_ERRORS as error:
-                raise self.refusal(error, topic, record) from error
+                raise self._owned(self.refusal(error, topic, record)) from error
 
     def wait_for_room(self, wait: Callable[[], None]) -> None:
         """Serve callbacks for a moment, since the queue is full; raise the sticky failure, or what `wait` raises."""
@@ -163,14 +164,17 @@ class RecordProducer:
         wait()
 
     def refusal(self, error: BaseException | KafkaError, topic: str, record: Outgoing | None = None) -> ConnectError:
-        """Return why a record cannot be written, with its size where that is the reason."""
+        """Return why a record cannot be written, with its size where that is the reason. The owner is not named."""
         size = ""
         if record is not None and error_code(error) in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE):
             size = f" of {len(record[1] or b'') + len(record[2] or b'')} bytes"
-        what = f"{self._owner}: cannot write a record{size} to topic {topic}"
+        what = f"cannot write a record{size} to topic {topic}"
         if isinstance(error, (ValueError, TypeError)):  # its topic or its headers are nothing that Kafka can hold
             return RecordRefusedError(f"{what}: {reason_of(error)}")
         return connect_error(error, what, self._prefix)
+
+    def _owned(self, error: ConnectError) -> ConnectError:
+        return renamed(error, f"{self._owner} {error.message}")
 
     def poll(self, timeout: float = 0) -> None:
         """Serve callbacks, waiting up to `timeout` seconds for the first."""
@@ -210,18 +214,18 @@ class RecordProducer:
     def _on_delivery(self, error: KafkaError | None, message: ProducedMessage) -> None:
         """Take the fate of a record that has no callback of its own."""
         if error is not None and not is_purged(error):
-            self.fail(self.refusal(error, message.topic() or ""))
+            self.fail(self._owned(self.refusal(error, message.topic() or "")))
 
     def _on_error(self, error: KafkaError) -> None:
         fault = meaning_of(error).fault
         if fault in (Fault.FATAL, Fault.FENCED):
-            self.fail(connect_error(error, f"{self._owner}: the producer failed for good", self._prefix))
+            self.fail(connect_error(error, f"{self._owner} the producer failed for good", self._prefix))
         elif error.code() in _LOST_CREDENTIALS:
             # As the Java client has it; this client would try again for ever, twenty times a second.
-            what = f"{self._owner}: the broker refuses the producer's credentials"
+            what = f"{self._owner} the broker refuses the producer's credentials"
             self.fail(connect_error(error, what, self._prefix))
         elif self._complaints.admit(error.str()):
-            _log.warning("%s: producer: %s", self._owner, reason_of(error))
+            _log.warning("%s producer: %s", self._owner, reason_of(error))
 
     # ---- what waits
 

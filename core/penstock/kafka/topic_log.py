@@ -130,7 +130,7 @@ class TopicLog:
         }
         self._producer = RecordProducer(
             lambda extra, **callbacks: self._clients.producer({**settings, **extra}, self._name, **callbacks),
-            self._name,
+            f"{self._name}:",
         )
         consumer = self._clients.consumer(self._consumer_settings, self._name)
         consumer.assign([TopicPartition(self.topic, p, OFFSET_BEGINNING) for p in self._partitions])

@@ -61,7 +61,7 @@ class TransactionalProducer(RecordProducer):
         try:
             call()
         except CLIENT_ERRORS as error:
-            raise self._error(error, f"{self._owner}: {what}") from error
+            raise self._error(error, f"{self._owner} {what}") from error
 
     def _error(self, error: Exception, what: str) -> ConnectError:
         if meaning_of(error).fault is Fault.FENCED:
@@ -85,7 +85,8 @@ class TransactionalWriter:
         self._name = f"{owner}'s topic {topic}"
         own = {"enable.idempotence": "true", "linger.ms": "0", **settings, "transactional.id": transactional_id}
         self._producer = TransactionalProducer(
-            lambda extra, **callbacks: clients.producer({**own, **extra}, self._name, **callbacks), self._name
+            lambda extra, **callbacks: clients.producer({**own, **extra}, self._name, **callbacks),
+            f"{self._name}:",
         )
 
     def claim(self, timeout: float) -> None:

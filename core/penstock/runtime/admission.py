@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 __all__ = ["UnreadLimit"]
@@ -43,18 +43,19 @@ class UnreadLimit:
             self._unread = {t: n for t, n in self._unread.items() if self._is_read(t)}
             self._changed.notify_all()
 
-    def admit(self, topic: str, size: int) -> None:
+    def produced(self, amounts: Mapping[str, tuple[int, int]]) -> None:
         with self._changed:
-            if self._is_read(topic):
-                self._unread[topic] = self._unread.get(topic, 0) + size + _OVERHEAD
+            for topic, (records, size) in amounts.items():
+                if self._is_read(topic):
+                    self._unread[topic] = self._unread.get(topic, 0) + size + records * _OVERHEAD
 
-    def consumed(self, topic: str, size: int) -> None:
-        """`size` of key and value together."""
+    def consumed(self, amounts: Mapping[str, tuple[int, int]]) -> None:
         with self._changed:
-            left = self._unread.get(topic, 0) - size - _OVERHEAD
-            self._unread[topic] = max(0, left)
-            if left < self._limit:
-                self._changed.notify_all()
+            for topic, (records, size) in amounts.items():
+                left = self._unread.get(topic, 0) - size - records * _OVERHEAD
+                self._unread[topic] = max(0, left)
+                if left < self._limit:
+                    self._changed.notify_all()
 
     def wait(self, stopping: threading.Event) -> None:
         with self._changed:

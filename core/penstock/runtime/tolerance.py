@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.kafka.errors import AccessError, FencedError, RecordRefusedError
 from penstock.runtime.appearance import looks_like
 from penstock.runtime.disclosure import looked_up_values
+from penstock.runtime.meters import TaskMeter, Total
 from penstock.runtime.retries import RETRY_DELAY_MAX_MS, retry_delay
 from penstock.runtime.status import ConnectorTaskId
 
@@ -25,6 +27,7 @@ __all__ = [
     "ErrorPolicy",
     "ErrorStage",
     "LogReporter",
+    "NotTolerable",
     "RecordFailure",
     "Reporter",
     "ToleranceExceeded",
@@ -48,6 +51,11 @@ class ErrorStage(enum.Enum):
     HEADER_CONVERTER = "HEADER_CONVERTER"
     KAFKA_PRODUCE = "KAFKA_PRODUCE"
     KAFKA_CONSUME = "KAFKA_CONSUME"
+
+
+class NotTolerable(ConnectError):
+    """What the task needs is missing, and no record is at fault (a topic that cannot be made, say): this ends the task,
+    whatever ``errors.tolerance`` says."""
 
 
 class ToleranceExceeded(ConnectError):
@@ -98,7 +106,7 @@ class Reporter(Protocol):
 
 @dataclass
 class ErrorPolicy:
-    """A task's ``errors.*`` settings at work. For the task's own thread, except `stop` and `report`."""
+    """A task's ``errors.*`` settings at work. For the task's own thread, except `failed` and `report`."""
 
     task: ConnectorTaskId
     tolerate_all: bool = False
@@ -107,16 +115,19 @@ class ErrorPolicy:
     reporters: Sequence[Reporter] = ()
     clock: Callable[[], float] = time.monotonic
     stopping: threading.Event = field(default_factory=threading.Event)
-    #: Counters of ``task-error-metrics``.
-    counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("errors", "failures", "skipped", "retries"), 0)
-    )
+    #: Told of errors, failures, what is skipped, and retries (``task-error-metrics``).
+    meter: TaskMeter = field(default_factory=TaskMeter)
 
     @classmethod
     def from_config(
-        cls, task: ConnectorTaskId, config: Mapping[str, Any], reporters: Sequence[Reporter], stopping: threading.Event
+        cls,
+        task: ConnectorTaskId,
+        config: Mapping[str, Any],
+        reporters: Sequence[Reporter],
+        stopping: threading.Event,
+        meter: TaskMeter | None = None,
     ) -> ErrorPolicy:
-        """`config` is the parsed common connector configuration."""
+        """Read the parsed common connector configuration."""
         return cls(
             task,
             tolerate_all=config["errors.tolerance"] == "all",
@@ -124,6 +135,7 @@ class ErrorPolicy:
             retry_delay_max_ms=config["errors.retry.delay.max.ms"],
             reporters=reporters,
             stopping=stopping,
+            meter=meter or TaskMeter(),
         )
 
     def attempt(self, operation: Callable[[], _T]) -> _T:
@@ -139,25 +151,30 @@ class ErrorPolicy:
             try:
                 return operation()
             except Exception as error:
-                self.counts["errors"] += 1
+                self.meter.add(Total.ERRORS)
                 if not _retriable(error):
                     raise
                 delay = retry_delay(attempt, self.retry_delay_max_ms)
                 deadline = started + self.retry_timeout_ms / 1000
                 if self.retry_timeout_ms >= 0 and self.clock() + (delay if attempt > 1 else 0) >= deadline:
                     raise
-                self.counts["retries"] += 1
+                self.meter.add(Total.RETRIES)
                 _log.debug("[%s] attempt %d failed, trying again in %.1f s: %s", self.task, attempt, delay, error)
                 if self.stopping.wait(delay):
                     raise TaskStopped(f"{self.task} was stopped while an operation was being retried") from error
 
     def failed(self, failure: RecordFailure) -> list[Future[None]]:
-        """Report a failure and go on, or raise `ToleranceExceeded`. Returns reports still on their way."""
-        self.counts["failures"] += 1
+        """Report a failure and go on, or raise `ToleranceExceeded`. Returns reports still on their way.
+
+        Only records are tolerated. Where Kafka did not take a record for a reason that is not in the record (rights,
+        fencing, a client that is finished), the next would meet the same, and all would be lost.
+        """
+        self.meter.add(Total.FAILURES)
+        tolerated = self.tolerate_all and _records_fault(failure)
         waiting = self.report(failure)
-        if not self.tolerate_all:
+        if not tolerated:
             raise ToleranceExceeded(failure.describe()) from failure.error
-        self.counts["skipped"] += 1
+        self.meter.add(Total.SKIPPED)
         return waiting
 
     def report(self, failure: RecordFailure) -> list[Future[None]]:
@@ -188,6 +205,12 @@ def retry_until_stopped(operation: Callable[[], None], stopping: threading.Event
             _log.warning("%s: %s; trying again", who, error)
             if stopping.wait(_KAFKA_RETRY_S):
                 raise TaskStopped(f"{who} was stopped while Kafka did not answer") from error
+
+
+def _records_fault(failure: RecordFailure) -> bool:
+    if isinstance(failure.error, NotTolerable | AccessError | FencedError):
+        return False
+    return failure.stage is not ErrorStage.KAFKA_PRODUCE or isinstance(failure.error, RecordRefusedError)
 
 
 def _retriable(error: BaseException) -> bool:

@@ -22,10 +22,10 @@ from penstock.logs import log_failure
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import strip_prefix, with_registry_url
-from penstock.runtime.committer import Committer
 from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.disclosure import looked_up_values, remember_looked_up
-from penstock.runtime.source import WorkerSourceTask
+from penstock.runtime.source.committer import Committer
+from penstock.runtime.source.task import WorkerSourceTask
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_builder import TaskBuilder

@@ -24,8 +24,8 @@ from penstock.data import (
 from penstock.errors import ConfigError, DataError
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain
-from penstock.runtime.conversion import SourceConversion
 from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.source.conversion import SourceConversion
 from penstock_converters.avro.converter import AvroConverter
 from penstock_converters.jsonschema.converter import JsonSchemaConverter
 from penstock_converters.protobuf.converter import ProtobufConverter

@@ -69,7 +69,7 @@ class Intake:
             if record is not None:
                 append(record)
             if consumption is not None:
-                consumption.consumed(topic or "", len(message.value() or b"") + len(message.key() or b""))
+                consumption.consumed({topic or "": (1, len(message.value() or b"") + len(message.key() or b""))})
         self._advance(topic, partition, first, offset)
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:

@@ -19,7 +19,7 @@ __all__ = ["Consumption", "SinkTaskParts"]
 class Consumption(Protocol):
     """Hears what a sink has taken in; only ``penstock dev`` listens, see `penstock.runtime.admission`."""
 
-    def consumed(self, topic: str, size: int) -> None: ...
+    def consumed(self, amounts: Mapping[str, tuple[int, int]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
