@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from penstock.access.settings import ACCESS_KEYS, AccessConfig
 from penstock.config.stores import java_store_problems
 from penstock.errors import ConfigError
 from penstock.http.forwarded import parse_proxies
 from penstock.http.limits import DEFAULT_MAX_BODY, DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_MS, HttpLimits
 from penstock.http.listeners import Listener, parse_listener
-from penstock_registry.server.access.config import ACCESS_KEYS, AccessConfig
 from penstock_registry.server.kafka_config import BOOTSTRAP, KAFKA_KEYS, KafkaConfig, is_connection_key
 from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit, Limits
@@ -134,7 +134,7 @@ class ServerConfig:
             _positive("registry.max.schema.size", props.get("registry.max.schema.size", str(_DEFAULT_MAX_SCHEMA))),
             _positive("registry.max.schema.nesting", props.get("registry.max.schema.nesting", "200")),
             min(_positive("registry.max.import.id", props.get("registry.max.import.id", "2000000000")), MAX_INT),
-            AccessConfig.parse(props),
+            AccessConfig.parse(props, "the registry", "schema-registry"),
             _tls(props),
             _limits(props),
             tuple(_warnings(props)),

@@ -60,8 +60,8 @@ def body_too_large(limit: int) -> RegistryError:
     return RegistryError(413, 413, f"The request is larger than registry.max.request.size={limit} bytes")
 
 
-def unauthorized() -> RegistryError:
-    return RegistryError(401, 401, "Unauthorized")
+def unauthorized(message: str) -> RegistryError:
+    return RegistryError(401, 401, message)
 
 
 def forbidden(operation: str, resource: str) -> RegistryError:

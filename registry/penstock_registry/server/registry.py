@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from penstock_registry.server.access.principal import Principal
+from penstock.access.principal import Principal
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.deleting import Deleting
 from penstock_registry.server.formats import Formats

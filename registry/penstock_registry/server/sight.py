@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock_registry.server.access.principal import Principal, Role
+from penstock.access.principal import Principal, Role
 from penstock_registry.server.errors import forbidden
 
 __all__ = ["Sight"]

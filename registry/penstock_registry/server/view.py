@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.access.principal import Role
 from penstock.api.registry import InvalidSchemaError
-from penstock_registry.server.access.principal import Role
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.compatibility import check_compatibility
 from penstock_registry.server.content import StoredSchema, change_rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from penstock_registry.server.access.principal import Role
+from penstock.access.principal import Role
 from penstock_registry.server.subjects import Subject, normalize_context
 
 __all__ = ["Need", "is_change", "need_of"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from penstock.access.principal import Grant, NotRecognizedError, Principal, parse_grants
 from penstock.errors import ConfigError, WorkerError
-from penstock_registry.server.access.principal import Grant, Principal, parse_grants
 
 __all__ = ["TokenSettings", "TokenVerifier"]
 
@@ -29,7 +29,11 @@ _CACHE_SIZE: Final = 1000
 #: A token with a key nobody knows makes us ask for the keys again, but not more often than this.
 _SECONDS_BETWEEN_FETCHES: Final = 30.0
 _FETCH_TIMEOUT: Final = 10.0
-_MOST_BYTES: Final = 1_000_000
+_MAX_KEY_BYTES: Final = 1_000_000
+#: How messages call the kinds of JSON values.
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "true or false", dict: "an object", list: "a list", str: "a text", type(None): "null",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +67,28 @@ class TokenVerifier:
         self._fetched_at = now()
 
     def known(self, token: str) -> Principal | None:
-        """Whose token it is if it was right before and has not expired; costs no signature check."""
+        """Return whose token it is if it was right before and has not expired; this checks no signature."""
         with self._lock:
             found = self._right.get(hashlib.sha256(token.encode()).digest())
         return found[0] if found is not None and self._now() < found[1] else None
 
     def check(self, token: str) -> Principal | None:
-        """Whose token it is; None if it is not right. May ask for keys over HTTP: not for an event loop."""
+        """Return whose token it is; None if it is not right. May ask for keys over HTTP: not for an event loop.
+
+        Raises `NotRecognizedError` for a token that holds and says what cannot be meant.
+        """
         if self._now() - self._fetched_at > self._settings.refresh_seconds:
             self._refetch()
         try:
             claims = self._claims(token)
-        except self._jose.error as error:
+        except Exception as error:  # a stranger wrote it, and the library has no one error for all that may be wrong
             _log.info("A bearer token was refused: %s", type(error).__name__)  # its text may repeat the token
+            if isinstance(error, RecursionError):
+                raise NotRecognizedError("Unauthorized: the bearer token is nested too deeply") from None
             return None
-        except ValueError as error:
-            _log.info("A bearer token was refused: %s", type(error).__name__)
-            return None
-        principal = Principal(str(claims.get(self._settings.name_claim, "?")), self._grants(claims))
-        until = min(float(claims["exp"]), self._now() + self._settings.refresh_seconds)
+        expiry = _expiry(claims)
+        principal = Principal(self._name(claims), self._grants(claims))
+        until = min(expiry, self._now() + self._settings.refresh_seconds)
         with self._lock:
             self._right[hashlib.sha256(token.encode()).digest()] = principal, until
             if len(self._right) > _CACHE_SIZE:
@@ -100,13 +107,25 @@ class TokenVerifier:
         claims: Mapping[str, Any] = decoded.claims
         return claims
 
+    def _name(self, claims: Mapping[str, Any]) -> str:
+        name = claims.get(self._settings.name_claim, "?")
+        if isinstance(name, str):
+            return name
+        raise _wrong_claim(self._settings.name_claim, name, "a text")
+
     def _grants(self, claims: Mapping[str, Any]) -> tuple[Grant, ...]:
-        """The roles among those the claim lists; a token may well list others that are no business of ours."""
-        listed = claims.get(self._settings.roles_claim) or ()
+        """Return the roles among those the claim lists; a token may well list others that are no business of ours."""
+        listed = claims.get(self._settings.roles_claim)
+        if listed is None:
+            return ()
+        if not isinstance(listed, str | list):
+            raise _wrong_claim(
+                self._settings.roles_claim, listed, "a list of texts, or a text with blanks between them"
+            )
         grants: list[Grant] = []
         for text in listed.split() if isinstance(listed, str) else listed:
             try:
-                grants += parse_grants([str(text)])
+                grants += parse_grants([text]) if isinstance(text, str) else ()
             except ValueError:
                 continue
         return tuple(grants)
@@ -152,9 +171,24 @@ class _Jose:
         self._registry(now=int(now), leeway=settings.clock_skew, **wanted).validate(claims)
 
 
+def _expiry(claims: Mapping[str, Any]) -> float:
+    """Return the time until which a token holds."""
+    told = claims.get("exp")
+    if isinstance(told, int | float) and not isinstance(told, bool) and -1e15 < told < 1e15:
+        return float(told)
+    raise _wrong_claim("exp", told, "a time in seconds")
+
+
+def _wrong_claim(name: str, value: object, expected: str) -> NotRecognizedError:
+    """Say what kind of value a claim has, not the value: it is whatever the token's issuer put there."""
+    return NotRecognizedError(
+        f"Unauthorized: the token's claim {name} is {_KINDS.get(type(value), 'a number')}; expected {expected}"
+    )
+
+
 def _fetch(source: str) -> bytes:
     if source.startswith(("http://", "https://")):
         with urllib.request.urlopen(source, timeout=_FETCH_TIMEOUT) as answer:  # noqa: S310 - the operator names the URL
-            data: bytes = answer.read(_MOST_BYTES)
+            data: bytes = answer.read(_MAX_KEY_BYTES)
             return data
     return Path(source.removeprefix("file://").removeprefix("file:")).read_bytes()

@@ -1,4 +1,4 @@
-"""The keys that say who may use a registry."""
+"""The settings that say who may use a server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from penstock.access.tokens import TokenSettings
 from penstock.errors import ConfigError
-from penstock_registry.server.access.tokens import TokenSettings
 
 __all__ = ["ACCESS_KEYS", "AccessConfig"]
 
@@ -24,7 +24,7 @@ ACCESS_KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
-    """`users_file` and `tokens` are None where that method is off; with both None the registry is open."""
+    """`users_file` and `tokens` are None where that method is off; with both None the server is open."""
 
     users_file: Path | None
     tokens: TokenSettings | None
@@ -36,7 +36,9 @@ class AccessConfig:
         return self.users_file is None and self.tokens is None
 
     @classmethod
-    def parse(cls, props: Mapping[str, str]) -> AccessConfig:
+    def parse(cls, props: Mapping[str, str], server: str, realm: str) -> AccessConfig:
+        """Read ``authentication.*`` and ``oauthbearer.*``. `server` is how errors call what would stand open, `realm` what
+        browsers show unless ``authentication.realm`` is set. Raises `ConfigError`."""
         text = props.get("authentication.method", "")
         methods = {part.strip().upper() for part in text.split(",")} - {"", "NONE"}
         if unknown := methods - {"BASIC", "BEARER"}:
@@ -53,13 +55,13 @@ class AccessConfig:
                 raise ConfigError(f"authentication.method={text} needs {key}")
             if value and method not in methods:
                 raise ConfigError(
-                    f"{key} is set, but authentication.method does not name {method}: the registry would stand open. "
+                    f"{key} is set, but authentication.method does not name {method}: {server} would stand open. "
                     f"Set authentication.method={method}, or take {key} out."
                 )
         return cls(
             Path(users) if users else None,
             _tokens(props, jwks) if jwks else None,
-            props.get("authentication.realm", "schema-registry").replace('"', "'"),
+            props.get("authentication.realm", realm).replace('"', "'"),
             tuple(filter(None, (p.strip().rstrip("/") for p in props.get("authentication.skip.paths", "").split(",")))),
         )
 

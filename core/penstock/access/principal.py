@@ -1,4 +1,4 @@
-"""Somebody who was recognised, and what they were granted."""
+"""Somebody who was recognized, and what they were granted."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Grant", "Principal", "Role", "parse_grants"]
+from penstock.errors import ConnectError
+
+__all__ = ["Grant", "NotRecognizedError", "Principal", "Role", "parse_grants"]
+
+
+class NotRecognizedError(ConnectError):
+    """Nobody known sent the request: a 401. The message is for whoever sent it, and says no more than they know."""
+
+    def __init__(self, message: str = "Unauthorized") -> None:
+        super().__init__(message)
 
 
 class Role(enum.IntEnum):
     """Each includes those before it."""
 
-    #: Everything that changes nothing, compatibility tests and lookups included.
+    #: Everything that changes nothing.
     READ = 1
-    #: Register schemas, change tags, delete softly.
+    #: Changes that can be taken back.
     WRITE = 2
-    #: Config, mode, contexts, delete for good.
+    #: Settings, and deleting for good.
     ADMIN = 3
 
 
 class Grant(NamedTuple):
-    """A role for the subjects whose stored name begins with `prefix`; for everything if that is empty."""
+    """A role for the things whose name begins with `prefix`; for everything if that is empty."""
 
     role: Role
     prefix: str = ""
@@ -47,10 +56,10 @@ class Principal:
     name: str
     grants: tuple[Grant, ...]
 
-    def may(self, role: Role, subject: str | None) -> bool:
-        """Whether this role is granted for `subject`, in its stored form; for the registry as a whole if None."""
+    def may(self, role: Role, name: str | None) -> bool:
+        """Whether this role is granted for the thing called `name`; for all of them if None."""
         return any(
-            grant.role >= role and (not grant.prefix or (subject is not None and subject.startswith(grant.prefix)))
+            grant.role >= role and (not grant.prefix or (name is not None and name.startswith(grant.prefix)))
             for grant in self.grants
         )
 
@@ -61,5 +70,5 @@ class Principal:
     def reads_everything(self) -> bool:
         return self.may(Role.READ, None)
 
-    def reads(self, subject: str) -> bool:
-        return self.may(Role.READ, subject)
+    def reads(self, name: str) -> bool:
+        return self.may(Role.READ, name)

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from penstock.access.principal import Grant, Principal, Role, parse_grants
 from penstock.errors import ConfigError
-from penstock_registry.server.access.principal import Grant, Principal, Role, parse_grants
 
 __all__ = ["UserFile"]
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _KEY: Final = "authentication.basic.users.file"
 _CACHE_SIZE: Final = 1000
 #: What bcrypt looks at; the rest of a longer password never counted anywhere.
-_MOST_BYTES: Final = 72
+_BCRYPT_BYTES: Final = 72
 _HASHES: Final = (b"$2a$", b"$2b$", b"$2y$")
 
 
@@ -47,7 +47,7 @@ class UserFile:
         self._nobody: bytes = self._bcrypt.hashpw(secrets.token_bytes(16), self._bcrypt.gensalt(10))
 
     def known(self, name: str, password: str) -> Principal | None:
-        """The user if this password was right before; costs no bcrypt."""
+        """Return the user if this password was right before; this costs no bcrypt."""
         user = self._current().get(name)
         if user is None:
             return None
@@ -55,11 +55,11 @@ class UserFile:
             return user.principal if self._digest(name, password, user.hash) in self._right else None
 
     def check(self, name: str, password: str) -> Principal | None:
-        """The user if the password is right. Slow on purpose: not for an event loop."""
+        """Return the user if the password is right. Slow on purpose: not for an event loop."""
         user = self._current().get(name)
         wanted = self._nobody if user is None else user.hash
         try:
-            right = bool(self._bcrypt.checkpw(password.encode()[:_MOST_BYTES], wanted))
+            right = bool(self._bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], wanted))
         except ValueError:  # a password no hash can be of, such as one with a zero byte
             right = False
         if user is None or not right:
