@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.fake_worker import FakeWorker
+from lab.fake_worker import standalone_over_fakes
 from lab.transcripts import Replay, Scenario, request
 from penstock.cli.wiring import DistributedProcess, StandaloneProcess, config_transformer
 from penstock.config.worker import WorkerConfig
-from penstock.herder.standalone import StandaloneHerder, StatusRecorder
-from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.storage import FileOffsetStore
@@ -56,19 +54,13 @@ def excluded() -> Excluded:
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     """REST over a standalone herder over a fake worker with the installed plugins."""
-    recorder = StatusRecorder()
     plugins = Plugins.discover()
     transformer = config_transformer(PROVIDERS, plugins)
-    herder = StandaloneHerder(
-        worker := FakeWorker(plugins, recorder),
-        recorder,
-        ConnectorValidator(
-            plugins,
-            {"key.converter": JSON, "value.converter": JSON},
-            resolve=lambda config: transformer.transform(config, keep_unknown=True).data,
-        ),
-        worker,
-    )
+    herder = standalone_over_fakes(
+        plugins,
+        worker_defaults={"key.converter": JSON, "value.converter": JSON},
+        resolve=lambda config: dict(transformer.transform(config, keep_unknown=True).data),
+    ).herder
     settings = {
         "bootstrap.servers": "none:9092", "key.converter": JSON, "value.converter": JSON,
         "listeners": "http://127.0.0.1:0", "offset.storage.file.filename": "unused",

@@ -11,12 +11,14 @@ from typing import Any
 
 from penstock.api import TopicPartition
 from penstock.errors import ConnectError
+from penstock.herder.standalone import Standalone, compose_standalone
+from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.connector import WorkerConnector
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
 from penstock.storage import MemoryOffsetStore
 
-__all__ = ["FakeWorker"]
+__all__ = ["FakeWorker", "standalone_over_fakes"]
 
 _STATES = {TargetState.STARTED: State.RUNNING, TargetState.PAUSED: State.PAUSED}
 
@@ -120,7 +122,7 @@ class FakeWorker:
         with self._lock:
             self._tasks.add(id)
             self._failed_tasks.discard(id)
-        self._listener.on_task(id, _STATES[target])
+        self._listener.on_task(id, _STATES[target], None, self._version_of(id))
         return True
 
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
@@ -144,13 +146,15 @@ class FakeWorker:
         with self._lock:
             return set(self._tasks)
 
-    def set_target_state(self, connector: str, state: TargetState) -> None:
+    def set_target_state(
+        self, connector: str, state: TargetState, done: Callable[[BaseException | None], None] | None = None
+    ) -> None:
         self._note("set_target_state", f"{connector} {state.value}")
         with self._lock:
             instance = self._connectors.get(connector)
             tasks = [t for t in self._tasks - self._failed_tasks if t.connector == connector]
         if instance is not None:
-            instance.transition_to(state)
+            instance.transition_to(state, done)
         for task in tasks:
             self._listener.on_task(task, _STATES[state])
 
@@ -159,16 +163,6 @@ class FakeWorker:
 
     def forget_topics(self, connector: str) -> None:
         self._note("forget_topics", connector)
-
-    def connector_version(self, name: str) -> str | None:
-        with self._lock:
-            connector = self._connectors.get(name)
-        return None if connector is None else connector.connector.version
-
-    def task_version(self, id: ConnectorTaskId) -> str | None:  # noqa: A002 - the interface's word
-        with self._lock:
-            connector = self._connectors.get(id.connector) if id in self._tasks else None
-        return None if connector is None else connector.connector.task_class.version
 
     # Offsets
 
@@ -201,6 +195,28 @@ class FakeWorker:
     def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
         self.stored_sink_offsets.pop(name, None)
 
+    def _version_of(self, task: ConnectorTaskId) -> str | None:
+        with self._lock:
+            connector = self._connectors.get(task.connector)
+        return None if connector is None else connector.connector.task_class.version
+
     def _note(self, what: str, who: str) -> None:
         with self._lock:
             self.calls.append((what, who))
+
+
+def standalone_over_fakes(
+    plugins: Plugins,
+    *,
+    resolve: Callable[[Mapping[str, str]], dict[str, str]] = dict,
+    worker_defaults: Mapping[str, Any] | None = None,
+    request_timeout: float = 90.0,
+) -> Standalone[FakeWorker]:
+    """Return a standalone herder over a fake worker. `worker_defaults` are the worker's converters."""
+    return compose_standalone(
+        plugins,
+        "fake:8083",
+        lambda recorder: FakeWorker(plugins, recorder, resolve),
+        lambda worker: ConnectorValidator(plugins, worker_defaults or {}, resolve=resolve),
+        request_timeout=request_timeout,
+    )

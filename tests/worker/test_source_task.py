@@ -89,10 +89,14 @@ class Listener:
         self.states: list[State] = []
         self.error: BaseException | None = None
 
-    def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None:
+    def on_connector(
+        self, connector: str, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None:
         raise AssertionError("a task speaks for itself only")
 
-    def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None:
+    def on_task(
+        self, task: ConnectorTaskId, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None:
         self.states.append(state)
         self.error = error or self.error
 

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError
 from penstock.herder.interface import Herder
 from penstock.herder.overrides import OverridePolicy
 from penstock.herder.recorder import Recorder
-from penstock.herder.standalone import StandaloneHerder, StatusRecorder
+from penstock.herder.standalone import StandaloneHerder, compose_standalone
 from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
 from penstock.kafka.topic_log import TopicSpec, internal_clients
@@ -132,6 +132,8 @@ class _Process:
 class StandaloneProcess(_Process):
     """A worker by itself."""
 
+    herder: StandaloneHerder
+
     def __init__(
         self,
         config: WorkerConfig,
@@ -143,15 +145,20 @@ class StandaloneProcess(_Process):
     ) -> None:
         """`embedded`: whether the worker's broker is `penstock.kafka.embedded`'s."""
         super().__init__(config, plugins)
-        recorder = StatusRecorder()
-        self.worker = self._worker(transformer, offsets, recorder, admission, embedded=embedded)
-        self.herder: StandaloneHerder = StandaloneHerder(
-            self.worker, recorder, self._validator(self.worker), self.worker, defaults=config.values
+        made = compose_standalone(
+            plugins,
+            self.rest.advertised.worker_id,
+            lambda recorder: self._worker(transformer, offsets, recorder, admission, embedded=embedded),
+            self._validator,
+            defaults=config.values,
         )
+        self.worker, self.herder = made.worker, made.herder
 
 
 class DistributedProcess(_Process):
     """One worker of a group."""
+
+    herder: DistributedHerder
 
     def __init__(
         self, config: WorkerConfig, plugins: Plugins, transformer: ConfigTransformer, registry_url: str | None = None
@@ -163,11 +170,8 @@ class DistributedProcess(_Process):
                 "source records are delivered at least once here; expected disabled",
             )
         # Kafka's group client is 12 MB that a standalone worker has no use for.
-        from penstock.herder.distributed.herder import DistributedHerder
-        from penstock.herder.distributed.leading import Leader
-        from penstock.herder.distributed.membership import Membership
-        from penstock.herder.distributed.news import ConfigNews
-        from penstock.herder.distributed.views import ConfigView, StatusView
+        from penstock.herder.distributed.compose import Surroundings, compose_distributed
+        from penstock.herder.distributed.membership import GroupSettings, Membership
         from penstock.storage.config_store import ConfigStore
         from penstock.storage.kafka_offsets import KafkaOffsetStore
         from penstock.storage.status_store import StatusStore
@@ -176,44 +180,22 @@ class DistributedProcess(_Process):
         clients = internal_clients(config.client_settings())
         # Two workers of one machine must not be one to a broker's quotas and logs.
         owner = f"{config['group.id']}-{self.rest.advertised.port}"
-        news = ConfigNews()
-        store = ConfigStore(clients, internal_topic(config, "config"), news, owner=owner)
-        status_store = StatusStore(clients, internal_topic(config, "status"), owner=owner)
         offsets = KafkaOffsetStore(clients, internal_topic(config, "offset"), owner=owner)
-        leader = Leader(config["scheduled.rebalance.max.delay.ms"], last_worker=status_store.last_worker)
-        membership = Membership(
-            config.client_settings(),
-            config["group.id"],
-            self.rest.advertised.url,
-            store.snapshot,
-            store.refresh,
-            leader.deal_out,
-            connect_protocol=config["connect.protocol"],
-            session_timeout_ms=config["session.timeout.ms"],
-            heartbeat_interval_ms=config["heartbeat.interval.ms"],
-            rebalance_timeout_ms=config["rebalance.timeout.ms"],
-            sync_timeout=config["worker.sync.timeout.ms"] / 1000,
-            client_id=owner,
+        group = GroupSettings.of(config, self.rest.advertised.url, owner)
+        made = compose_distributed(
+            Surroundings(
+                config=config,
+                plugins=plugins,
+                worker_id=self.rest.advertised.worker_id,
+                status_store=StatusStore(clients, internal_topic(config, "status"), owner=owner),
+                client=self.rest.worker_client,
+                make_store=lambda news: ConfigStore(clients, internal_topic(config, "config"), news, owner=owner),
+                make_membership=lambda store, leader: Membership(group, store.snapshot, store.refresh, leader.deal_out),
+                make_worker=lambda recorder, own: self._worker(transformer, offsets, recorder, in_session=own),
+                make_validator=self._validator,
+            )
         )
-        configs = ConfigView(store.snapshot, store.problems)
-        statuses = StatusView(status_store, self.rest.advertised.worker_id, lambda: membership.view().generation)
-        recorder = Recorder(configs, statuses)
-        self.worker = self._worker(transformer, offsets, recorder, in_session=lambda: membership.in_session)
-        self.herder: DistributedHerder = DistributedHerder(
-            config,
-            self.worker,
-            store,
-            status_store,
-            configs,
-            statuses,
-            membership,
-            leader,
-            recorder,
-            news,
-            self._validator(self.worker),
-            self.worker,
-            self.rest.worker_client,
-        )
+        self.worker, self.herder = made.worker, made.herder
 
 
 def internal_topic(config: WorkerConfig, which: str) -> TopicSpec:

@@ -1,35 +1,31 @@
-"""What every herder does alike: reading, validation, plugins, loggers, offsets (``AbstractHerder``)."""
+"""`AbstractHerder`: the requests that every herder answers alike."""
 
 from __future__ import annotations
 
-import logging
+import threading
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from penstock.api import SinkConnector, SourceConnector
-from penstock.config.disclosure import LookedUpValues
-from penstock.errors import BadRequestError, ConfigError, ConnectError, NotFoundError, PluginError
-from penstock.herder import offsets as offset_rules
-from penstock.herder.boundary import ConnectorOffsets, HerderWorker
+from penstock.errors import NotFoundError, PluginError
+from penstock.herder.boundary import HerderWorker
 from penstock.herder.configs import ConfigReader, ConnectorEntry
-from penstock.herder.failures import FailedTasks, RestartPolicy
+from penstock.herder.failures import FailedTasks
 from penstock.herder.interface import (
     ConnectorInfo,
     ConnectorStateInfo,
     Health,
     HealthStatus,
     Herder,
-    LoggerLevel,
     OffsetEntry,
-    PluginDescription,
     TaskInfo,
     TaskState,
 )
 from penstock.herder.loggers import Loggers
-from penstock.herder.plugin_listing import describe_plugins, plugin_settings
+from penstock.herder.offsets import OffsetChanges
+from penstock.herder.plugin_requests import PluginRequests
 from penstock.herder.restart import RestartPlan
 from penstock.herder.statuses import StatusKeeper
 from penstock.herder.thread import HerderThread
@@ -38,41 +34,42 @@ from penstock.plugins import PluginKind
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage.skipped import summarize
 
-__all__ = ["REQUEST_TIMEOUT", "AbstractHerder", "finish", "guard", "patched", "restarting"]
+__all__ = ["REQUEST_TIMEOUT", "AbstractHerder", "HerderParts", "finish", "guard", "patched", "restarting"]
 
-_log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 #: How long a request may take, as in ``RestRequestTimeout`` of Connect.
 REQUEST_TIMEOUT: Final = 90.0
 
 
-class AbstractHerder(Herder):
-    """Over whatever keeps configurations and statuses. Changes run in the herder's thread, one after the other."""
+@dataclass(frozen=True, slots=True)
+class HerderParts:
+    """The parts of a herder of either kind; `penstock.herder.standalone` and `….distributed.compose` put them together."""
 
-    def __init__(
-        self,
-        worker: HerderWorker,
-        configs: ConfigReader,
-        statuses: StatusKeeper,
-        validator: ConnectorValidator,
-        offsets: ConnectorOffsets,
-        thread: HerderThread,
-        request_timeout: float = REQUEST_TIMEOUT,
-        defaults: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`defaults`: the worker's own settings, where a connector's fall back to them (``errors.restart.*``)."""
-        self._worker = worker
-        self._plugins = worker.plugins
-        self._known, self._states = configs, statuses
-        self._validator = validator
-        self._offsets = offsets
-        self._thread = thread
-        self._timeout = request_timeout
-        self._loggers = Loggers()
-        self._ready = False
-        self._defaults = defaults
-        self._failed = FailedTasks(thread, self._restart_policy, self._restart_failed)
+    worker: HerderWorker
+    configs: ConfigReader
+    statuses: StatusKeeper
+    validator: ConnectorValidator
+    offsets: OffsetChanges
+    thread: HerderThread
+    failed: FailedTasks
+    loggers: Loggers
+    #: Seconds that a request may take.
+    request_timeout: float = REQUEST_TIMEOUT
+
+
+class AbstractHerder(PluginRequests, Herder):
+    """The requests that every herder answers alike, over whatever keeps configurations and statuses.
+
+    Changes run in the herder's thread, one after the other.
+    """
+
+    def __init__(self, parts: HerderParts) -> None:
+        super().__init__(parts.worker.plugins, parts.validator, parts.loggers)
+        self._worker, self._thread, self._timeout = parts.worker, parts.thread, parts.request_timeout
+        self._known, self._states = parts.configs, parts.statuses
+        self._offsets, self._failed = parts.offsets, parts.failed
+        self._ready = threading.Event()
 
     # This worker
 
@@ -80,7 +77,7 @@ class AbstractHerder(Herder):
         return self._worker.kafka_cluster_id()
 
     def health(self, timeout: float) -> Health:
-        if not self._ready:
+        if not self._ready.is_set():
             return Health(HealthStatus.STARTING, "Worker is still starting up.")
         answered: Future[None] = Future()
         self._thread.submit(lambda: answered.set_result(None))
@@ -157,23 +154,6 @@ class AbstractHerder(Herder):
     def task_troubles(self, name: str) -> Mapping[int, str]:
         return self._worker.task_troubles(name)
 
-    def _restart_policy(self, name: str) -> RestartPolicy | None:
-        entry = self._known.get(name)
-        try:
-            return None if entry is None else RestartPolicy.of(entry.config, self._defaults)
-        except ConfigError as error:  # a configuration out of the topic need not have been validated
-            _log.warning("[%s] its failed tasks are not restarted: %s", name, error)
-            return None
-
-    def _restart_failed(self, task: ConnectorTaskId) -> None:
-        status = self._states.task(task)
-        if status is not None and status.state is State.FAILED:
-            self._restart_own(task)
-
-    @abstractmethod
-    def _restart_own(self, task: ConnectorTaskId) -> None:
-        """Restart the task if it runs here. In the herder's thread."""
-
     # Changing
 
     def patch_connector_config(self, name: str, patch: Mapping[str, str | None]) -> ConnectorInfo:
@@ -197,64 +177,14 @@ class AbstractHerder(Herder):
         return self._states.topics(name)
 
     def connector_offsets(self, name: str) -> list[OffsetEntry]:
-        config = self._entry(name).config
-        sink = isinstance(self._instance(config), SinkConnector)
-        return offset_rules.offsets_of(self._offsets, sink, name, config)
-
-    def _alter_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
-        config = self._stopped(name).config
-        resolved = self._validator.resolve(config)
-        with LookedUpValues(config, resolved).guard():
-            return offset_rules.alter_offsets(self._offsets, self._instance(config), name, config, resolved, offsets)
-
-    def _reset_offsets(self, name: str) -> str:
-        config = self._stopped(name).config
-        resolved = self._validator.resolve(config)
-        with LookedUpValues(config, resolved).guard():
-            return offset_rules.reset_offsets(self._offsets, self._instance(config), name, config, resolved)
-
-    def _stopped(self, name: str) -> ConnectorEntry:
-        entry = self._entry(name)
-        if entry.target is not TargetState.STOPPED or entry.tasks:
-            raise BadRequestError(
-                "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the "
-                f"specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
-            )
-        return entry
-
-    def _instance(self, config: Mapping[str, str]) -> SourceConnector | SinkConnector:
-        name = config.get("connector.class")
-        if not name:
-            raise ConnectError(f"Connector {config.get('name', '')} has no connector.class; give it one, or delete it")
-        connector: SourceConnector | SinkConnector = self._plugins.new(PluginKind.CONNECTOR, name)
-        return connector
-
-    # Plugins and loggers
-
-    def validate_connector_config(self, config: Mapping[str, str | None]) -> Mapping[str, Any]:
-        return self._validator.validate(config)
-
-    def connector_plugins(self, connectors_only: bool) -> list[PluginDescription]:
-        return describe_plugins(self._plugins, connectors_only)
-
-    def plugin_config(self, name: str, version: str | None = None) -> list[Mapping[str, Any]]:
-        return plugin_settings(self._plugins, name, version)
-
-    def loggers(self) -> Mapping[str, LoggerLevel]:
-        return self._loggers.all()
-
-    def logger(self, name: str) -> LoggerLevel | None:
-        return self._loggers.get(name)
-
-    def set_worker_logger_level(self, name: str, level: str) -> list[str]:
-        return self._loggers.set_level(name, level)
+        return self._offsets.offsets_of(name, self._entry(name).config)
 
     def _call(self, what: str, action: Callable[[], _T]) -> _T:
         return self._thread.call(action, self._timeout, what)
 
 
 def patched(config: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
-    """`patch` laid over `config`; None takes a key away (KIP-477)."""
+    """Return `patch` laid over `config`; None takes a key away (KIP-477)."""
     return {k: v for k, v in {**config, **patch}.items() if v is not None}
 
 
@@ -271,7 +201,7 @@ def restarting(now: ConnectorStateInfo, plan: RestartPlan) -> ConnectorStateInfo
 
 
 def finish(outcome: Future[Any], result: Any, error: BaseException | None) -> None:
-    """Complete `outcome`, unless somebody did."""
+    """Complete `outcome`, unless somebody has."""
     if outcome.done():
         return
     if error is None:

@@ -1,4 +1,4 @@
-"""What a herder needs of the worker below it (`penstock.runtime.worker.Worker` has it all)."""
+"""The worker as a herder needs it (`penstock.runtime.worker.Worker` has it all)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from penstock.api import TopicPartition
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, TargetState
 
-__all__ = ["ConnectorOffsets", "HerderWorker"]
+__all__ = ["ConnectorOffsets", "HerderWorker", "WholeWorker"]
 
 
 class HerderWorker(Protocol):
@@ -38,17 +38,17 @@ class HerderWorker(Protocol):
         request_reconfiguration: Callable[[str], None],
         done: Callable[[BaseException | None], None],
     ) -> None:
-        """Asynchronous; `done` is called from the connector's thread once `target` is reached or it failed."""
+        """Start without waiting; `done` is called from the connector's thread once `target` is reached or it failed."""
 
     def stop_connector(self, name: str) -> None:
-        """Waits, for a bounded time. Nothing if it does not run."""
+        """Stop the connector and wait for it, for a bounded time. Nothing happens if it does not run."""
 
     def connector_running(self, name: str) -> bool: ...
 
     def connector_names(self) -> set[str]: ...
 
     def connector_task_configs(self, name: str) -> list[dict[str, str]]:
-        """Asks the connector for its tasks' configurations. May take its time; raises what the connector raises."""
+        """Ask the connector for its tasks' configurations. May take its time; raises what the connector raises."""
 
     def start_task(
         self,
@@ -59,29 +59,27 @@ class HerderWorker(Protocol):
     ) -> bool: ...
 
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
-        """Asks all, then waits for all, for a bounded time."""
+        """Ask all to stop, then wait for all, for a bounded time."""
 
     def config_lifetime(self, config: Mapping[str, str]) -> float | None:
-        """For how many seconds the values that config providers put into `config` may be used; None: for good."""
+        """Return for how many seconds the values that config providers put into `config` may be used; None: for good."""
 
     def task_ids(self) -> set[ConnectorTaskId]: ...
 
-    def set_target_state(self, connector: str, state: TargetState) -> None:
-        """Of the connector and all its tasks; asynchronous."""
+    def set_target_state(
+        self, connector: str, state: TargetState, done: Callable[[BaseException | None], None] | None = None
+    ) -> None:
+        """Bring the connector and its tasks to `state`, without waiting; `done` hears when the connector is there."""
 
     def task_troubles(self, connector: str) -> Mapping[int, str]:
         """Return what the connector's tasks here keep trying in vain, by the task's number."""
 
     def forget_topics(self, connector: str) -> None:
-        """Its tasks announce the topics they use again."""
-
-    def connector_version(self, name: str) -> str | None: ...
-
-    def task_version(self, id: ConnectorTaskId) -> str | None: ...  # noqa: A002 - the worker's own name for it
+        """Let the connector's tasks announce the topics they use again."""
 
 
 class ConnectorOffsets(Protocol):
-    """Where connectors' offsets are kept: a store for sources, the consumer group in Kafka for sinks.
+    """The place of connectors' offsets: a store for sources, the consumer group in Kafka for sinks.
 
     `config` is the connector's raw configuration: it may name its own offsets topic, group or cluster.
     """
@@ -96,14 +94,18 @@ class ConnectorOffsets(Protocol):
         config: Mapping[str, str],
         offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
     ) -> None:
-        """All or none; None forgets the partition."""
+        """Write all or none; None as an offset forgets the partition."""
 
     def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]: ...
 
     def write_sink_offsets(
         self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
     ) -> None:
-        """None takes the partition's offset away."""
+        """Write the offsets; None takes the partition's away."""
 
     def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
-        """Delete the whole group. Nothing if there is none."""
+        """Delete the whole group. Nothing happens if there is none."""
+
+
+class WholeWorker(HerderWorker, ConnectorOffsets, Protocol):
+    """A worker that runs connectors and keeps their offsets."""

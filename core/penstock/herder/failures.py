@@ -1,4 +1,4 @@
-"""Failed tasks are started again, where the connector or the worker asks for it (``errors.restart.max``).
+"""Restarts of failed tasks, where the connector or the worker asks for them (``errors.restart.max``).
 
 Connect leaves a failed task until somebody restarts it. With ``errors.restart.max`` above 0 it is restarted here, after a
 pause that doubles from ``errors.restart.backoff.ms`` up to ``errors.restart.backoff.max.ms``; a task that has run well for
@@ -8,6 +8,7 @@ longer than the latter begins to count anew. -1 is without limit.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import Any, Final
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.config.validators import Range
 from penstock.errors import ConfigError
+from penstock.herder.configs import ConfigReader
 from penstock.herder.thread import HerderThread
 from penstock.runtime.status import ConnectorTaskId
 
-__all__ = ["RESTART_KEYS", "FailedTasks", "RestartPolicy", "restart_config_def"]
+__all__ = ["RESTART_KEYS", "FailedTasks", "RestartPolicy", "restart_config_def", "restart_policies"]
 
 _log = logging.getLogger(__name__)
 _MAX: Final = "errors.restart.max"
@@ -62,10 +64,29 @@ class RestartPolicy:
         return cls(values[_MAX].value, values[_BACKOFF].value / 1000, values[_BACKOFF_MAX].value / 1000)
 
     def pause(self, before: int) -> float | None:
-        """Before the next restart, after `before` of them; None: no more."""
+        """Return the seconds before the next restart, after `before` of them; None for no more."""
         if self.limit >= 0 and before >= self.limit:
             return None
         return min(self.backoff * 2.0 ** min(before, 60), self.longest)
+
+
+def restart_policies(
+    configs: ConfigReader, defaults: Mapping[str, Any] | None = None
+) -> Callable[[str], RestartPolicy | None]:
+    """Return what says of a connector's name how its failed tasks are restarted; None for one that is not known.
+
+    `defaults` are the worker's own settings, where a connector's fall back to them.
+    """
+
+    def policy(name: str) -> RestartPolicy | None:
+        entry = configs.get(name)
+        try:
+            return None if entry is None else RestartPolicy.of(entry.config, defaults)
+        except ConfigError as error:  # a configuration out of the topic need not have been validated
+            _log.warning("[%s|worker] its failed tasks are not restarted: %s", name, error)
+            return None
+
+    return policy
 
 
 @dataclass(slots=True)
@@ -75,7 +96,10 @@ class _History:
 
 
 class FailedTasks:
-    """Herder's thread, but for `failed`. `restart` must do nothing for a task that is not here or has not failed any more."""
+    """Counts failures and restarts. For the herder's thread, except `failed` and `restarts`.
+
+    `restart` must do nothing for a task that is not here or that runs again.
+    """
 
     def __init__(
         self,
@@ -85,35 +109,37 @@ class FailedTasks:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._thread, self._policy, self._restart, self._clock = thread, policy, restart, clock
+        self._lock = threading.Lock()  # for the dictionary alone: `restarts` is asked from any thread
         self._histories: dict[ConnectorTaskId, _History] = {}
 
     def failed(self, task: ConnectorTaskId) -> None:
-        """From any thread."""
+        """Note that a task failed. From any thread."""
         self._thread.submit(lambda: self._failed(task))
 
     def forget(self, connector: str) -> None:
-        """It is gone, or somebody changed it: count anew."""
-        self._histories = {t: h for t, h in self._histories.items() if t.connector != connector}
+        """Begin to count anew: the connector is gone, or somebody changed it."""
+        with self._lock:
+            self._histories = {t: h for t, h in self._histories.items() if t.connector != connector}
 
     def restarts(self, connector: str) -> dict[int, int]:
-        """By number of the task."""
-        return {t.task: h.restarts for t, h in self._histories.items() if t.connector == connector}
+        """Return how often each task was restarted, by its number."""
+        with self._lock:
+            return {t.task: h.restarts for t, h in self._histories.items() if t.connector == connector}
 
     def _failed(self, task: ConnectorTaskId) -> None:
         policy = self._policy(task.connector)
         if policy is None or policy.limit == 0:
             return
-        history = self._histories.setdefault(task, _History())
+        with self._lock:
+            history = self._histories.setdefault(task, _History())
         if self._clock() - history.last > policy.longest:
             history.restarts = 0
         pause = policy.pause(history.restarts)
         if pause is None:
-            _log.error(
-                "[%s|task-%d] failed after %d restarts; it stays down", task.connector, task.task, history.restarts
-            )
+            _log.error("%s failed after %d restarts; it stays down", task.label, history.restarts)
             return
         history.restarts += 1
-        _log.warning("[%s|task-%d] failed; restart %d in %g s", task.connector, task.task, history.restarts, pause)
+        _log.warning("%s failed; restart %d in %g s", task.label, history.restarts, pause)
         self._thread.submit(lambda: self._again(task, history), pause)
 
     def _again(self, task: ConnectorTaskId, history: _History) -> None:

@@ -1,4 +1,4 @@
-"""What REST and the command line may ask of a herder, and what it answers.
+"""The requests that REST and the command line make of a herder, and its answers.
 
 Every method may be called from any thread and blocks until it is done, at most for the request timeout. The answers
 are plain frozen data. Errors are those of `penstock.errors`; REST turns them into statuses.
@@ -112,8 +112,10 @@ class Health:
 
 
 class RequestTargetError(ConflictError):
-    """Another worker has to do this: the leader, or whoever runs the connector. `forward_url` is where its REST
-    listens, None while nobody knows."""
+    """Another worker has to do this: the leader, or whoever runs the connector.
+
+    `forward_url` is where its REST listens, None while nobody knows.
+    """
 
     def __init__(self, message: str, forward_url: str | None) -> None:
         super().__init__(message, retry_after=1)
@@ -132,45 +134,45 @@ class InternalRequestError(ConnectError):
 
 @dataclass(frozen=True, slots=True)
 class RequestSignature:
-    """What a request between workers was signed with (KIP-507). `algorithm` is Java's name; `body` what was signed."""
+    """The signature of a request between workers (KIP-507). `algorithm` is Java's name, `body` the signed bytes."""
 
     signature: bytes
     algorithm: str
     body: bytes
 
 
-class Herder(ABC):
-    """Keeps connectors as their configurations say. One a worker."""
-
-    # Life
+class WorkerRequests(ABC):
+    """Requests about the worker itself."""
 
     @abstractmethod
     def start(self) -> None:
-        """Called once. Returns before everything is up; `health` tells."""
+        """Start, without waiting until everything is up; `health` tells. Called once."""
 
     @abstractmethod
     def stop(self) -> None:
         """Stop everything that runs here. Called once."""
-
-    # This worker
 
     @abstractmethod
     def kafka_cluster_id(self) -> str | None: ...
 
     @abstractmethod
     def cluster(self) -> Mapping[str, Any]:
-        """About this worker and the group it is in; penstock's own, for ``GET /cluster``."""
+        """Describe this worker and the group it is in; penstock's own, for ``GET /cluster``."""
 
     @abstractmethod
     def health(self, timeout: float) -> Health:
-        """Whether the herder still answers, asked for at most `timeout` seconds."""
+        """Tell whether the herder still answers, asked for at most `timeout` seconds."""
 
     @abstractmethod
     def revision(self) -> Hashable | None:
-        """Another one whenever what is said of connectors and tasks, their configurations and their statuses may have
-        changed; None while nothing can be said of it. Quick: REST asks before every answer it has ready."""
+        """Return a value that changes whenever connectors, tasks, their configurations or their statuses may have changed.
 
-    # Connectors
+        None while nothing is known of them. Quick: REST asks before every answer it has ready.
+        """
+
+
+class ConnectorRequests(ABC):
+    """Requests about whole connectors."""
 
     @abstractmethod
     def connectors(self) -> list[str]: ...
@@ -213,17 +215,22 @@ class Herder(ABC):
 
     @abstractmethod
     def stop_connector(self, name: str) -> None:
-        """Target state STOPPED (KIP-875): no tasks, configuration kept."""
+        """Set the target state STOPPED (KIP-875): no tasks, the configuration is kept."""
 
     @abstractmethod
     def restart_connector(self, name: str) -> None:
-        """The connector instance alone, not its tasks."""
+        """Restart the connector instance alone, not its tasks."""
 
     @abstractmethod
     def restart_connector_and_tasks(self, request: RestartRequest) -> ConnectorStateInfo:
-        """Restart what `request` asks for (KIP-745). The answer shows what is being restarted as RESTARTING."""
+        """Restart what `request` asks for (KIP-745).
 
-    # Tasks
+        The answer shows what is being restarted as RESTARTING, with the trace that it had.
+        """
+
+
+class TaskRequests(ABC):
+    """Requests about tasks."""
 
     @abstractmethod
     def task_configs(self, name: str) -> list[TaskInfo]: ...
@@ -236,7 +243,7 @@ class Herder(ABC):
 
     @abstractmethod
     def task_restarts(self, name: str) -> Mapping[int, int]:
-        """How often each task that runs here was restarted by itself (``errors.restart.max``), by its number."""
+        """Return how often each task that runs here was restarted by itself (``errors.restart.max``), by its number."""
 
     @abstractmethod
     def task_troubles(self, name: str) -> Mapping[int, str]:
@@ -244,14 +251,18 @@ class Herder(ABC):
 
     @abstractmethod
     def put_task_target_state(self, task: ConnectorTaskId, state: TargetState) -> None:
-        """One task's own target state. The stricter of the connector's and the task's wins; resuming the connector
-        leaves it, and it goes with the task."""
+        """Set one task's own target state.
 
-    # Topics and offsets
+        The stricter of the connector's and the task's wins. Resuming the connector leaves it; it goes with the task.
+        """
+
+
+class TopicAndOffsetRequests(ABC):
+    """Requests about the topics that connectors use, and about their offsets."""
 
     @abstractmethod
     def connector_topics(self, name: str) -> list[str]:
-        """Topics the connector has used since it was made or since the last reset (KIP-558)."""
+        """Return the topics that the connector has used since it was made or since the last reset (KIP-558)."""
 
     @abstractmethod
     def reset_connector_topics(self, name: str) -> None: ...
@@ -261,26 +272,28 @@ class Herder(ABC):
 
     @abstractmethod
     def alter_connector_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
-        """Change offsets of a STOPPED connector; the answer is the message for the user (KIP-875)."""
+        """Change offsets of a STOPPED connector; return the message for the user (KIP-875)."""
 
     @abstractmethod
     def reset_connector_offsets(self, name: str) -> str: ...
 
-    # Plugins
+
+class PluginAndLoggerRequests(ABC):
+    """Requests about plugins and loggers."""
 
     @abstractmethod
     def validate_connector_config(self, config: Mapping[str, str | None]) -> Mapping[str, Any]:
-        """The answer of the validate endpoint (``ConfigInfos``), ready for JSON. Values that came out of a config
-        provider are shown as their placeholders."""
+        """Return the answer of the validate endpoint (``ConfigInfos``), ready for JSON.
+
+        Values that came out of a config provider are shown as their placeholders.
+        """
 
     @abstractmethod
     def connector_plugins(self, connectors_only: bool) -> list[PluginDescription]: ...
 
     @abstractmethod
     def plugin_config(self, name: str, version: str | None = None) -> list[Mapping[str, Any]]:
-        """The settings a plugin takes, ready for JSON (KIP-769)."""
-
-    # Loggers
+        """Return the settings that a plugin takes, ready for JSON (KIP-769)."""
 
     @abstractmethod
     def loggers(self) -> Mapping[str, LoggerLevel]: ...
@@ -290,15 +303,19 @@ class Herder(ABC):
 
     @abstractmethod
     def set_worker_logger_level(self, name: str, level: str) -> list[str]:
-        """Set it here; the names of the loggers whose level changed (KIP-495). `level` is a known Java name."""
+        """Set the level here; return the names of the loggers it changed for (KIP-495). `level` is a known Java name."""
 
     @abstractmethod
     def set_cluster_logger_level(self, name: str, level: str) -> None:
-        """Set it on every worker (KIP-976)."""
+        """Set the level on every worker (KIP-976)."""
+
+
+class Herder(WorkerRequests, ConnectorRequests, TaskRequests, TopicAndOffsetRequests, PluginAndLoggerRequests, ABC):
+    """Keeps connectors as their configurations say. One a worker."""
 
 
 class InternalHerder(ABC):
-    """What workers of a group ask of their leader. Both raise `InternalRequestError` for a wrong signature."""
+    """Requests that workers of a group make of their leader. Both raise `InternalRequestError` for a wrong signature."""
 
     @abstractmethod
     def put_task_configs(

@@ -1,65 +1,92 @@
-"""Looking at and changing connectors' offsets over REST (KIP-875): rules and messages of ``Worker`` and ``SinkUtils``."""
+"""Offsets of connectors over REST (KIP-875), with the rules and messages of ``Worker`` and ``SinkUtils``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.api import SinkConnector, SourceConnector, TopicPartition
-from penstock.errors import BadRequestError
+from penstock.config.disclosure import LookedUpValues
+from penstock.errors import BadRequestError, ConnectError
 from penstock.herder.boundary import ConnectorOffsets
+from penstock.herder.configs import ConnectorEntry
 from penstock.herder.interface import OffsetEntry
+from penstock.plugins import PluginKind, Plugins
+from penstock.runtime.status import TargetState
 
-__all__ = ["alter_offsets", "offsets_of", "parse_sink_offsets", "reset_offsets"]
+__all__ = ["OffsetChanges", "parse_sink_offsets"]
 
 TOPIC_KEY: Final = "kafka_topic"
 PARTITION_KEY: Final = "kafka_partition"
 OFFSET_KEY: Final = "kafka_offset"
 
-_Connector = SourceConnector | SinkConnector
+Resolve = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 
-def offsets_of(store: ConnectorOffsets, sink: bool, name: str, config: Mapping[str, str]) -> list[OffsetEntry]:
-    if not sink:
-        return list(store.source_offsets(name, config))
-    return [
-        ({TOPIC_KEY: tp.topic, PARTITION_KEY: tp.partition}, {OFFSET_KEY: offset})
-        for tp, offset in sorted(store.sink_offsets(name, config).items())
-    ]
+class OffsetChanges:
+    """Reads and changes the offsets of connectors. A change is for the herder's thread; the connector must be STOPPED."""
+
+    def __init__(self, store: ConnectorOffsets, plugins: Plugins, resolve: Resolve) -> None:
+        """`resolve` puts the values of config providers into a configuration."""
+        self._store, self._plugins, self._resolve = store, plugins, resolve
+
+    def offsets_of(self, name: str, config: Mapping[str, str]) -> list[OffsetEntry]:
+        """Return each partition of the connector with its offset."""
+        if not isinstance(self._instance(name, config), SinkConnector):
+            return list(self._store.source_offsets(name, config))
+        return [
+            ({TOPIC_KEY: tp.topic, PARTITION_KEY: tp.partition}, {OFFSET_KEY: offset})
+            for tp, offset in sorted(self._store.sink_offsets(name, config).items())
+        ]
+
+    def alter(self, name: str, entry: ConnectorEntry, entries: Sequence[OffsetEntry]) -> str:
+        """Ask the connector, which may refuse by raising, then write the offsets. Return a message for the user."""
+        config = _config_of_stopped(name, entry)
+        connector, resolved = self._instance(name, config), self._resolve(config)
+        if isinstance(connector, SinkConnector):
+            sink_offsets = parse_sink_offsets(entries)
+            with LookedUpValues(config, resolved).guard():
+                handled = connector.alter_offsets(resolved, sink_offsets)
+            self._store.write_sink_offsets(name, config, sink_offsets)
+        else:
+            source_offsets = _parse_source_offsets(entries)
+            with LookedUpValues(config, resolved).guard():
+                handled = connector.alter_offsets(resolved, {_hashable(p): offset for p, offset in source_offsets})
+            self._store.write_source_offsets(name, config, source_offsets)
+        return _message("altered", handled)
+
+    def reset(self, name: str, entry: ConnectorEntry) -> str:
+        """Ask the connector, which may refuse by raising, then forget its offsets. Return a message for the user."""
+        config = _config_of_stopped(name, entry)
+        connector, resolved = self._instance(name, config), self._resolve(config)
+        if isinstance(connector, SinkConnector):
+            known = dict.fromkeys(self._store.sink_offsets(name, config))
+            with LookedUpValues(config, resolved).guard():
+                handled = connector.alter_offsets(resolved, known)
+            self._store.reset_sink_offsets(name, config)
+        else:
+            partitions = [partition for partition, _ in self._store.source_offsets(name, config)]
+            with LookedUpValues(config, resolved).guard():
+                handled = connector.alter_offsets(resolved, {_hashable(p): None for p in partitions})
+            if partitions:
+                self._store.write_source_offsets(name, config, [(p, None) for p in partitions])
+        return _message("reset", handled)
+
+    def _instance(self, name: str, config: Mapping[str, str]) -> SourceConnector | SinkConnector:
+        class_name = config.get("connector.class")
+        if not class_name:
+            raise ConnectError(f"Connector {name} has no connector.class; give it one, or delete it")
+        connector: SourceConnector | SinkConnector = self._plugins.new(PluginKind.CONNECTOR, class_name)
+        return connector
 
 
-def alter_offsets(
-    store: ConnectorOffsets,
-    connector: _Connector,
-    name: str,
-    config: Mapping[str, str],
-    resolved: Mapping[str, str],
-    entries: Sequence[OffsetEntry],
-) -> str:
-    """The connector is asked first, and may refuse by raising; then the offsets are written. A message for the user."""
-    if isinstance(connector, SinkConnector):
-        sink_offsets = parse_sink_offsets(entries)
-        handled = connector.alter_offsets(resolved, sink_offsets)
-        store.write_sink_offsets(name, config, sink_offsets)
-    else:
-        source_offsets = _parse_source_offsets(entries)
-        handled = connector.alter_offsets(resolved, {_hashable(p): offset for p, offset in source_offsets})
-        store.write_source_offsets(name, config, source_offsets)
-    return _message("altered", handled)
-
-
-def reset_offsets(
-    store: ConnectorOffsets, connector: _Connector, name: str, config: Mapping[str, str], resolved: Mapping[str, str]
-) -> str:
-    if isinstance(connector, SinkConnector):
-        handled = connector.alter_offsets(resolved, dict.fromkeys(store.sink_offsets(name, config)))
-        store.reset_sink_offsets(name, config)
-    else:
-        partitions = [partition for partition, _ in store.source_offsets(name, config)]
-        handled = connector.alter_offsets(resolved, {_hashable(p): None for p in partitions})
-        if partitions:
-            store.write_source_offsets(name, config, [(p, None) for p in partitions])
-    return _message("reset", handled)
+def _config_of_stopped(name: str, entry: ConnectorEntry) -> Mapping[str, str]:
+    if entry.target is not TargetState.STOPPED or entry.tasks:
+        raise BadRequestError(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the "
+            f"specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+        )
+    return entry.config
 
 
 def _message(what: str, handled: bool) -> str:
@@ -72,7 +99,7 @@ def _message(what: str, handled: bool) -> str:
 
 
 def _hashable(value: Any) -> Any:
-    """A partition as a tuple of its sorted items, nested objects and lists alike, so that it can be a key."""
+    """Return a partition as a tuple of its sorted items, nested objects and lists alike, so that it can be a key."""
     if isinstance(value, Mapping):
         return tuple((key, _hashable(value[key])) for key in sorted(value))
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
@@ -88,7 +115,7 @@ def _parse_source_offsets(entries: Sequence[OffsetEntry]) -> list[tuple[Mapping[
 
 
 def parse_sink_offsets(entries: Sequence[OffsetEntry]) -> dict[TopicPartition, int | None]:
-    """``SinkUtils.parseSinkConnectorOffsets``. Raises `BadRequestError`."""
+    """Return the offsets by partition (``SinkUtils.parseSinkConnectorOffsets``). Raises `BadRequestError`."""
     parsed: dict[TopicPartition, int | None] = {}
     for partition, offset in entries:
         parsed[_sink_partition(partition)] = None if offset is None else _sink_offset(offset)
@@ -131,8 +158,9 @@ def _sink_offset(offset: Mapping[str, Any]) -> int:
 
 
 def _integer(value: object) -> int | None:
-    """A JSON number, or its text, as ``Integer.parseInt(String.valueOf(value))`` takes it."""
+    """Return the whole number that a JSON number or its text is, as ``Integer.parseInt(String.valueOf(value))`` does."""
     try:
-        return None if isinstance(value, bool | float) else int(str(value).replace("_", "?"))
+        text = str(value)
+        return None if isinstance(value, bool | float) or len(text) > 100 else int(text.replace("_", "?"))
     except ValueError:
         return None

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from penstock.errors import ConnectError
 from penstock.herder.boundary import HerderWorker
 from penstock.herder.configs import ConfigReader, ConnectorEntry
 from penstock.herder.thread import HerderThread
+from penstock.logs import log_failure
 
 __all__ = ["Reloads"]
 
@@ -19,8 +19,11 @@ _SOONEST: Final = 0.1
 
 
 class Reloads:
-    """Herder's thread, but for `watch`. `restart` starts anew what runs here of a connector; the worker then looks its
-    values up again, and `watch` is called again."""
+    """Waits for looked-up values to run out. For the herder's thread, except `watch`.
+
+    `restart` starts anew what runs here of a connector; the worker then looks its values up again, and `watch` is
+    called again.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class Reloads:
         self._waiting: dict[str, int] = {}
 
     def watch(self, name: str) -> None:
-        """The connector or one of its tasks starts here. From any thread."""
+        """Note that the connector or one of its tasks starts here. From any thread."""
         self._thread.submit(lambda: self._watch(name))
 
     def _watch(self, name: str) -> None:
@@ -44,8 +47,10 @@ class Reloads:
             return
         try:
             seconds = self._worker.config_lifetime(entry.config)
-        except ConnectError as error:
-            _log.warning("[%s] its config providers do not answer: %s", name, error)
+        except Exception as error:  # a provider is a plugin, and may raise anything
+            log_failure(
+                _log, error, "[%s|worker] its config providers do not answer: %s", name, error, level=logging.WARNING
+            )
             return
         if seconds is not None:
             self._waiting[name] = entry.revision
@@ -57,5 +62,5 @@ class Reloads:
         del self._waiting[name]
         entry = self._configs.get(name)
         if entry is not None and entry.revision == revision:
-            _log.info("[%s] values that were looked up have run out; starting anew", name)
+            _log.info("[%s|worker] values that were looked up have run out; starting anew", name)
             self._restart(name, entry)

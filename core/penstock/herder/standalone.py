@@ -9,62 +9,103 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
 
 import penstock
 from penstock.errors import AlreadyExistsError
-from penstock.herder.base import REQUEST_TIMEOUT, AbstractHerder, finish, guard, restarting
-from penstock.herder.boundary import ConnectorOffsets, HerderWorker
-from penstock.herder.configs import ConnectorEntry
+from penstock.herder.base import REQUEST_TIMEOUT, AbstractHerder, HerderParts, finish, guard, restarting
+from penstock.herder.boundary import WholeWorker
+from penstock.herder.configs import ConnectorEntry, MemoryConfigStore
+from penstock.herder.failures import FailedTasks, restart_policies
 from penstock.herder.interface import ConnectorInfo, ConnectorStateInfo, OffsetEntry
-from penstock.herder.recorder import StatusRecorder
+from penstock.herder.loggers import Loggers
+from penstock.herder.offsets import OffsetChanges
+from penstock.herder.recorder import Recorder
 from penstock.herder.reloads import Reloads
 from penstock.herder.restart import RestartRequest
+from penstock.herder.statuses import MemoryStatusStore
 from penstock.herder.task_configs import TaskConfigs
-from penstock.herder.thread import HerderThread
+from penstock.herder.thread import HerderThread, Mailbox
 from penstock.herder.validation import ConnectorValidator
+from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
-__all__ = ["StandaloneHerder", "StatusRecorder"]
+__all__ = ["Standalone", "StandaloneHerder", "compose_standalone"]
 
-_STOPPED = TargetState.STOPPED
+_W = TypeVar("_W", bound=WholeWorker)
+_STOPPED: Final = TargetState.STOPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Standalone(Generic[_W]):
+    """A standalone herder with the parts that others talk to."""
+
+    herder: StandaloneHerder
+    worker: _W
+    recorder: Recorder
+    configs: MemoryConfigStore
+
+
+def compose_standalone(
+    plugins: Plugins,
+    worker_id: str,
+    make_worker: Callable[[Recorder], _W],
+    make_validator: Callable[[_W], ConnectorValidator],
+    *,
+    request_timeout: float = REQUEST_TIMEOUT,
+    defaults: Mapping[str, Any] | None = None,
+) -> Standalone[_W]:
+    """Put a standalone herder together. The worker gets its listener, the validator the worker.
+
+    `defaults` are the worker's own settings, where a connector's fall back to them (``errors.restart.*``).
+    """
+    thread = HerderThread("herder-standalone")
+    mailbox: Mailbox[StandaloneHerder] = Mailbox(thread)
+    configs, statuses = MemoryConfigStore(), MemoryStatusStore()
+    failed = FailedTasks(
+        thread, restart_policies(configs, defaults), lambda task: mailbox.post(lambda h: h.restart_failed(task))
+    )
+    recorder = Recorder(configs, statuses, worker_id, plugins, failed.failed)
+    worker = make_worker(recorder)
+    reloads = Reloads(worker, configs, thread, lambda name, entry: mailbox.post(lambda h: h.reload(name, entry)))
+    tasks = TaskConfigs(
+        worker,
+        configs,
+        statuses,
+        thread,
+        lambda name, entry, new, done: mailbox.post(lambda h: h.publish(name, entry, new, done)),
+        reloads.watch,
+    )
+    validator = make_validator(worker)
+    offsets = OffsetChanges(worker, plugins, validator.resolve)
+    parts = HerderParts(worker, configs, statuses, validator, offsets, thread, failed, Loggers(), request_timeout)
+    herder = StandaloneHerder(parts, configs, statuses, tasks, reloads)
+    mailbox.deliver_to(herder)
+    return Standalone(herder, worker, recorder, configs)
 
 
 class StandaloneHerder(AbstractHerder):
-    """`recorder` must be the listener that `worker` was made with."""
+    """Keeps the connectors of one worker that stands by itself. `compose_standalone` makes it."""
 
     def __init__(
         self,
-        worker: HerderWorker,
-        recorder: StatusRecorder,
-        validator: ConnectorValidator,
-        offsets: ConnectorOffsets,
-        *,
-        request_timeout: float = REQUEST_TIMEOUT,
-        defaults: Mapping[str, Any] | None = None,
+        parts: HerderParts,
+        configs: MemoryConfigStore,
+        statuses: MemoryStatusStore,
+        tasks: TaskConfigs,
+        reloads: Reloads,
     ) -> None:
-        thread = HerderThread("herder-standalone")
-        super().__init__(
-            worker, recorder.configs, recorder.statuses, validator, offsets, thread, request_timeout, defaults
-        )
-        self._configs, self._statuses = recorder.configs, recorder.statuses
-        self._tasks = TaskConfigs(worker, self._configs, self._statuses, thread, self._publish)
-        self._reloads = Reloads(worker, self._configs, thread, self._reload)
-        self._tasks.on_start = self._reloads.watch
-        recorder.worker = worker
-        recorder.on_running = self._tasks.request
-        recorder.on_failed = self._failed.failed
+        """`configs` and `statuses` are those of `parts`, to write to."""
+        super().__init__(parts)
+        self._configs, self._statuses, self._tasks, self._reloads = configs, statuses, tasks, reloads
 
     # Life and this worker
 
     def start(self) -> None:
         self._worker.start()
         self._thread.start()
-        self._thread.submit(self._mark_ready)
-
-    def _mark_ready(self) -> None:
-        self._ready = True
+        self._thread.submit(self._ready.set)
 
     def stop(self) -> None:
         self._thread.stop(timeout=self._timeout)
@@ -133,14 +174,19 @@ class StandaloneHerder(AbstractHerder):
         self._failed.forget(name)
         self._statuses.forget_connector(name)
 
-    def _publish(
+    def publish(
         self,
         name: str,
         entry: ConnectorEntry,
         tasks: Sequence[Mapping[str, str]],
         done: Callable[[Exception | None], None],
     ) -> None:
-        self._worker.stop_tasks(entry.task_ids(name))
+        """Bring about the task configurations that a connector has answered with. Herder thread."""
+        current = self._configs.get(name)
+        if current is None or current.revision != entry.revision:
+            done(None)  # changed or deleted meanwhile, and asked again
+            return
+        self._worker.stop_tasks(current.task_ids(name))
         self._statuses.forget_tasks(name)
         entry = self._configs.put_tasks(name, tasks)
         for task in entry.task_ids(name):
@@ -158,7 +204,8 @@ class StandaloneHerder(AbstractHerder):
         self._worker.start_connector(name, entry.config, entry.target, self._tasks.request, settled)
         self._reloads.watch(name)
 
-    def _reload(self, name: str, entry: ConnectorEntry) -> None:
+    def reload(self, name: str, entry: ConnectorEntry) -> None:
+        """Start the connector anew with its tasks: values that were looked up have run out. Herder thread."""
         if entry.target is _STOPPED:
             return
         self._worker.stop_connector(name)
@@ -179,7 +226,7 @@ class StandaloneHerder(AbstractHerder):
             self._statuses.forget_tasks(name)
             entry = self._configs.remove_tasks(name)
         entry = self._configs.put_target(name, target)
-        self._worker.set_target_state(name, target)
+        self._worker.set_target_state(name, target, lambda error: self._tasks.request(name))
         for task in entry.task_targets:  # tasks held by a target state of their own
             self._tasks.apply_target(ConnectorTaskId(name, task), entry)
 
@@ -235,8 +282,11 @@ class StandaloneHerder(AbstractHerder):
         self._worker.stop_tasks([task])
         self._tasks.start(task, entry)
 
-    def _restart_own(self, task: ConnectorTaskId) -> None:
-        entry = self._configs.get(task.connector)
+    def restart_failed(self, task: ConnectorTaskId) -> None:
+        """Restart the task if it has failed still. Herder thread."""
+        entry, status = self._configs.get(task.connector), self._statuses.task(task)
+        if status is None or status.state is not State.FAILED:
+            return
         if entry is not None and task.task < len(entry.tasks):
             self._worker.stop_tasks([task])
             self._tasks.start(task, entry)
@@ -248,10 +298,14 @@ class StandaloneHerder(AbstractHerder):
         self._worker.forget_topics(name)
 
     def alter_connector_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
-        return self._call(f"altering offsets of connector {name}", lambda: self._alter_offsets(name, offsets))
+        return self._call(
+            f"altering offsets of connector {name}", lambda: self._offsets.alter(name, self._entry(name), offsets)
+        )
 
     def reset_connector_offsets(self, name: str) -> str:
-        return self._call(f"resetting offsets of connector {name}", lambda: self._reset_offsets(name))
+        return self._call(
+            f"resetting offsets of connector {name}", lambda: self._offsets.reset(name, self._entry(name))
+        )
 
     def set_cluster_logger_level(self, name: str, level: str) -> None:
         self._loggers.set_level(name, level)

@@ -1,7 +1,7 @@
 """Keeps the tasks of connectors as the connectors want them: asks for configurations, compares, stops and starts.
 
-Everything here runs in the herder's thread, but for the question itself: a connector may take its time to answer it,
-and the others must not wait.
+Everything here runs in the herder's thread, except the question itself: a connector may take its time to answer it, and
+the others must not wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from penstock.herder.thread import HerderThread
 from penstock.logs import log_failure
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
-__all__ = ["TaskConfigs", "with_placeholders"]
+__all__ = ["Publish", "TaskConfigs", "with_placeholders"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +31,17 @@ _LAST_RETRY: Final = 60.0
 _STOPPED: Final = TargetState.STOPPED
 
 
+#: Takes a connector's name and entry, its new task configurations, and what is told how it went.
+Publish = Callable[[str, ConnectorEntry, Sequence[Mapping[str, str]], Callable[[Exception | None], None]], None]
+
+
 class TaskConfigs:
-    """`publish` is called in the herder's thread with tasks that differ from those known. It brings them about, or has it
-    done, and calls its last argument, from any thread, with None or why it did not work out: then it is tried again."""
+    """The tasks of all connectors that run here.
+
+    `publish` is called in the herder's thread with tasks that differ from those known. It brings them about, or has it
+    done, and calls its last argument, from any thread, with None or why it did not work out: then it is tried again.
+    `on_start` is called with the connector of each task that starts.
+    """
 
     def __init__(
         self,
@@ -41,12 +49,11 @@ class TaskConfigs:
         configs: ConfigReader,
         statuses: StatusKeeper,
         thread: HerderThread,
-        publish: Callable[[str, ConnectorEntry, Sequence[Mapping[str, str]], Callable[[Exception | None], None]], None],
+        publish: Publish,
+        on_start: Callable[[str], None],
     ) -> None:
         self._worker, self._configs, self._statuses, self._thread = worker, configs, statuses, thread
-        self._publish = publish
-        #: Called with the connector of each task that starts.
-        self.on_start: Callable[[str], None] = lambda name: None
+        self._publish, self._on_start = publish, on_start
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="herder-task-configs")
         # Herder thread only, from here.
         self._asking: set[str] = set()
@@ -72,7 +79,7 @@ class TaskConfigs:
             self._statuses.put_task(TaskState(task, State.STOPPED, self._worker.worker_id, None, version))
         else:
             self._worker.start_task(task, entry.config, entry.tasks[task.task], target)
-            self.on_start(task.connector)
+            self._on_start(task.connector)
 
     def apply_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
         """Bring the task to its target state, which has changed, with a fresh instance. Herder thread.
@@ -126,7 +133,7 @@ class TaskConfigs:
         self._ask_again.discard(name)
 
     def _failed(self, name: str, failure: Exception) -> None:
-        """The tasks go on as they were; the connector shows why they are not what it may want, until it can say."""
+        """Leave the tasks as they are, and show in the connector's status why they may not be what it wants."""
         log_failure(
             _log, failure, "[%s|worker] Unable to generate task configurations; trying again soon: %s", name, failure
         )
@@ -169,12 +176,12 @@ class TaskConfigs:
             if again:
                 self._update(name)
         else:
-            _log.warning("[%s] Unable to hand over task configurations; trying again soon: %s", name, error)
+            _log.warning("[%s|worker] Unable to hand over task configurations; trying again soon: %s", name, error)
             self._again_later(name)
 
 
 def with_placeholders(connector_config: Mapping[str, str], task_config: Mapping[str, str]) -> dict[str, str]:
-    """A task's configuration with the placeholders that the connector's own had, so that no looked-up secret is
+    """Return a task's configuration with the placeholders that the connector's own had, so that no looked-up secret is
     kept or shown (``AbstractHerder.reverseTransform``)."""
     raw = {key: value for key, value in connector_config.items() if _has_placeholder(value)}
     return {key: raw.get(key, value) for key, value in task_config.items()}

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from penstock.errors import ConflictError, ConnectError
 
-__all__ = ["HerderThread"]
+__all__ = ["HerderThread", "Mailbox"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -84,6 +84,31 @@ class HerderThread:
                     return heapq.heappop(self._queue)[2]
                 self._changed.wait(wait)
             return None
+
+
+class Mailbox(Generic[_T]):
+    """News for a receiver that runs in the herder's thread and is made after those who have the news.
+
+    A worker needs a listener, a topic's reader needs one, and what they tell concerns objects made out of the worker and
+    the topic. So they are given the mailbox, and `deliver_to` closes the circle once, before anything starts.
+    """
+
+    def __init__(self, thread: HerderThread) -> None:
+        self._thread = thread
+        self._receiver: _T | None = None
+
+    def deliver_to(self, receiver: _T) -> None:
+        """Name the receiver. Called once, before the thread starts; what was posted before waits."""
+        self._receiver = receiver
+
+    def post(self, news: Callable[[_T], object]) -> None:
+        """Call `news` with the receiver in the herder's thread, after what is due before it. From any thread."""
+        self._thread.submit(lambda: self._deliver(news))
+
+    def _deliver(self, news: Callable[[_T], object]) -> None:
+        if self._receiver is None:
+            raise TypeError("a mailbox needs its receiver before the herder's thread starts")
+        news(self._receiver)
 
 
 def _complete(outcome: Future[Any], action: Callable[[], Any]) -> None:

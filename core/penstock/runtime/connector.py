@@ -152,7 +152,7 @@ class WorkerConnector:
             self._state = state
             cancelled = self._cancelled
         if not cancelled:
-            self._listener.on_connector(self.name, state, error)
+            self._listener.on_connector(self.name, state, error, type(self.connector).version)
 
     def _shut_down(self) -> None:
         state = self._known()[0]

@@ -10,8 +10,15 @@ __all__ = ["ConnectorTaskId", "State", "StatusListener", "TargetState"]
 
 
 class StatusListener(Protocol):
-    """Told of every change, from the connector's or the task's own thread. Must not block for long, must not raise."""
+    """Hears of every change, from the connector's or the task's own thread. Must not block for long, must not raise.
 
-    def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None: ...
+    `version` is the plugin's, None where no plugin could be made.
+    """
 
-    def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None: ...
+    def on_connector(
+        self, connector: str, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None: ...
+
+    def on_task(
+        self, task: ConnectorTaskId, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None: ...

@@ -153,19 +153,22 @@ class WorkerTask(ABC):
         if not cancelled:
             if failure is not None and not isinstance(failure, TaskStopped):
                 self._failed = True
-                self._listener.on_task(self.id, State.FAILED, failure)
+                self._tell(State.FAILED, failure)
             else:
-                self._listener.on_task(self.id, State.UNASSIGNED)
+                self._tell(State.UNASSIGNED)
         self._done.set()
+
+    def _tell(self, state: State, error: BaseException | None = None) -> None:
+        self._listener.on_task(self.id, state, error, self.version)
 
     def _live(self) -> None:
         if self.paused and not self.stopping.is_set():
-            self._listener.on_task(self.id, State.PAUSED)
+            self._tell(State.PAUSED)
             self._await_resume()
         if self.stopping.is_set():
             return
         self.initialize()
-        self._listener.on_task(self.id, State.RUNNING)
+        self._tell(State.RUNNING)
         while not self.stopping.is_set():
             if self.paused:
                 self._pause()
@@ -174,12 +177,12 @@ class WorkerTask(ABC):
 
     def _pause(self) -> None:
         self.on_paused()
-        self._listener.on_task(self.id, State.PAUSED)
+        self._tell(State.PAUSED)
         while self.paused and not self.stopping.is_set():
             self.iterate_paused()
         if not self.stopping.is_set():
             self.on_resumed()
-            self._listener.on_task(self.id, State.RUNNING)
+            self._tell(State.RUNNING)
 
     def _await_resume(self, timeout: float | None = None) -> None:
         with self._changed:

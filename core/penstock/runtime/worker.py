@@ -191,11 +191,6 @@ class Worker:
         with self._lock:
             return set(self._connectors)
 
-    def connector_version(self, name: str) -> str | None:
-        with self._lock:
-            connector = self._connectors.get(name)
-        return None if connector is None else type(connector.connector).version
-
     def connector_task_configs(self, name: str) -> list[dict[str, str]]:
         """Ask the connector to divide its work, and add what the worker needs to each answer."""
         with self._lock:
@@ -284,22 +279,18 @@ class Worker:
             if task.id.connector == connector:
                 task.topics_forgotten.set()
 
-    def task_version(self, id: ConnectorTaskId) -> str | None:  # noqa: A002 - the interface's word
-        with self._lock:
-            task = self._tasks.get(id)
-        return None if task is None else task.version
-
     def task_troubles(self, connector: str) -> dict[int, str]:
         """Return what the connector's tasks keep trying in vain, by the task's number; nothing of those that are well."""
         own = [task for task in self.tasks() if task.id.connector == connector and not task.done]
         return {task.id.task: trouble for task in own if (trouble := task.retries.trouble) is not None}
 
-    def set_target_state(self, connector: str, state: TargetState) -> None:
+    def set_target_state(self, connector: str, state: TargetState, done: Done | None = None) -> None:
+        """Bring the connector and its tasks to `state`, without waiting; `done` hears when the connector is there."""
         with self._lock:
             instance = self._connectors.get(connector)
             tasks = [task for id_, task in self._tasks.items() if id_.connector == connector]
         if instance is not None:
-            instance.transition_to(state)
+            instance.transition_to(state, done)
         for task in tasks:
             task.transition_to(state)
 

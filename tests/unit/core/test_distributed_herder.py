@@ -14,21 +14,18 @@ from lab.fake_worker import FakeWorker
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConflictError, ConnectError, NotFoundError, RetriableError
 from penstock.herder.distributed import signatures
-from penstock.herder.distributed.herder import DistributedHerder
-from penstock.herder.distributed.leading import Leader, configured_work
-from penstock.herder.distributed.membership import GroupView, Membership
-from penstock.herder.distributed.news import ConfigNews
+from penstock.herder.distributed.compose import Surroundings, compose_distributed
+from penstock.herder.distributed.leading import configured_work
+from penstock.herder.distributed.membership import GroupView, Membership, MembershipListener
 from penstock.herder.distributed.protocol import ASSIGNMENT_CONFIG_MISMATCH, SESSIONED, Assignment
-from penstock.herder.distributed.views import ConfigView, StatusView
 from penstock.herder.forwarding import WorkerAnswer, WorkerClient
 from penstock.herder.interface import HealthStatus, InternalRequestError, RequestTargetError
-from penstock.herder.recorder import Recorder
 from penstock.herder.restart import RestartRequest
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage import config_records as records
-from penstock.storage.cluster_state import ClusterConfigState, ConfigReader
+from penstock.storage.cluster_state import ClusterConfigState, ConfigReader, ConfigUpdateListener
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_records import Status, StatusTable, connector_status_record, task_status_record
 from penstock.storage.status_store import StatusStore
@@ -41,7 +38,7 @@ CONFIG = {"name": "c", "connector.class": MOCK}
 class FakeConfigStore:
     """The config topic in memory."""
 
-    def __init__(self, news: ConfigNews) -> None:
+    def __init__(self, news: ConfigUpdateListener) -> None:
         self._news, self._reader, self._offset = news, ConfigReader(), 0
         self.unreadable = False
         self.refreshed = 0
@@ -108,6 +105,9 @@ class FakeStatusStore:
 
     def stop(self) -> None: ...
 
+    def last_worker(self, item: str | ConnectorTaskId) -> str | None:
+        return None
+
     def flush(self, timeout: float = 5.0) -> None: ...
 
     def put_connector(self, connector: str, status: Status) -> None:
@@ -133,7 +133,8 @@ class FakeGroup:
         self.events: list[str] = []
         self._store, self._view, self._generations = store, GroupView(), itertools.count(1)
 
-    def start(self) -> None:
+    def start(self, listener: MembershipListener) -> None:
+        self.listener = listener
         self.round()
 
     def stop(self) -> None: ...
@@ -187,21 +188,33 @@ class Setup:
             },
             "distributed",
         )  # fmt: skip
-        plugins, news = Plugins.discover(), ConfigNews()
-        self.store, self.status_store, self.client = FakeConfigStore(news), FakeStatusStore(), FakeClient()
-        self.group = FakeGroup(self.store)
-        configs = ConfigView(self.store.snapshot, self.store.problems)
-        self.statuses = StatusView(
-            cast("StatusStore", self.status_store), "fake:8083", lambda: self.group.view().generation
+        plugins = Plugins.discover()
+        self.status_store, self.client = FakeStatusStore(), FakeClient()
+        made = compose_distributed(
+            Surroundings(
+                config=config,
+                plugins=plugins,
+                worker_id="fake:8083",
+                status_store=cast("StatusStore", self.status_store),
+                client=cast("WorkerClient", self.client),
+                make_store=lambda news: cast("ConfigStore", self._made_store(news)),
+                make_membership=lambda store, leader: cast("Membership", self._made_group()),
+                make_worker=lambda recorder, in_session: FakeWorker(plugins, recorder),
+                make_validator=lambda worker: ConnectorValidator(
+                    plugins, {"key.converter": JSON, "value.converter": JSON}
+                ),
+            ),
+            patience=0.3,
         )
-        recorder = Recorder(configs, self.statuses)
-        self.worker = FakeWorker(plugins, recorder)
-        self.herder = DistributedHerder(
-            config, self.worker, cast("ConfigStore", self.store), cast("StatusStore", self.status_store), configs,
-            self.statuses, cast("Membership", self.group), Leader(100), recorder, news,
-            ConnectorValidator(plugins, {"key.converter": JSON, "value.converter": JSON}), self.worker,
-            cast("WorkerClient", self.client), patience=0.3,
-        )  # fmt: skip
+        self.herder, self.worker = made.herder, made.worker
+
+    def _made_store(self, news: ConfigUpdateListener) -> FakeConfigStore:
+        self.store = FakeConfigStore(news)
+        return self.store
+
+    def _made_group(self) -> FakeGroup:
+        self.group = FakeGroup(self.store)
+        return self.group
 
     def until(self, check: Callable[[], bool]) -> None:
         self.until_within(10, check)

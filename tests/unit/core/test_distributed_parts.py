@@ -18,12 +18,13 @@ from penstock.errors import ConfigError
 from penstock.herder.distributed import protocol as wire
 from penstock.herder.distributed import signatures
 from penstock.herder.distributed.leading import Leader
-from penstock.herder.distributed.membership import GroupView, Membership, MemberView
+from penstock.herder.distributed.membership import GroupSettings, GroupView, Membership, MemberView
 from penstock.herder.distributed.protocol import Assignment, WorkerState
 from penstock.herder.distributed.work import Work
 from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.interface import ConnectorState, ConnectorStateInfo, InternalRequestError, TaskState
 from penstock.herder.thread import HerderThread
+from penstock.kafka.group import GroupMember
 from penstock.rest.health import connector_health
 from penstock.runtime.status import ConnectorTaskId, State
 from penstock.storage.cluster_state import ClusterConfigState
@@ -180,14 +181,24 @@ class Told:
         self.heard.append(("lost", reason))
 
 
+class FakeMember(GroupMember):
+    """A member that never talks to a broker."""
+
+    def start(self) -> None: ...
+
+
 def membership(
     state: Callable[[], ClusterConfigState], refresh: Callable[[float], None] = lambda s: None
 ) -> Membership:
-    made = Membership(
-        {"bootstrap.servers": "none:9092"}, "g", "http://a/", state, refresh, Leader(1000).deal_out, client_id="t"
-    )
-    made.listener = Told()
-    return made
+    settings = GroupSettings({"bootstrap.servers": "none:9092"}, "g", "http://a/", "t")
+    return Membership(settings, state, refresh, Leader(1000).deal_out, make_member=FakeMember)
+
+
+def told(member: Membership) -> Told:
+    """A listener that `member` tells everything."""
+    listener = Told()
+    member.start(listener)
+    return listener
 
 
 def message(**fields: Any) -> bytes:
@@ -198,11 +209,11 @@ def message(**fields: Any) -> bytes:
 
 def test_what_is_kept_over_rounds_is_added_to_and_taken_from() -> None:
     member = membership(lambda: snapshot(2, "c"))
+    listener = told(member)
     member.on_assignment(1, "b", wire.SESSIONED, message(connectors=("c",), tasks=(T0, T1)))
     member.on_join_prepare(1, "b")
     member.on_assignment(2, "b", wire.SESSIONED, message(revoked_tasks=(T0,), delay=5))
-    assert isinstance(member.listener, Told)
-    assert member.listener.heard == [
+    assert listener.heard == [
         ("assigned", ("c",), (T0, T1), False),
         ("begins",),
         ("revoked", (), (T0,)),
@@ -212,17 +223,17 @@ def test_what_is_kept_over_rounds_is_added_to_and_taken_from() -> None:
     assert (view.generation, view.leader_url, view.is_leader, view.signed) == (2, "http://a/", False, True)
     member.on_lost("gone")
     assert member.view().assignment.tasks == ()
-    assert member.listener.heard[-1] == ("lost", "gone")
+    assert listener.heard[-1] == ("lost", "gone")
 
 
 def test_with_the_eager_protocol_everything_is_given_up_before_joining() -> None:
     member = membership(lambda: snapshot(2, "c"))
+    listener = told(member)
     eager = wire.encode_assignment(wire.DEFAULT, Assignment(leader="a", leader_url="http://a/", tasks=(T0,)))
     assert eager is not None
     member.on_assignment(1, "b", wire.DEFAULT, eager)
     member.on_join_prepare(1, "b")
-    assert isinstance(member.listener, Told)
-    assert member.listener.heard[-1] == ("revoked", (), (T0,))
+    assert listener.heard[-1] == ("revoked", (), (T0,))
     assert member.view().assignment.tasks == ()
 
 
@@ -230,6 +241,7 @@ def test_a_leader_behind_the_others_gives_nothing_until_it_has_read_on() -> None
     states = {"now": snapshot(1, "c")}
     read: list[float] = []
     member = membership(lambda: states["now"], read.append)
+    told(member)
     ahead = wire.encode_metadata(wire.SESSIONED, WorkerState("http://b/", 9))
     answers = member.perform_assignment("b", wire.SESSIONED, {"b": ahead})
     assert wire.decode_assignment(wire.SESSIONED, answers["b"]).error == wire.ASSIGNMENT_CONFIG_MISMATCH

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from lab.fake_worker import FakeWorker
+from lab.fake_worker import standalone_over_fakes
 from penstock.api import Plugin, SinkConnector, SinkTask, SourceConnector, SourceTask, TopicPartition, hookimpl
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import SinkRecord, SourceRecord
 from penstock.errors import AlreadyExistsError, BadRequestError, ConnectError, NotFoundError
 from penstock.herder.interface import HealthStatus
 from penstock.herder.restart import RestartRequest
-from penstock.herder.standalone import StandaloneHerder, StatusRecorder
-from penstock.herder.validation import ConnectorValidator
+from penstock.herder.standalone import StandaloneHerder
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
@@ -117,13 +116,11 @@ class Setup:
     """A started herder over a fake worker."""
 
     def __init__(self) -> None:
-        self.recorder = StatusRecorder()
         self.hooks = Hooks()
         self.plugins = Plugins.of(self.hooks)
         resolve = lambda config: {k: v.replace("${file:s:pw}", "hunter2") for k, v in config.items()}  # noqa: E731 - short, and used twice
-        self.worker = FakeWorker(self.plugins, self.recorder, resolve)
-        validator = ConnectorValidator(self.plugins, {}, resolve=resolve)
-        self.herder = StandaloneHerder(self.worker, self.recorder, validator, self.worker, request_timeout=10)
+        made = standalone_over_fakes(self.plugins, resolve=resolve, request_timeout=10)
+        self.worker, self.recorder, self.herder, self.configs = made.worker, made.recorder, made.herder, made.configs
 
     def create(self, name: str = "c", target: TargetState | None = None, **settings: str) -> None:
         config = {"name": name, "connector.class": "counting", "tasks.max": "10", **settings}
@@ -375,7 +372,7 @@ def test_a_tasks_own_state_does_not_restart_what_has_failed_when_its_connector_p
 
 
 def test_a_connector_without_a_class_is_shown_as_unknown_and_failed_and_can_be_mended(setup: Setup) -> None:
-    setup.recorder.configs.put_config("g", {"name": "g", "a": "1"}, None)
+    setup.configs.put_config("g", {"name": "g", "a": "1"}, None)
     info = setup.herder.connector_info("g")
     assert (info.type, info.config["a"]) == ("unknown", "1")
     with pytest.raises(ConnectError, match=r"Connector g has no connector\.class"):

@@ -21,12 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from lab.fake_worker import FakeWorker
+from lab.fake_worker import standalone_over_fakes
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError, WorkerError
 from penstock.herder.interface import RequestTargetError
-from penstock.herder.standalone import StandaloneHerder, StatusRecorder
-from penstock.herder.validation import ConnectorValidator
+from penstock.herder.standalone import StandaloneHerder
 from penstock.http.listeners import Listener, parse_listener
 from penstock.plugins import Plugins
 from penstock.rest.headers import HeaderRule, parse_header_rules
@@ -47,11 +46,9 @@ def worker_config(**settings: str) -> WorkerConfig:
 
 @pytest.fixture(scope="module")
 def herder() -> Iterator[StandaloneHerder]:
-    recorder = StatusRecorder()
-    plugins = Plugins.discover()
-    worker = FakeWorker(plugins, recorder)
-    validator = ConnectorValidator(plugins, {"key.converter": JSON, "value.converter": JSON})
-    made = StandaloneHerder(worker, recorder, validator, worker)
+    made = standalone_over_fakes(
+        Plugins.discover(), worker_defaults={"key.converter": JSON, "value.converter": JSON}
+    ).herder
     made.start()
     yield made
     made.stop()
@@ -410,20 +407,14 @@ def test_json_is_written_as_connect_writes_it(client: httpx.Client) -> None:
     assert response.content == json.dumps(["ü"], ensure_ascii=False).encode()
 
 
-class Follower(StandaloneHerder):
-    """Says of every deletion that another worker has to do it."""
+def follower(target: str | None) -> StandaloneHerder:
+    """A herder that says of every deletion that another worker has to do it."""
+    made = standalone_over_fakes(Plugins.discover()).herder
 
-    target: str | None = None
+    def refuse(name: str) -> None:
+        raise RequestTargetError("only the leader can do this", target)
 
-    def delete_connector(self, name: str) -> None:
-        raise RequestTargetError("only the leader can do this", self.target)
-
-
-def follower(target: str | None) -> Follower:
-    recorder, plugins = StatusRecorder(), Plugins.discover()
-    worker = FakeWorker(plugins, recorder)
-    made = Follower(worker, recorder, ConnectorValidator(plugins, {}), worker)
-    made.target = target
+    made.delete_connector = refuse  # type: ignore[method-assign]  # one method of an otherwise real herder
     return made
 
 

@@ -1,4 +1,4 @@
-"""``GET /cluster``: the group, who leads it, who has what, and what it waits for."""
+"""``GET /cluster``: the group, its leader, the work of each member, and the work that waits."""
 
 from __future__ import annotations
 

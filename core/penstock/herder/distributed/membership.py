@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from penstock.config.worker import WorkerConfig
 from penstock.herder.distributed import protocol as wire
 from penstock.herder.distributed.protocol import EMPTY_ASSIGNMENT, Assignment, WorkerState
 from penstock.herder.distributed.work import NO_WORK, Work
@@ -19,7 +20,7 @@ from penstock.kafka.group import GroupMember, Subprotocol
 from penstock.runtime.status import ConnectorTaskId
 from penstock.storage.cluster_state import ClusterConfigState
 
-__all__ = ["Deal", "GroupView", "MemberView", "Membership", "MembershipListener"]
+__all__ = ["Deal", "GroupSettings", "GroupView", "MemberView", "Membership", "MembershipListener"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class MembershipListener(Protocol):
         """Stop these before the worker joins again."""
 
     def assigned(self, assignment: Assignment, revoked: bool) -> None:
-        """All that this worker has from now on; `revoked`: something was taken, so that another round must follow."""
+        """Take up all that this worker has from now on; if something was `revoked`, another round must follow."""
 
     def lost(self, reason: str) -> None:
         """Stop everything at once."""
@@ -41,7 +42,7 @@ class MembershipListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """What the leader decided: what each member is told, and what each then has."""
+    """The leader's decision: what each member is told, and what each then has."""
 
     messages: Mapping[str, Assignment]
     holdings: Mapping[str, Work]
@@ -78,59 +79,90 @@ class GroupView:
         return self.protocol == wire.SESSIONED
 
     def owner_url(self, connector: str, task: ConnectorTaskId | None = None) -> str | None:
-        """Of the worker that has it. Known to the leader only."""
+        """Return the address of the worker that has the connector or task. Known to the leader only."""
         for member in self.members.values():
             if task in member.work.tasks if task is not None else connector in member.work.connectors:
                 return member.url
         return None
 
 
-#: Sub-protocol, members, configurations, the generation dealt for, and the group as it was before.
+#: Decides over sub-protocol, members, configurations, the generation dealt for, and the group as it was before.
 DealOut = Callable[[str, Mapping[str, WorkerState], ClusterConfigState, int, GroupView], Deal]
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """The group to join, and how."""
+
+    #: Connection settings in Java's names.
+    connection: Mapping[str, Any]
+    group_id: str
+    #: Where this worker's REST listens, for the others.
+    url: str
+    client_id: str = "worker"
+    #: ``connect.protocol``.
+    protocol: str = "sessioned"
+    session_timeout_ms: int = 10_000
+    heartbeat_interval_ms: int = 3_000
+    rebalance_timeout_ms: int = 60_000
+    #: Seconds that a leader may spend on reading the config topic before it deals the work out.
+    sync_timeout: float = 3.0
+
+    @classmethod
+    def of(cls, config: WorkerConfig, url: str, client_id: str) -> GroupSettings:
+        """Return the settings that a worker's configuration holds."""
+        return cls(
+            config.client_settings(),
+            config["group.id"],
+            url,
+            client_id,
+            config["connect.protocol"],
+            config["session.timeout.ms"],
+            config["heartbeat.interval.ms"],
+            config["rebalance.timeout.ms"],
+            config["worker.sync.timeout.ms"] / 1000,
+        )
+
+
 class Membership:
-    """`snapshot` is what was read of the config topic, `refresh` reads it to the end within so many seconds; `deal_out`
-    decides for each sub-protocol."""
+    """This worker as a member of its group.
+
+    `snapshot` is what was read of the config topic, `refresh` reads it to the end within so many seconds, `deal_out`
+    decides for each sub-protocol, `make_member` is Kafka's side of it.
+    """
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
-        group_id: str,
-        url: str,
+        settings: GroupSettings,
         snapshot: Callable[[], ClusterConfigState],
         refresh: Callable[[float], None],
         deal_out: DealOut,
-        *,
-        connect_protocol: str = "sessioned",
-        session_timeout_ms: int = 10_000,
-        heartbeat_interval_ms: int = 3_000,
-        rebalance_timeout_ms: int = 60_000,
-        sync_timeout: float = 3.0,
-        client_id: str = "worker",
+        make_member: Callable[..., GroupMember] = GroupMember,
     ) -> None:
-        self.listener: MembershipListener | None = None
-        self._url, self._snapshot, self._refresh, self._deal_out = url, snapshot, refresh, deal_out
-        self._sync_timeout = sync_timeout
+        self._listener: MembershipListener | None = None
+        self._url, self._sync_timeout = settings.url, settings.sync_timeout
+        self._snapshot, self._refresh, self._deal_out = snapshot, refresh, deal_out
         self._lock = threading.Lock()
         self._view = GroupView()
         offers: list[Subprotocol] = [
             (name, lambda name=name: self._metadata(name))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
-            for name in wire.subprotocols(connect_protocol)
+            for name in wire.subprotocols(settings.protocol)
         ]
-        self._member = GroupMember(
-            settings,
-            group_id,
+        self._member = make_member(
+            settings.connection,
+            settings.group_id,
             wire.PROTOCOL_TYPE,
             offers,
             self,
-            session_timeout_ms=session_timeout_ms,
-            heartbeat_interval_ms=heartbeat_interval_ms,
-            rebalance_timeout_ms=rebalance_timeout_ms,
-            client_id=client_id,
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            rebalance_timeout_ms=settings.rebalance_timeout_ms,
+            client_id=settings.client_id,
         )
 
-    def start(self) -> None:
+    def start(self, listener: MembershipListener) -> None:
+        """Join the group, and keep joining; `listener` hears how it goes. Called once."""
+        self._listener = listener
         self._member.start()
 
     def stop(self) -> None:
@@ -141,11 +173,11 @@ class Membership:
         self._member.request_rejoin(reason)
 
     def leave(self, reason: str) -> None:
-        """Until `rejoin`. What runs here goes on."""
+        """Leave the group until `rejoin`. What runs here goes on."""
         self._member.leave(reason)
 
     def forget(self) -> None:
-        """This worker runs nothing any more, whatever it was given."""
+        """Note that this worker runs nothing any more, whatever it was given."""
         with self._lock:
             gone = replace(self._view.assignment, connectors=(), tasks=())
             self._view = replace(self._view, assignment=gone)
@@ -156,7 +188,7 @@ class Membership:
 
     @property
     def stable(self) -> bool:
-        """In a generation, and no rebalance known to be due."""
+        """Whether the worker is in a generation with no rebalance known to be due."""
         return self._member.stable
 
     @property
@@ -169,9 +201,9 @@ class Membership:
         return wire.encode_metadata(protocol, state)
 
     def _told(self) -> MembershipListener:
-        if self.listener is None:
-            raise TypeError("a membership needs its listener before it starts")
-        return self.listener
+        if self._listener is None:
+            raise TypeError("a membership hears of nothing before it starts")
+        return self._listener
 
     # GroupListener
 

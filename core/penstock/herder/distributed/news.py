@@ -1,4 +1,4 @@
-"""`ConfigNews`: what the config topic says goes to the herder's thread."""
+"""`ConfigNews`: takes changes of the config topic to the herder's thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ __all__ = ["ConfigNews", "NewsTaker"]
 
 
 class NewsTaker(Protocol):
-    """All but `submit` are called in the herder's thread."""
-
-    def submit(self, action: Callable[[], object]) -> None: ...
+    """Acts on changes of the config topic, in the herder's thread."""
 
     def connector_updated(self, name: str) -> None: ...
 
@@ -33,32 +31,33 @@ class NewsTaker(Protocol):
 
 
 class ConfigNews:
-    """A `penstock.storage.cluster_state.ConfigUpdateListener`: made before the store, which needs it; `taker`, the
-    herder, is set before the store starts."""
+    """A `penstock.storage.cluster_state.ConfigUpdateListener` that posts what it hears. Called from the topic's reader."""
 
-    taker: NewsTaker
+    def __init__(self, post: Callable[[Callable[[NewsTaker], object]], None]) -> None:
+        """`post` calls what it is given with the taker, in the herder's thread (`penstock.herder.thread.Mailbox.post`)."""
+        self._post = post
 
     def on_connector_config_remove(self, connector: str) -> None:
-        self.taker.submit(lambda: self.taker.connector_removed(connector))
+        self._post(lambda taker: taker.connector_removed(connector))
 
     def on_connector_config_update(self, connector: str) -> None:
-        self.taker.submit(lambda: self.taker.connector_updated(connector))
+        self._post(lambda taker: taker.connector_updated(connector))
 
     def on_task_config_update(self, tasks: Sequence[ConnectorTaskId]) -> None:
-        self.taker.submit(lambda: self.taker.tasks_updated(tasks))
+        self._post(lambda taker: taker.tasks_updated(tasks))
 
     def on_connector_target_state_change(self, connector: str) -> None:
-        self.taker.submit(lambda: self.taker.target_changed(connector))
+        self._post(lambda taker: taker.target_changed(connector))
 
     def on_task_target_state_change(self, task: ConnectorTaskId) -> None:
-        self.taker.submit(lambda: self.taker.task_target_changed(task))
+        self._post(lambda taker: taker.task_target_changed(task))
 
     def on_session_key_update(self, key: SessionKey) -> None:
-        """The snapshot has it: whoever signs or checks looks there."""
+        """Do nothing: the snapshot has the key, and whoever signs or checks looks there."""
 
     def on_restart_request(self, connector: str, only_failed: bool, include_tasks: bool) -> None:
         request = RestartRequest(connector, only_failed, include_tasks)
-        self.taker.submit(lambda: self.taker.restart_requested(request))
+        self._post(lambda taker: taker.restart_requested(request))
 
     def on_logging_level_update(self, namespace: str, level: str) -> None:
-        self.taker.submit(lambda: self.taker.level_changed(namespace, level))
+        self._post(lambda taker: taker.level_changed(namespace, level))

@@ -1,4 +1,4 @@
-"""What workers of a group ask of their leader, and how the leader knows that it is one of them who asks (KIP-507)."""
+"""Requests between the workers of a group and their leader, signed so that the leader knows who asks (KIP-507)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConflictError, ConnectError
+from penstock.herder.configs import ConnectorEntry
 from penstock.herder.distributed import signatures
 from penstock.herder.distributed.membership import Membership
 from penstock.herder.forwarding import WorkerClient
@@ -36,13 +37,13 @@ class WorkerRequests:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def check(self, signature: RequestSignature | None) -> None:
-        """Raises `InternalRequestError` for a request that no worker of the group has signed, where the group signs."""
+        """Raise `InternalRequestError` for a request that no worker of the group has signed, where the group signs."""
         if self._membership.view().signed:
             allowed = self._config["inter.worker.verification.algorithms"]
             signatures.check(signature, self._store.snapshot().session_key, allowed)
 
     def rotate_key(self) -> None:
-        """The leader makes a key where there is none, or the last is too old."""
+        """Make a key, as the leader, where there is none or the last is too old."""
         view, ttl = self._membership.view(), self._config["inter.worker.key.ttl.ms"]
         if not (view.is_leader and view.signed):
             return
@@ -59,6 +60,26 @@ class WorkerRequests:
         """Give the leader at `url` a connector's task configurations; `done` hears how it went, from another thread."""
         self._pool.submit(self._hand_over, url, name, tasks, done)
 
+    def publish(
+        self,
+        name: str,
+        entry: ConnectorEntry,
+        tasks: Sequence[Mapping[str, str]],
+        done: Callable[[Exception | None], None],
+    ) -> None:
+        """Have the leader, which may be this worker, write a connector's task configurations. Herder thread."""
+        view = self._membership.view()
+        try:
+            if view.is_leader:
+                self._store.put_task_configs(name, tasks)
+                done(None)
+            elif view.leader_url:
+                self.hand_over(view.leader_url, name, tasks, done)
+            else:
+                done(ConflictError("no leader is known"))
+        except ConnectError as error:
+            done(error)
+
     def _hand_over(
         self, url: str, name: str, tasks: Sequence[Mapping[str, str]], done: Callable[[Exception | None], None]
     ) -> None:
@@ -68,7 +89,7 @@ class WorkerRequests:
             answer = self._client.request("POST", url, f"/connectors/{quote(name, safe='')}/tasks", body, headers)
             if answer.status >= 400:
                 raise ConnectError(f"the leader at {url} refuses them with {answer.status}: {answer.message}")
-        except ConnectError as error:
+        except Exception as error:  # whatever it is, somebody waits to hear of it and tries again
             done(error)
             return
         done(None)
@@ -82,7 +103,7 @@ class WorkerRequests:
         return signatures.sign(key.key, self._config["inter.worker.signature.algorithm"], body)
 
     def leaders_description(self, url: str) -> Mapping[str, Any] | None:
-        """The group as its leader at `url` describes it; None if it does not."""
+        """Return the group as its leader at `url` describes it; None if it does not."""
         try:
             answer = self._client.request("GET", url, "/cluster", None, {}, timeout=_CLUSTER_TIMEOUT)
             described = json.loads(answer.body)

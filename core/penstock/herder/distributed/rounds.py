@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConnectError
-from penstock.herder.distributed.leading import Leader
+from penstock.herder.distributed.cleaning import StatusCleaner
 from penstock.herder.distributed.membership import Membership
 from penstock.herder.distributed.protocol import DEFAULT, Assignment
 from penstock.herder.distributed.running import RunningWork
-from penstock.herder.distributed.views import ConfigView, StatusView
+from penstock.herder.distributed.standing import Event, Standing, StandingKeeper
+from penstock.herder.distributed.views import ConfigView
+from penstock.herder.distributed.work import Work
 from penstock.herder.thread import HerderThread
-from penstock.runtime.status import ConnectorTaskId, State
+from penstock.runtime.status import ConnectorTaskId
 from penstock.storage.config_store import ConfigStore
 
 __all__ = ["Rounds"]
@@ -34,68 +34,64 @@ class Rounds:
         config: WorkerConfig,
         store: ConfigStore,
         configs: ConfigView,
-        statuses: StatusView,
+        statuses: StatusCleaner,
         membership: Membership,
-        leader: Leader,
         work: RunningWork,
+        standing: StandingKeeper,
         thread: HerderThread,
     ) -> None:
-        self._store, self._configs, self._statuses = store, configs, statuses
-        self._membership, self._leader, self._work, self._thread = membership, leader, work, thread
+        self._store, self._configs, self._statuses, self._standing = store, configs, statuses, standing
+        self._membership, self._work, self._thread = membership, work, thread
         self._sync_timeout: float = config["worker.sync.timeout.ms"] / 1000
         self._unsync_backoff: float = config["worker.unsync.backoff.ms"] / 1000
         self._rebalance_timeout: float = config["rebalance.timeout.ms"] / 1000
         self._max_delay: float = config["scheduled.rebalance.max.delay.ms"] / 1000
         self._retries = _RETRIES
-        self._lock = threading.Lock()
-        self._settled = False
         self._known: set[str] = set()
 
     def begin(self) -> None:
-        """Before the worker joins: what is configured now is no news."""
+        """Get ready to join: what is configured now is no news."""
         self._known = set(self._configs.names())
+        self._standing.on(Event.JOIN)
 
     @property
     def settled(self) -> bool:
-        """The group has dealt the work out, and this worker does its part. From any thread."""
-        with self._lock:
-            return self._settled and self._membership.stable
-
-    def _settle(self, settled: bool) -> None:
-        with self._lock:
-            self._settled = settled
+        """Whether the group has dealt the work out and this worker does its part. From any thread."""
+        return self._standing.now is Standing.SETTLED and self._membership.stable
 
     def rejoin(self, reason: str) -> None:
-        self._settle(False)
+        self._standing.on(Event.REJOIN)
         self._membership.rejoin(reason)
 
     # From the group
 
     def rebalance_begins(self) -> None:
-        self._settle(False)
+        self._standing.on(Event.REBALANCE)
 
     def revoked(self, connectors: Iterable[str], tasks: Iterable[ConnectorTaskId]) -> None:
-        def revoke() -> None:
-            _log.info("Stopping %d connectors and %d tasks that others get", len(list(connectors)), len(list(tasks)))
-            self._work.revoke(connectors, tasks)
-
-        self._thread.call(revoke, self._rebalance_timeout, "stopping what others get")
+        taken = Work.of(connectors, tasks)
+        _log.info("Stopping what others get: %s", taken)
+        self._thread.call(
+            lambda: self._work.revoke(taken.connectors, taken.tasks),
+            self._rebalance_timeout,
+            "stopping what others get",
+        )
 
     def assigned(self, assignment: Assignment, revoked: bool) -> None:
+        self._standing.on(Event.ASSIGNED)
         self._thread.submit(lambda: self._assigned(assignment, revoked))
 
     def lost(self, reason: str) -> None:
         _log.warning("Stopping everything that runs here: %s", reason)
-        self._settle(False)
+        self._standing.on(Event.LOSE)
         self._work.cut_off()
         self._thread.submit(self._work.stop_all)
 
     # An assignment
 
     def _assigned(self, assignment: Assignment, revoked: bool) -> None:
-        if self._membership.view().assignment is not assignment:
+        if self._membership.view().assignment is not assignment or not self._standing.may_start():
             return  # a newer one waits behind it, or the group was lost
-        self._work.reconnected()
         offset = self._store.snapshot().offset
         if assignment.failed:
             self._mismatch(assignment)
@@ -118,11 +114,11 @@ class Rounds:
         self._work.revoke(self._work.connectors - connectors, self._work.tasks.keys() - tasks)
         self._work.start(assignment.connectors, assignment.tasks)
         if self._membership.view().is_leader:
-            self._clean_statuses()
+            self._statuses.clean()
         if revoked:
             self.rejoin("what was revoked is stopped and can go to others")
             return
-        self._settle(True)
+        self._standing.on(Event.TAKEN_UP)
         if assignment.delay > 0:
             self._thread.submit(lambda: self._delay_over(assignment), assignment.delay / 1000)
 
@@ -142,7 +138,8 @@ class Rounds:
 
     def _fall_behind(self, assignment: Assignment) -> None:
         """Leave the group, so that it need not wait for this worker, and come back having read the topic."""
-        self._settle(False)
+        if self._standing.on(Event.FALL_BEHIND) is not Standing.BEHIND:
+            return  # lost or stopped meanwhile: the group's thread brings the worker back
         if self._membership.view().protocol == DEFAULT:
             pause = self._unsync_backoff
         elif self._retries > 0:
@@ -158,39 +155,12 @@ class Rounds:
         self._thread.submit(lambda: self._come_back(assignment), max(pause, 0.1))
 
     def _come_back(self, assignment: Assignment) -> None:
+        if self._standing.now is not Standing.BEHIND:
+            return  # something else has brought the worker back
         if self._store.snapshot().offset >= assignment.offset or self._caught_up(assignment):
             self.rejoin("this worker has caught up with the config topic")
         else:
             self._fall_behind(assignment)
-
-    # Statuses that nobody else puts right, by the leader
-
-    def _clean_statuses(self) -> None:
-        names = set(self._configs.names())
-        for name in self._statuses.connectors():
-            if name not in names:
-                self._statuses.forget_connector(name)
-                continue
-            entry = self._configs.get(name)
-            count = 0 if entry is None else len(entry.tasks)
-            for status in self._statuses.tasks(name):
-                if status.id.task >= count:
-                    self._statuses.forget_task(status.id)
-        self._show_waiting()
-
-    def _show_waiting(self) -> None:
-        """What a lost worker ran is nobody's while the group waits for it; its last word was RUNNING."""
-        pending = self._leader.pending()
-        if pending is None:
-            return
-        for task in pending.work.tasks:
-            known = self._statuses.task(task)
-            if known is not None and known.state not in (State.UNASSIGNED, State.STOPPED):
-                self._statuses.put_task(replace(known, state=State.UNASSIGNED, trace=None))
-        for name in pending.work.connectors:
-            last = self._statuses.connector(name)
-            if last is not None and last.state not in (State.UNASSIGNED, State.STOPPED):
-                self._statuses.put_connector(name, replace(last, state=State.UNASSIGNED, trace=None))
 
     # From the config topic
 
@@ -205,7 +175,7 @@ class Rounds:
         self._known.discard(name)
         self._work.revoke([name], self._work.tasks_of(name))
         if self._membership.view().is_leader:
-            self._statuses.forget_connector(name)
+            self._statuses.forget(name)
         self.rejoin(f"connector {name} was deleted")
 
     def tasks_updated(self, tasks: Sequence[ConnectorTaskId]) -> None:

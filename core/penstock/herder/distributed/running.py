@@ -1,9 +1,8 @@
-"""What of this worker's work runs: connectors and tasks started, stopped, moved to other states."""
+"""`RunningWork`: the connectors and tasks that run here are started, stopped and moved to other states."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -27,15 +26,23 @@ def _ignore(error: BaseException | None) -> None:
 
 
 class RunningWork:
-    """For the herder's thread, but for `cut_off`. `connectors` and `tasks` are those that were started here, or failed to."""
+    """Starts, stops and changes what runs here. For the herder's thread, except `cut_off`.
 
-    def __init__(self, worker: HerderWorker, configs: ConfigReader, tasks: TaskConfigs) -> None:
+    `connectors` and `tasks` are those that were started here, or failed to.
+    """
+
+    def __init__(
+        self,
+        worker: HerderWorker,
+        configs: ConfigReader,
+        tasks: TaskConfigs,
+        may_start: Callable[[], bool],
+        on_start: Callable[[str], None],
+    ) -> None:
+        """`may_start` is asked before each start; `on_start` is called with each connector that starts here."""
         self._worker, self._configs, self._task_configs = worker, configs, tasks
+        self._may_start, self._on_start = may_start, on_start
         self._pool = ThreadPoolExecutor(max_workers=_STARTERS, thread_name_prefix="herder-start")
-        self._lock = threading.Lock()
-        self._cut_off = False
-        #: Called with each connector that starts here.
-        self.on_start: Callable[[str], None] = lambda name: None
         self.connectors: set[str] = set()
         #: With the target state that each has.
         self.tasks: dict[ConnectorTaskId, TargetState] = {}
@@ -46,7 +53,7 @@ class RunningWork:
     # Starting
 
     def start(self, connectors: Iterable[str], tasks: Iterable[ConnectorTaskId]) -> None:
-        """Whatever of these does not run yet; those without a configuration are left out."""
+        """Start what does not run yet; what has no configuration is left out."""
         for name in connectors:
             if name not in self.connectors and (entry := self._configs.get(name)) is not None:
                 self.start_connector(name, entry)
@@ -58,7 +65,7 @@ class RunningWork:
         self._start_tasks(wanted)
 
     def start_connector(self, name: str, entry: ConnectorEntry, done: Done = _ignore) -> None:
-        if self._is_cut_off():
+        if not self._may_start():
             return
         self.connectors.add(name)
 
@@ -68,7 +75,7 @@ class RunningWork:
                 self._task_configs.request(name)
 
         self._worker.start_connector(name, entry.config, entry.target, self._task_configs.request, settled)
-        self.on_start(name)
+        self._on_start(name)
 
     def _start_tasks(self, wanted: list[tuple[ConnectorTaskId, ConnectorEntry]]) -> None:
         for task, entry in wanted:
@@ -77,7 +84,7 @@ class RunningWork:
             pass
 
     def _start_task(self, wanted: tuple[ConnectorTaskId, ConnectorEntry]) -> None:
-        if not self._is_cut_off():
+        if self._may_start():
             self._task_configs.start(*wanted)
 
     # Stopping
@@ -103,29 +110,22 @@ class RunningWork:
         return sorted(task for task in self.tasks if task.connector == connector)
 
     def cut_off(self) -> None:
-        """Stop everything at once and start nothing until `reconnected`: others may be given it. From any thread, since
-        the herder's may be waiting for the very cluster that is out of reach; it calls `stop_all` after."""
-        with self._lock:
-            self._cut_off = True
+        """Stop everything at once: others may be given it.
+
+        From any thread, since the herder's may be waiting for the very cluster that is out of reach. The herder's calls
+        `stop_all` after; until then `may_start` must say no.
+        """
         self._worker.stop_tasks(self._worker.task_ids())
         for name in self._worker.connector_names():
             self._worker.stop_connector(name)
 
-    def reconnected(self) -> None:
-        with self._lock:
-            self._cut_off = False
-
-    def _is_cut_off(self) -> bool:
-        with self._lock:
-            return self._cut_off
-
     # Changing
 
     def reconfigure_connector(self, name: str) -> None:
-        """Its configuration changed: a fresh instance, which is then asked for its tasks."""
+        """Start a fresh instance, whose configuration has changed; it is then asked for its tasks."""
         entry = self._configs.get(name)
         if name in self.connectors and entry is not None:
-            _log.info("[%s] starts anew with a new configuration", name)
+            _log.info("[%s|worker] starts anew with a new configuration", name)
             self.restart_connector(name, entry)
 
     def restart_connector(self, name: str, entry: ConnectorEntry, done: Done = _ignore) -> None:
@@ -133,7 +133,7 @@ class RunningWork:
         self.start_connector(name, entry, done)
 
     def restart_all(self, name: str, entry: ConnectorEntry) -> None:
-        """What runs here of the connector."""
+        """Restart what runs here of the connector."""
         if entry.target is TargetState.STOPPED:
             return
         if name in self.connectors:
@@ -146,11 +146,11 @@ class RunningWork:
         self.start((), wanted)
 
     def apply_target(self, name: str, entry: ConnectorEntry) -> None:
-        """The connector's target state changed."""
+        """Bring the connector and its tasks here to its target state, which has changed."""
         own = self.tasks_of(name)
         if name not in self.connectors and not own:
             return
-        self._worker.set_target_state(name, entry.target)
+        self._worker.set_target_state(name, entry.target, lambda error: self._task_configs.request(name))
         for task in own:
             wanted = entry.task_target(task.task)
             if wanted is not entry.target or self.tasks[task] is TargetState.STOPPED:
@@ -158,8 +158,6 @@ class RunningWork:
                 self._replace(task, entry, wanted)
             else:
                 self.tasks[task] = wanted
-        if entry.target is TargetState.STARTED and name in self.connectors:
-            self._task_configs.request(name)
 
     def apply_task_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:
         wanted = entry.task_target(task.task)
