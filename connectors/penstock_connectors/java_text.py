@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import Float32, NanoDatetime, Schema, Struct, Type
-from penstock.data.javatext import date_text, decimal_text, double_text, float_text
+from penstock.data.javatext import date_text
+from penstock.java.number_text import decimal_text, double_text, float_text
 
 __all__ = ["printer"]
 

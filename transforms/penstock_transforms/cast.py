@@ -8,8 +8,8 @@ from typing import Any
 from penstock.api import BoundTransform, Shape
 from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator
 from penstock.data import Schema, SchemaBuilder, Type
-from penstock.data.javahash import in_java_order
 from penstock.errors import ConfigError, DataError
+from penstock.java.hash_order import in_java_order
 from penstock_transforms.blame import at_field
 from penstock_transforms.cast_values import CastsByType, Convert, caster, caster_without_schema, check_target
 from penstock_transforms.field_path import FieldPath, FieldSyntax

@@ -22,20 +22,14 @@ from penstock.data import (
     Type,
     java_class_name,
 )
-from penstock.data.javatext import decimal_text, double_text, float_text, millis_of, to_float32
+from penstock.data.javatext import millis_of
 from penstock.data.logical import MILLIS_PER_DAY, date_to_days, time_to_millis, timestamp_to_millis
 from penstock.errors import ConfigError, DataError
+from penstock.java.number_text import decimal_text, double_text, float_text
+from penstock.java.numbers import decimal_to_int, double_to_int, parse_double, parse_float32, parse_int, to_float32
 from penstock_transforms.date_format import DateFormat
-from penstock_transforms.numbers import (
-    decimal_to_int,
-    double_to_int,
-    parse_boolean,
-    parse_double,
-    parse_float32,
-    parse_int,
-)
 
-__all__ = ["CastsByType", "Convert", "caster", "caster_without_schema", "check_target"]
+__all__ = ["CastsByType", "Convert", "caster", "caster_without_schema", "check_target", "parse_boolean"]
 
 Convert = Callable[[Any], Any]
 
@@ -214,6 +208,11 @@ def _boolean_to_text(value: bool) -> str:
 _TEXTS: Final[dict[Type, Convert]] = {
     Type.BOOLEAN: _boolean_to_text, Type.FLOAT32: float_text, Type.FLOAT64: double_text,
 }  # fmt: skip
+
+
+def parse_boolean(text: Any) -> bool:
+    """Return ``Boolean.parseBoolean``: true for "true" in any case, else false."""
+    return isinstance(text, str) and text.lower() == "true"
 
 
 def _parsing(target: Type) -> Convert:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from penstock.data.calendar_days import civil_from_day, day_of_year, week_of_year, weekday
+from penstock.java.calendar import civil_from_day, day_of_year, week_of_year, weekday
 from penstock_transforms.date_parser import DateParser
 from penstock_transforms.date_pattern import AM_PM, ERAS, MONTHS, WEEKDAYS, Element, compile_pattern
 

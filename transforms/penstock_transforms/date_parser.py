@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from penstock.data.calendar_days import civil_from_day, day_from_civil, weekday
-from penstock.data.conversion import wrap
+from penstock.java.calendar import civil_from_day, day_from_civil, weekday
+from penstock.java.numbers import wrap
 from penstock_transforms.date_pattern import AM_PM, ERAS, MONTHS, WEEKDAYS, Element
 
 __all__ = ["DateParser"]
@@ -98,8 +98,12 @@ class DateParser:
         found = _NUMBER.match(text, at, end)
         if found is None:
             raise ValueError(text)
-        number = int(found[0])
-        value = wrap(number, 32) if -(2**63) <= number < 2**63 else (2**31 - 1 if number > 0 else -(2**31))
+        digits = found[0].lstrip("-").lstrip("0")
+        if len(digits) > 19:  # beyond every long: not worked out
+            value = -(2**31) if found[0].startswith("-") else 2**31 - 1
+        else:
+            number = -int(digits or "0") if found[0].startswith("-") else int(digits or "0")
+            value = wrap(number, 32) if -(2**63) <= number < 2**63 else (2**31 - 1 if number > 0 else -(2**31))
         if element.letter in "yY" and element.width <= 2 and len(found[0]) == 2 and found[0].isdigit():
             value = self._two_digit_year(value)
         elif (element.letter, value) in (("k", 24), ("h", 12)):

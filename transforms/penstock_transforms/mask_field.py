@@ -22,11 +22,10 @@ from penstock.data import (
     Type,
     java_class_name,
 )
-from penstock.data.conversion import decimal_to_long, java_decimal, wrap
-from penstock.data.javahash import in_java_order
-from penstock.data.javatext import to_float32
 from penstock.data.logical import EPOCH, LOGICAL_NAMES
 from penstock.errors import DataError
+from penstock.java.hash_order import in_java_order
+from penstock.java.numbers import MAX_DIGITS, decimal_to_long, java_decimal, to_float32, wrap
 from penstock_transforms.blame import at_field
 from penstock_transforms.field_path import FieldPath, FieldSyntax
 from penstock_transforms.levels import Level, bind_level
@@ -90,9 +89,9 @@ def _whole(text: str, bits: int) -> int:
 
 
 def _digits(text: str) -> int:
-    if not text.lstrip("+-").isdecimal():
+    if len(text) > MAX_DIGITS or not text.lstrip("+-").isdecimal():
         raise ValueError(text)
-    return int(text)
+    return int(java_decimal(text))
 
 
 class MaskField(OperatingTransform):

@@ -17,8 +17,8 @@ from penstock import __version__
 from penstock.api import SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidString
 from penstock.data import Float32, Schema, SinkRecord, Type
-from penstock.data.javatext import float_text
 from penstock.errors import DataError
+from penstock.java.number_text import float_text
 from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
 
 __all__ = ["JsonLinesSink", "JsonLinesSinkTask"]

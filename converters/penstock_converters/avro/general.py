@@ -9,8 +9,8 @@ from typing import Any
 from penstock.data import (
     Struct,
 )
-from penstock.data.javahash import in_java_order
 from penstock.errors import DataError, SerializationError
+from penstock.java.hash_order import in_java_order
 from penstock_converters.avro.anything import write_anything
 from penstock_converters.avro.plan import (
     AnyPlan,

@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from penstock.data import Type
-from penstock.data.javahash import keys_in_java_order
 from penstock.data.logical import DATE_NAME, TIME_NAME, TIMESTAMP_NAME
 from penstock.errors import DataError
+from penstock.java.hash_order import keys_in_java_order
 from penstock_converters.avro.general import constant_bytes, general_writer
 from penstock_converters.avro.plan import (
     AnyPlan,

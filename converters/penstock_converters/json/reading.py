@@ -18,7 +18,6 @@ from operator import length_hint
 from typing import Any, Final
 
 from penstock.data import BOOLEAN, BYTES, DECIMAL_NAME, STRING, Schema, Type
-from penstock.data.javatext import to_float32
 from penstock.data.keys import as_key
 from penstock.data.logical import (
     DATE_NAME,
@@ -33,6 +32,7 @@ from penstock.data.logical import (
     timestamp_from_millis,
 )
 from penstock.errors import DataError
+from penstock.java.numbers import to_float32
 from penstock_converters.blame import Misfit, add_field
 from penstock_converters.codegen import Source
 from penstock_converters.json.text import MISSING, node_type

@@ -109,14 +109,14 @@ def _write(tree: Any, put: Any, depth: int) -> None:
 
 def double_json(value: float) -> Any:
     """A double as something `dumps` writes as Jackson does: Java's notation, and text for what is not finite."""
-    from penstock.data.javatext import double_text  # only numbers outside the plain notation come this way
+    from penstock.java.number_text import double_text  # only numbers outside the plain notation come this way
 
     return _number_json(double_text(value))
 
 
 def float_json(value: float) -> Any:
     """The same for a float of 32 bits."""
-    from penstock.data.javatext import float_text  # see double_json
+    from penstock.java.number_text import float_text  # see double_json
 
     return _number_json(float_text(value))
 

@@ -26,7 +26,7 @@ from penstock.data import (
     Type,
     java_class_name,
 )
-from penstock.data.javatext import decimal_text, millis_of
+from penstock.data.javatext import millis_of
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -38,6 +38,7 @@ from penstock.data.logical import (
     scale_of,
 )
 from penstock.errors import DataError
+from penstock.java.number_text import decimal_text
 from penstock_converters.json.text import double_json, float_json
 from penstock_converters.precision import Precision
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import Field, Schema, Type
-from penstock.data.javatext import decimal_text
 from penstock.data.keys import as_key
 from penstock.errors import DataError
+from penstock.java.number_text import decimal_text
 from penstock_converters.blame import Misfit
 from penstock_converters.codegen import Source
 from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_entries, usual_test, wrong_type

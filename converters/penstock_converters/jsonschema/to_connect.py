@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import STRING, Schema, SchemaBuilder, Type, validate_value
-from penstock.data.javahash import in_java_order
-from penstock.data.javatext import decimal_text
 from penstock.errors import DataError, SchemaBuilderError
+from penstock.java.hash_order import in_java_order
+from penstock.java.number_text import decimal_text
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.branches import Branches
 from penstock_converters.jsonschema.names import JsonSchemaOptions

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
-from penstock.data.javahash import in_java_order
 from penstock.data.logical import TIMESTAMP_NAME
 from penstock.errors import DataError
+from penstock.java.hash_order import in_java_order
 from penstock_converters.json.text import dumps, exact_loads
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.names import JsonSchemaOptions

@@ -9,7 +9,6 @@ from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, java_class_name
-from penstock.data.calendar_days import civil_from_day, day_from_civil
 from penstock.data.logical import (
     DATE_NAME,
     EPOCH,
@@ -27,6 +26,7 @@ from penstock.data.logical import (
 )
 from penstock.data.nanos import timestamp_from_micros, timestamp_from_nanos, timestamp_to_nanos
 from penstock.errors import DataError
+from penstock.java.calendar import civil_from_day, day_from_civil
 from penstock_converters.precision import Precision
 
 __all__ = ["FROM_MESSAGE", "TO_FIELDS", "from_message", "to_fields"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock.config.definition import ConfigDef, ConfigKey, ConfigType, ConfigValue
-from penstock.data.javatext import double_text
+from penstock.java.number_text import double_text
 
 __all__ = ["config_infos", "config_text", "key_info", "merged", "value_info"]
 

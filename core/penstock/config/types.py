@@ -47,7 +47,7 @@ class Password:
 
 _COMMA: Final = re.compile(r"\s*,\s*")
 _INT_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
-_INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?0{0,1000}\d{1,20}", re.ASCII)
 
 
 def parse_type(name: str, value: Any, type: ConfigType) -> Any:  # noqa: A002 - Connect's word

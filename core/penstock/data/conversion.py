@@ -10,11 +10,10 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
-import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data.javatext import double_text, float_text, java_text, millis_of, to_float32
+from penstock.data.javatext import java_text, millis_of
 from penstock.data.logical import (
     DATE_NAME,
     DECIMAL_NAME,
@@ -24,7 +23,6 @@ from penstock.data.logical import (
     date_from_days,
     decimal_from_bytes,
     decimal_scale,
-    scale_of,
     time_from_millis,
     timestamp_from_millis,
 )
@@ -33,6 +31,8 @@ from penstock.data.schema import Schema, Type
 from penstock.data.struct import Struct
 from penstock.data.values import Float32, java_class_name
 from penstock.errors import DataError
+from penstock.java.number_text import double_text, float_text
+from penstock.java.numbers import decimal_to_long, java_decimal, to_float32, wrap
 
 __all__ = [
     "convert_to",
@@ -48,44 +48,9 @@ __all__ = [
     "convert_to_struct",
     "convert_to_time",
     "convert_to_timestamp",
-    "java_decimal",
-    "wrap",
 ]
 
 _NULL: Final = "Unable to convert a null value to a schema that requires a value"
-
-
-def wrap(number: int, bits: int) -> int:
-    """`number` cut to two's complement of `bits`, as Java's narrowing casts do."""
-    half = 1 << (bits - 1)
-    return ((number + half) & ((1 << bits) - 1)) - half
-
-
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,10})?")
-
-
-def java_decimal(text: str) -> Decimal:
-    """``new BigDecimal(text)``; a ValueError where Java throws NumberFormatException."""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is not a decimal number")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
-    if not -(2**31) <= scale_of(number) < 2**31:
-        raise ValueError(f"The exponent of {text!r} is too large")
-    # BigDecimal knows no negative zero.
-    return number.copy_abs() if number.is_zero() else number
-
-
-def decimal_to_long(number: Decimal) -> int:
-    """``BigDecimal.longValue()``: cut towards zero, then to 64 bits."""
-    exponent = -scale_of(number)
-    if exponent >= 64 or number.is_zero():
-        return 0  # a multiple of 2**64
-    if number.adjusted() < 0:
-        return 0
-    return wrap(int(number), 64)
 
 
 def _cannot(value: Any, schema: Schema | None, target: object) -> DataError:

@@ -1,19 +1,14 @@
-"""How Java writes a value: ``toString`` of numbers, dates, collections and structs, where that text leaves the process.
+"""How Java writes a value of a record: ``toString`` of dates, collections and structs, where that text leaves the process.
 
-Floats are written in the shortest form that reads back as the same number, in the notation of ``Double.toString`` (as
-Java 19 and later do; earlier releases print a digit too many for a few numbers).
+How it writes numbers stands in `penstock.java.number_text`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import math
-import struct
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
-from penstock.data.calendar_days import civil_from_day, weekday
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -25,98 +20,10 @@ from penstock.data.logical import (
 )
 from penstock.data.schema import Schema, Type
 from penstock.data.values import FarDate, Float32, StructValue
+from penstock.java.calendar import civil_from_day, weekday
+from penstock.java.number_text import decimal_text, double_text, float_text
 
-__all__ = ["date_text", "decimal_text", "double_text", "float_text", "java_text", "millis_of", "to_float32"]
-
-_PACK: Final = struct.Struct(">f")
-_SMALLEST_NORMAL: Final = 2.0**-126
-
-
-def to_float32(value: float | int | Decimal) -> float:
-    """The nearest ``float`` of 32 bits, rounded once; infinite where it is too large."""
-    try:
-        wide = float(value)
-    except OverflowError:  # an int beyond all doubles
-        return math.inf if value > 0 else -math.inf
-    if not isinstance(value, float) and math.isfinite(wide):
-        wide = _round_to_odd(value, wide)
-    try:
-        return float(_PACK.unpack(_PACK.pack(wide))[0])
-    except OverflowError:
-        return math.copysign(math.inf, wide)
-
-
-def _round_to_odd(exact: int | Decimal, near: float) -> float:
-    # Rounding to 53 bits and then to 24 may be off by one; of the two doubles around the exact value the odd one is
-    # on the right side of every tie.
-    ratio = Fraction(near)
-    if ratio == Fraction(exact):
-        return near
-    other = math.nextafter(near, math.inf if ratio < Fraction(exact) else -math.inf)
-    odd = struct.unpack(">q", struct.pack(">d", near))[0] & 1
-    return near if odd else other
-
-
-def double_text(value: float) -> str:
-    """``Double.toString``."""
-    magnitude = abs(value)
-    if 1e-3 <= magnitude < 1e7:
-        return repr(value)  # Python's and Java's notations agree here
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if value == 0:
-        return repr(value)
-    return _scientific(repr(value), f"{value:.1e}", value)
-
-
-def float_text(value: float) -> str:
-    """``Float.toString``; `value` is rounded to 32 bits first."""
-    value = to_float32(float(value))
-    if value == 0 or not math.isfinite(value):
-        return double_text(value)
-    short = shortest_float32(value)
-    if 1e-3 <= abs(value) < 1e7:
-        return repr(float(short))
-    return _scientific(short, f"{value:.1e}", value, single=True)
-
-
-def shortest_float32(value: float) -> str:
-    """The shortest decimal that reads back as the 32-bit float `value` (finite)."""
-    packed = _PACK.pack(value)
-    # Six digits find every shorter text too, zeros at its end dropped; only subnormal numbers are coarser than that.
-    for digits in range(6 if abs(value) >= _SMALLEST_NORMAL else 1, 9):
-        text = f"{value:.{digits}g}"
-        try:
-            if _PACK.pack(float(text)) == packed:
-                return text
-        except OverflowError:  # rounded up beyond the largest float
-            continue
-    return f"{value:.9g}"
-
-
-def _scientific(shortest: str, two_digits: str, value: float, *, single: bool = False) -> str:
-    """``d.dddEn``, `shortest` being the shortest text that reads back as `value`."""
-    sign, digits, power = _digits(shortest)
-    if len(digits) == 1:
-        # Java renders at least two digits and then takes the pair that is nearest: 4.9E-324, not 5E-324.
-        again = float(two_digits)
-        if (_PACK.pack(again) == _PACK.pack(value)) if single else again == value:
-            sign, digits, power = _digits(two_digits)
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{power}"
-
-
-def _digits(text: str) -> tuple[str, str, int]:
-    """Sign, significant digits without trailing zeros, and the power of ten of the first of them."""
-    negative, digits, exponent = Decimal(text).as_tuple()
-    assert isinstance(exponent, int)
-    power = exponent + len(digits) - 1
-    return "-" if negative else "", "".join(map(str, digits)).rstrip("0"), power
-
-
-def decimal_text(value: Decimal) -> str:
-    """``BigDecimal.toString``: Python's own notation, but Java has no negative zero."""
-    text = str(value)
-    return text[1:] if value.is_zero() and text[0] == "-" else text
+__all__ = ["date_text", "java_text", "millis_of"]
 
 
 def millis_of(value: dt.date | dt.time | dt.datetime) -> int:

@@ -13,6 +13,7 @@ from typing import Final
 
 from penstock.data.schema import Schema, Type
 from penstock.errors import DataError
+from penstock.java.numbers import MAX_DIGITS
 
 __all__ = [
     "DATE",
@@ -111,8 +112,16 @@ def scale_of(value: Decimal) -> int:
 
 
 def unscaled(value: Decimal) -> int:
-    """``BigDecimal.unscaledValue()``, free of the decimal context's precision."""
-    return int(value.scaleb(scale_of(value), _EXACT))
+    """Return ``BigDecimal.unscaledValue()``, free of the decimal context's precision. Raise `DataError` for more than
+    `MAX_DIGITS` digits."""
+    return _unscaled(value, scale_of(value))
+
+
+def _unscaled(value: Decimal, scale: int) -> int:
+    digits = value.adjusted() + scale + 1
+    if digits > MAX_DIGITS:
+        raise DataError(f"Decimal value has {digits} digits, expected {MAX_DIGITS} at the most")
+    return int(value.scaleb(scale, _EXACT))
 
 
 @lru_cache(maxsize=64)
@@ -131,27 +140,32 @@ def decimal_to_bytes(value: Decimal, scale: int) -> bytes:
         raise DataError(
             f"Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {scale_of(value)}."
         )
-    number = int(value.scaleb(scale, _EXACT))
+    number = _unscaled(value, scale)
     length = (number if number >= 0 else ~number).bit_length() // 8 + 1
     return number.to_bytes(length, "big", signed=True)
 
 
 def decimal_from_bytes(data: bytes, scale: int) -> Decimal:
+    """Return the Decimal of a two's complement (``Decimal.toLogical``). Raise `DataError` for one of no bytes, or of so many
+    that it has more than `MAX_DIGITS` digits."""
     if not data:
         raise DataError("Zero length BigInteger: a Decimal needs at least one byte")
+    if len(data) > _MAX_BYTES:
+        raise DataError(f"A Decimal of {len(data)} bytes is too large, expected {_MAX_BYTES} at the most")
     return decimal_from_unscaled(int.from_bytes(data, "big", signed=True), scale)
 
 
+#: What `MAX_DIGITS` digits take.
+_MAX_BYTES: Final = 4_160
 _SCALEB_LIMIT: Final = 100_000  # far from where scaleb() refuses
 
 
 def decimal_from_unscaled(number: int, scale: int) -> Decimal:
+    """Return `number` moved by `scale` digits. The digits of `number` cost the square of their count."""
     # Decimal(tuple) keeps every digit; arithmetic would round to the context's 28.
-    return (
-        Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
-        if abs(number) >= 10**15 or abs(scale) > _SCALEB_LIMIT
-        else Decimal(number).scaleb(-scale)
-    )
+    if abs(number) < 10**15 and abs(scale) <= _SCALEB_LIMIT:
+        return Decimal(number).scaleb(-scale)
+    return Decimal((number < 0, Decimal(number).as_tuple().digits, -scale))
 
 
 def date_to_days(value: dt.date) -> int:

@@ -11,9 +11,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data.calendar_days import day_from_civil
-from penstock.data.conversion import convert_to, decimal_to_long, java_decimal
-from penstock.data.javatext import to_float32
+from penstock.data.conversion import convert_to
 from penstock.data.logical import (
     DATE,
     MILLIS_PER_DAY,
@@ -29,6 +27,8 @@ from penstock.data.record import SchemaAndValue
 from penstock.data.schema import BOOLEAN, BYTES, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, STRING, Schema, Type
 from penstock.data.values import BigInteger, Float32, Int8, Int16, Int32, StructValue
 from penstock.errors import DataError, SchemaBuilderError
+from penstock.java.calendar import day_from_civil
+from penstock.java.numbers import decimal_to_long, java_decimal, to_float32
 
 __all__ = ["infer_schema", "parse_string"]
 

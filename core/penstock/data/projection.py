@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from penstock.data.javatext import to_float32
 from penstock.data.schema import Field, Schema, Type
 from penstock.errors import SchemaProjectorError
+from penstock.java.numbers import to_float32
 
 __all__ = ["project", "projector"]
 

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from penstock.errors import ConnectError, DataError
-from penstock.storage import javabase64, jsontext
+from penstock.java import base64 as javabase64
+from penstock.storage import jsontext
 from penstock.storage.config_records import (
     CONNECTOR,
     LOGGER,

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import orjson
 
-from penstock.data.javatext import double_text, float_text
 from penstock.data.values import Float32
 from penstock.errors import DataError
+from penstock.java.number_text import double_text, float_text
 
 __all__ = ["dumps", "loads"]
 

@@ -37,8 +37,8 @@ from penstock.data import (
     Type,
     decimal_schema,
 )  # fmt: skip
-from penstock.data.javahash import in_java_order
 from penstock.errors import DataError
+from penstock.java.hash_order import in_java_order
 from penstock_converters.avro.general import general_writer
 from penstock_converters.avro.names import AvroDataOptions
 from penstock_converters.avro.plan import Planner

@@ -32,8 +32,8 @@ from penstock.data import (
     Type,
     decimal_schema,
 )
-from penstock.data.javatext import to_float32
 from penstock.errors import ConfigError, DataError
+from penstock.java.numbers import to_float32
 from penstock_converters.json import JsonConverter
 from penstock_converters.json.direct import UNUSUAL, direct_reader
 from penstock_converters.json.reading import Readers

@@ -36,12 +36,12 @@ from penstock.data.conversion import (
     convert_to_string,
     convert_to_time,
     convert_to_timestamp,
-    java_decimal,
-    wrap,
 )
-from penstock.data.javatext import decimal_text, double_text, float_text, java_text, to_float32
+from penstock.data.javatext import java_text
 from penstock.data.parsing import infer_schema, parse_string
 from penstock.errors import DataError
+from penstock.java.number_text import decimal_text, double_text, float_text
+from penstock.java.numbers import java_decimal, to_float32, wrap
 
 
 def single(bits: str) -> float:

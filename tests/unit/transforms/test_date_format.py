@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.data.calendar_days import civil_from_day, day_from_civil
 from penstock.errors import ConfigError
+from penstock.java.calendar import civil_from_day, day_from_civil
 from penstock_transforms.date_format import DateFormat
 
 MOMENT = 1700000000123  # 2023-11-14T22:13:20.123Z, a Tuesday

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from penstock.data.javahash import spread_hash
 from penstock.errors import DataError
+from penstock.java.hash_order import spread_hash
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from penstock.api import InvalidSchemaError
 from penstock.data import Float32
-from penstock.data.javatext import double_text, float_text
+from penstock.java.number_text import double_text, float_text
 from penstock_registry.formats.avro.model import PRIMITIVES, AvroField, AvroSchema, full_name
 
 __all__ = ["java_json", "same", "to_json", "to_text"]

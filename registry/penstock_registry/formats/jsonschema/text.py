@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from penstock.api import InvalidSchemaError
-from penstock.data.javatext import decimal_text
+from penstock.java.number_text import decimal_text
 from penstock_registry.formats.depth import check_depth
 
 __all__ = ["read", "sorted_keys", "write"]

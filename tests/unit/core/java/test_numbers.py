@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from penstock_transforms.numbers import double_to_int, parse_boolean, parse_double, parse_float32, parse_int
+from penstock.java.numbers import double_to_int, parse_double, parse_float32, parse_int
+from penstock_transforms.cast_values import parse_boolean
 
 
 @pytest.mark.parametrize(
