@@ -14,6 +14,7 @@ from lab.jvm_cluster import JvmCluster
 from lab.worker_process import WorkerProcess
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
+POM_4_4 = Path(__file__).parent / "jvm44" / "pom.xml"
 TOOLS = "org.apache.kafka.connect.tools."
 TASKS = 4
 KEY_TTL_MS = 4000
@@ -242,4 +243,41 @@ def test_a_group_speaks_the_best_protocol_that_all_its_workers_know(
     group.all_run(first, second)
     cluster.stop(second)
     group.all_run(first)
+    group.lines_come_through()
+
+
+@pytest.mark.parametrize("leader", ["penstock", "4.3", "4.4"])
+def test_workers_of_two_kafka_releases_share_a_group_with_penstock(cluster: JvmCluster, leader: str) -> None:
+    """Whoever leads, each runs its share and passes on what it is asked; the others take over when the leader goes."""
+    group = Group(cluster)
+    start = {
+        "penstock": cluster.start_penstock,
+        "4.3": cluster.start_jvm,
+        "4.4": lambda: cluster.start_jvm(POM_4_4),
+    }
+    workers = {leader: start.pop(leader)().wait_ready(timeout=120)}
+    for name, config in configs(cluster).items():
+        cluster.call(workers[leader], "PUT", f"/connectors/{name}/config", config, expect=201)
+    workers |= {kind: make() for kind, make in start.items()}
+    for worker in workers.values():
+        worker.wait_ready(timeout=120)
+    group.all_run(*workers.values())
+    assert leads(workers["penstock"]) is (leader == "penstock")
+    assert described(workers["penstock"])["protocol"] == "sessioned"
+    group.lines_come_through()
+    for count, (kind, worker) in enumerate(workers.items(), 1):
+        group.tasks["numbers"] = count
+        cluster.call(
+            worker,
+            "PUT",
+            "/connectors/numbers/config",
+            {**configs(cluster)["numbers"], "tasks.max": str(count)},
+            expect=200,
+        )
+        cluster.eventually(
+            lambda worker=worker, count=count: cluster.running(worker, "numbers", count),
+            f"{count} tasks, asked of {kind}",
+        )
+    cluster.stop(workers.pop(leader))
+    group.all_run(*workers.values())
     group.lines_come_through()

@@ -72,10 +72,10 @@ class JvmCluster:
         folder.mkdir(parents=True)
         return folder
 
-    def start_jvm(self, **settings: str) -> JvmConnect:
-        """A JVM worker; `wait_ready` waits for it."""
+    def start_jvm(self, pom: Path | None = None, **settings: str) -> JvmConnect:
+        """A JVM worker, of another `pom` than the cluster's if one is given; `wait_ready` waits for it."""
         own = {**self.settings, **{name.replace("_", "."): value for name, value in settings.items()}}
-        worker = JvmConnect(fetch_connect(self._pom), self._folder("jvm"), self.kafka, own)
+        worker = JvmConnect(fetch_connect(pom or self._pom), self._folder("jvm"), self.kafka, own)
         self._running.enter_context(worker)
         self.workers.append(worker)
         return worker

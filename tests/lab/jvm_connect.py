@@ -19,7 +19,7 @@ from typing import Final
 
 from lab.jars import cached_folder, maven_copy, pom_version
 from lab.worker_process import WorkerProcess, free_port
-from penstock.testing.broker import JvmError, find_java, watch
+from penstock.testing.broker import JvmError, find_java, find_tool, watch
 
 __all__ = ["JvmConnect", "fetch_connect"]
 
@@ -54,15 +54,36 @@ rootLogger.appenderRef.out.ref = OUT
 
 
 def fetch_connect(pom: Path, cache: Path | None = None) -> Path:
-    """A folder with ``lib/*.jar`` for the class path and ``plugins/*`` for ``plugin.path``, fetched the first time."""
+    """A folder with ``lib/*.jar`` for the class path and ``plugins/*`` for ``plugin.path``, fetched the first time.
+
+    Java classes in ``src`` beside `pom` are compiled into ``lib`` as well; such a worker gets no converters of Confluent's.
+    """
 
     def fill(folder: Path) -> None:
         maven_copy(pom, folder / "lib")
+        sources = sorted((pom.parent / "src").rglob("*.java"))
+        if sources:
+            (folder / "plugins" / "none").mkdir(parents=True)  # plugin.path must not be empty
+            _compile(sources, folder / "lib")
+            return
         _unpack_converters(folder / "plugins")
         for jar in (folder / "lib").glob(_COMMON_PROTOS):
             shutil.move(jar, folder / "plugins" / "protobuf" / "converter" / jar.name)
 
     return cached_folder(f"connect-{pom_version(pom)}", fill, cache)
+
+
+def _compile(sources: list[Path], lib: Path) -> None:
+    """A jar of `sources` that the class path meets first."""
+    with tempfile.TemporaryDirectory() as classes:
+        ran = subprocess.run(
+            [find_tool("javac", "a JDK"), "-d", classes, *sources], capture_output=True, text=True, check=False
+        )
+        if ran.returncode:
+            raise JvmError(f"could not compile {sources}:\n{ran.stderr[-2000:]}")
+        with zipfile.ZipFile(lib / "0-compiled.jar", "w") as jar:
+            for file in sorted(Path(classes).rglob("*.class")):
+                jar.write(file, file.relative_to(classes))
 
 
 def _unpack_converters(plugins: Path) -> None:

@@ -13,7 +13,7 @@ from penstock.cli.common import add_common_arguments, discover_plugins, set_up_l
 from penstock.cli.dev_once import run_once, say
 from penstock.cli.standalone import start_connector
 from penstock.cli.wiring import StandaloneProcess, config_transformer, resolved_properties
-from penstock.config.properties import load_connector, load_file
+from penstock.config.files import load_connector, load_file
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConnectError
 from penstock.kafka.embedded import EMBEDDED_CLIENT_SETTINGS, EmbeddedBroker

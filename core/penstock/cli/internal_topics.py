@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from penstock.cli.common import discover_plugins
 from penstock.cli.services import config_transformer, resolved_properties
-from penstock.config.properties import load_file
+from penstock.config.files import load_file
 from penstock.config.table import ROWS
 from penstock.config.types import parse_type
 from penstock.config.worker import client_settings

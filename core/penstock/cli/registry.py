@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
 from penstock.cli.services import config_transformer, resolved_properties, start_registry
-from penstock.config.properties import from_environment, load_file
+from penstock.config.files import from_environment, load_file
 
 __all__ = ["add_parser", "run"]
 

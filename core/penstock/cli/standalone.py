@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
 from penstock.cli.wiring import StandaloneProcess, config_transformer, resolved_properties
-from penstock.config.properties import ConnectorFile, from_environment, load_connector, load_file
+from penstock.config.files import ConnectorFile, from_environment, load_connector, load_file
 from penstock.config.worker import WorkerConfig
 from penstock.runtime.status import TargetState
 from penstock.storage import FileOffsetStore

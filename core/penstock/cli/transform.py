@@ -16,7 +16,7 @@ from penstock.cli.common import add_common_arguments, discover_plugins, set_up_l
 from penstock.cli.record_json import RecordReader, split_records
 from penstock.cli.record_view import compare
 from penstock.cli.services import config_transformer, resolved_properties
-from penstock.config.properties import load_connector, load_file
+from penstock.config.files import load_connector, load_file
 from penstock.data import ConnectRecord
 from penstock.errors import ConnectError, DataError
 from penstock.kafka import KafkaClients

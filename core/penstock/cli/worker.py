@@ -12,7 +12,7 @@ from typing import Any, Final
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
 from penstock.cli.supervisor import Supervisor
 from penstock.cli.wiring import DistributedProcess, config_transformer, resolved_properties
-from penstock.config.properties import from_environment, load_file
+from penstock.config.files import from_environment, load_file
 from penstock.config.worker import WorkerConfig
 
 __all__ = ["add_parser", "run"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock import KAFKA_VERSION
-from penstock.config.properties import load_properties
+from penstock.config.files import load_properties
 from penstock.config.provider import ConfigData, ConfigProvider
 from penstock.errors import ConfigError
 from penstock.java.regex import JavaRegexError, compile_regex

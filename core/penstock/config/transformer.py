@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from penstock.config.provider import ConfigProvider
 from penstock.errors import ConfigError, ConnectError
 
-__all__ = ["ConfigTransformer", "Transformed"]
+__all__ = ["ConfigTransformer", "Transformed", "Variable", "variables_in"]
 
-#: Provider, optional path (the shortest that leaves a key), key.
-_VARIABLE: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)\}")
+
+class Variable(NamedTuple):
+    """One ``${provider:[path:]key}`` in a text, and where it stands."""
+
+    start: int
+    end: int
+    provider: str
+    path: str
+    key: str
+
+
+def variables_in(text: str) -> Iterator[Variable]:
+    """Yield the variables of `text` from left to right. Each character is looked at a few times, whatever the text is.
+
+    The path is the shortest that leaves a key, as in Kafka's own expression.
+    """
+    start = text.find("${")
+    while start >= 0:
+        end = text.find("}", start)
+        if end < 0:
+            return
+        provider, colon, rest = text[start + 2 : end].partition(":")
+        if colon:
+            path, another, key = rest.partition(":")
+            yield Variable(start, end + 1, provider, *((path, key) if another else ("", rest)))
+        # Without a colon, what begins inside has none either.
+        start = text.find("${", end)
 
 
 class Transformed(NamedTuple):
@@ -37,8 +61,10 @@ class ConfigTransformer:
         """
         wanted: dict[tuple[str, str], dict[str, str]] = {}
         for setting, value in configs.items():
-            for provider, path, key in self._variables(value):
-                wanted.setdefault((provider, path), {}).setdefault(key, setting)
+            for variable in variables_in(value or ""):
+                if variable.provider in self._providers:
+                    where = variable.provider, variable.path
+                    wanted.setdefault(where, {}).setdefault(variable.key, setting)
         found: dict[tuple[str, str], Mapping[str, str]] = {}
         ttls: dict[str, int] = {}
         for (provider, path), keys in wanted.items():
@@ -52,11 +78,6 @@ class ConfigTransformer:
         """Close the providers."""
         for provider in self._providers.values():
             provider.close()
-
-    def _variables(self, value: str | None) -> Iterable[tuple[str, str, str]]:
-        for match in _VARIABLE.finditer(value or ""):
-            if match[1] in self._providers:
-                yield match[1], match[3] or "", match[4]
 
     def _ask(
         self, provider: str, path: str, keys: Mapping[str, str], keep_unknown: bool
@@ -77,9 +98,8 @@ class ConfigTransformer:
     def _replaced(self, value: str, found: Mapping[tuple[str, str], Mapping[str, str]]) -> str:
         if value is None or "${" not in value:
             return value
-
-        def replacement(match: re.Match[str]) -> str:
-            data = found.get((match[1], match[3] or ""))
-            return match[0] if data is None else data.get(match[4], match[0])
-
-        return _VARIABLE.sub(replacement, value)
+        parts, last = [], 0
+        for start, end, provider, path, key in variables_in(value):
+            parts += [value[last:start], found.get((provider, path), {}).get(key, value[start:end])]
+            last = end
+        return "".join([*parts, value[last:]])

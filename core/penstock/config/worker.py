@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
 from penstock.config.definition import NO_DEFAULT, Password, parse_type
-from penstock.config.stores import java_store_problems
+from penstock.config.stores import look_for_java_stores
 from penstock.config.table import PREFIXES, ROWS, SECTIONS, Mode, Row, Treatment
 from penstock.errors import ConfigError
 
@@ -61,12 +61,13 @@ class WorkerConfig:
                     warnings += _effect(row, values[row.name], applies, mode)
             except ConfigError as error:
                 errors.append(error.message)
-        errors += java_store_problems(props)
+        stores = look_for_java_stores(props)
+        errors += stores.problems
         errors += _across(values, mode)
         if errors:
             raise ConfigError("\n".join(errors))
         warnings += [w for key in props if key not in ROWS for w in _beyond_the_table(key)]
-        warnings += _idle_warning(values, mode)
+        warnings += [*stores.warnings, *_idle_warning(values, mode)]
         return cls(props, values, cast("Mode", mode), warnings)
 
     def __getitem__(self, key: str) -> Any:

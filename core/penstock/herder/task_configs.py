@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
+from penstock.config.transformer import variables_in
 from penstock.herder.boundary import HerderWorker
 from penstock.herder.configs import ConfigReader, ConnectorEntry
 from penstock.herder.interface import ConnectorState, TaskState
@@ -183,18 +184,5 @@ class TaskConfigs:
 def with_placeholders(connector_config: Mapping[str, str], task_config: Mapping[str, str]) -> dict[str, str]:
     """Return a task's configuration with the placeholders that the connector's own had, so that no looked-up secret is
     kept or shown (``AbstractHerder.reverseTransform``)."""
-    raw = {key: value for key, value in connector_config.items() if _has_placeholder(value)}
+    raw = {key: value for key, value in connector_config.items() if any(variables_in(value))}
     return {key: raw.get(key, value) for key, value in task_config.items()}
-
-
-def _has_placeholder(text: str) -> bool:
-    """Whether `text` has a ``${provider:key}`` in it. Looks at each character once, whatever the text is."""
-    start = text.find("${")
-    while start >= 0:
-        end = text.find("}", start)
-        if end < 0:
-            return False
-        if ":" in text[start:end]:
-            return True
-        start = text.find("${", end)
-    return False

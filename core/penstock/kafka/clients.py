@@ -14,7 +14,7 @@ from penstock.config import Password
 from penstock.errors import ConfigError
 from penstock.kafka.errors import CLIENT_ERRORS, reason_of
 from penstock.kafka.repeats import RepeatFilter
-from penstock.kafka.settings import NO_EFFECT, ClientKind, translate
+from penstock.kafka.settings import ClientKind, has_no_effect, translate
 
 __all__ = ["ClientKind", "KafkaClients", "client_settings"]
 
@@ -73,7 +73,7 @@ def client_settings(kind: ClientKind, props: Mapping[str, Any], owner: str) -> d
             flags[name] = raw
             continue
         value = raw.value if isinstance(raw, Password) else str(raw)
-        if name in NO_EFFECT:
+        if has_no_effect(name):
             _warn_once(kind.value, name, f"{owner}: {kind.value} setting {name} has no effect here")
         settings.update(translate(name, value))
     _choose_level(settings)

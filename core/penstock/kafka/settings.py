@@ -14,7 +14,7 @@ from typing import Any, Final
 from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
 
-__all__ = ["NO_EFFECT", "TRANSLATED", "ClientKind", "Translation", "translate"]
+__all__ = ["NO_EFFECT", "TRANSLATED", "ClientKind", "Translation", "has_no_effect", "translate"]
 
 
 class ClientKind(enum.Enum):
@@ -83,7 +83,9 @@ def _partitioner(value: str) -> Mapping[str, Any]:
 
 
 def _interceptors(value: str) -> Mapping[str, Any]:
-    if not value.strip():
+    # Confluent's own interceptors only send metrics to its Control Center.
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if all(name.startswith("io.confluent.monitoring.clients.interceptor.") for name in names):
         return {}
     raise ConfigError("interceptor.classes", value, "client interceptors are not supported; leave it out")
 
@@ -307,10 +309,15 @@ TRANSLATED.update(
 )
 
 
+def has_no_effect(name: str) -> bool:
+    """Return whether the client library has nothing that the setting `name` could act on."""
+    return name in NO_EFFECT or name.startswith("confluent.")  # what belongs to Confluent's interceptors and licences
+
+
 def translate(name: str, value: str) -> Mapping[str, Any]:
     """Return what the Java setting `name` is in librdkafka's words; nothing for one without effect. librdkafka's own
     names pass through. Raises `ConfigError` in Java's words."""
-    if name in NO_EFFECT:
+    if has_no_effect(name):
         return {}
     if name in TRANSLATED:
         return TRANSLATED[name](value)

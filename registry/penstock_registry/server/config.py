@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from penstock.access.settings import ACCESS_KEYS, AccessConfig
-from penstock.config.stores import java_store_problems
+from penstock.config.stores import look_for_java_stores
 from penstock.errors import ConfigError
 from penstock.http.forwarded import parse_proxies
 from penstock.http.limits import DEFAULT_MAX_BODY, DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_MS, HttpLimits
@@ -196,7 +196,7 @@ def _listed(props: Mapping[str, str], key: str) -> tuple[str, ...]:
 def _tls(props: Mapping[str, str]) -> dict[str, str]:
     """The TLS keys; how clients must show themselves is told in Confluent's two ways and understood in one."""
     tls = {key: props[key] for key in TLS_KEYS if key in props}
-    if problems := java_store_problems(tls):
+    if problems := look_for_java_stores(tls).problems:
         raise ConfigError(problems[0])
     old = tls.pop("ssl.client.auth", "false")
     wanted = tls.pop("ssl.client.authentication", "REQUIRED" if _boolean("ssl.client.auth", old) else "NONE")

@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.config.properties import (
-    from_environment,
-    load_connector,
-    load_file,
-    load_properties,
-    parse_properties,
-)
+from penstock.config.files import from_environment, load_connector, load_file, load_properties
+from penstock.config.properties import parse_properties
 from penstock.errors import ConfigError
 
 
@@ -115,7 +110,9 @@ def test_a_connectors_json_comes_in_three_forms(content: object, state: str | No
     [
         ('{"name": "c", "config": {}, "initial_state": "ASLEEP"}', "'ASLEEP'"),
         ('{"name": "c", "config": {"name": "d"}}', "'name' is 'c' but 'd'"),
-        ('{"name": "c", "config": {}, "tasks": []}', "unknown key 'tasks'"),
+        ('{"name": "c", "config": {}, "initial_sate": "PAUSED"}', "unknown key 'initial_sate'"),
+        ('{"name": "c", "max": NaN}', "not valid JSON"),
+        ("{" * 100_000, "not valid JSON"),
         ('{"connector.class": "X"}', "needs a 'name'"),
         ("[]", "expected a JSON object"),
         ("{", "not valid JSON"),
@@ -125,6 +122,55 @@ def test_a_connectors_file_that_says_something_else_is_refused(text: str, compla
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_connector(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("name", ["orders.conf", "orders.properties", "orders.json", "orders"])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b" \n\t", "\ufeff".encode("utf-16-le")])
+def test_a_connectors_json_is_known_by_its_content(name: str, before: bytes, tmp_path: Path) -> None:
+    text = '{"name": "caf\u00e9", "config": {"connector.class": "X"}}'
+    encoding = "utf-16-le" if before.startswith(b"\xff\xfe") else "utf-8"
+    (tmp_path / name).write_bytes(before + text.encode(encoding))
+    assert load_connector(tmp_path / name).config == {"name": "caf\u00e9", "connector.class": "X"}
+
+
+def test_what_rest_answered_about_a_connector_can_be_loaded_again(tmp_path: Path) -> None:
+    saved = {
+        "name": "full", "config": {"connector.class": "X", "name": "full"}, "type": "source",
+        "tasks": [{"connector": "full", "task": 0}],
+    }  # fmt: skip
+    (tmp_path / "saved.json").write_text(json.dumps(saved))
+    assert load_connector(tmp_path / "saved.json").config == saved["config"]
+
+
+@pytest.mark.parametrize(
+    "number", ["1.10", "1e3", "-0.0", "12345678901234567890123", "0.1000000000000000055", "9" * 6000]
+)
+def test_a_number_keeps_its_text(number: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(f'{{"name": "c", "n": {number}, "many": [{number}, true]}}')
+    assert load_connector(tmp_path / "c.json").config == {"name": "c", "n": number, "many": f"{number},true"}
+    if "." in number or "e" in number:
+        (tmp_path / "c.toml").write_text(f'name = "c"\nn = {number}\n')
+        assert load_connector(tmp_path / "c.toml").config == {"name": "c", "n": number}
+
+
+def test_toml_may_have_a_byte_order_mark_and_dates(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes(b'\xef\xbb\xbfname = "c"\nat = 2026-01-02T03:04:05Z\n')
+    assert load_connector(tmp_path / "c.toml").config == {"name": "c", "at": "2026-01-02T03:04:05+00:00"}
+
+
+def test_a_properties_file_that_is_not_utf8_is_latin_1_as_in_java(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "w.properties"
+    file.write_bytes(b"# caf\xe9\nname=a\n")
+    assert load_properties(file) == {"name": "a"}
+    assert not caplog.records
+    file.write_bytes(b"name=a\ntitle=caf\xe9\n")
+    assert load_connector(file).config == {"name": "a", "title": "caf\u00e9"}
+    assert "read as Latin-1, as Java does; look at title" in caplog.text
+    assert "caf" not in caplog.text
+    file.write_bytes("\ufeffname=caf\u00e9\n".encode())
+    assert load_properties(file) == {"name": "caf\u00e9"}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_each_path_is_asked_once_and_its_time_to_live_reported() -> None:
     assert provider.asked == [("a", {"k", "l"})]
 
 
+def test_a_variable_whose_key_is_missing_stays_where_it_may() -> None:
+    transformer = ConfigTransformer({"p": Fixed({"a": {"k": "1"}})})
+    assert transformer.transform({"s": "x-${p:a:none}-${p:a:k}"}, keep_unknown=True).data == {"s": "x-${p:a:none}-1"}
+
+
+@pytest.mark.parametrize("text", ["${" * 50_000, "${" + ":" * 100_000, "${:" * 50_000 + "}", "${a}" * 50_000])
+def test_a_text_of_any_shape_is_looked_through_once(text: str) -> None:
+    transformer = ConfigTransformer({"p": Fixed({})})
+    assert transformer.transform({"s": text}).data == {"s": text}
+
+
 def test_a_missing_key_is_an_error_that_names_provider_path_key_and_setting_but_no_value() -> None:
     transformer = ConfigTransformer({"vault": Fixed({"db": {"user": "hunter2"}})})
     with pytest.raises(ConfigError) as caught:

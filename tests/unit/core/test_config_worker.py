@@ -170,6 +170,19 @@ def test_a_java_store_is_refused_with_the_command_that_converts_it(prefix: str, 
     WorkerConfig.parse({**DISTRIBUTED, f"{prefix}ssl.truststore.location": str(store)}, "distributed")
 
 
+@pytest.mark.parametrize("prefix", ["producer.confluent.monitoring.interceptor.", "confluent.topic.", "consumer.acme."])
+def test_a_java_store_that_nobody_opens_is_warned_about(prefix: str) -> None:
+    config = WorkerConfig.parse({**DISTRIBUTED, f"{prefix}ssl.truststore.location": "/x/t.jks"}, "distributed")
+    warning = f"{prefix}ssl.truststore.location has no effect here: nothing reads a store under that prefix"
+    assert warning in config.warnings
+
+
+@pytest.mark.parametrize(("idle", "warned"), [("59999", True), ("0", True), ("60000", False), ("-1", False)])
+def test_a_connection_that_is_closed_during_a_rebalance_is_warned_about(idle: str, warned: bool) -> None:
+    config = WorkerConfig.parse({**DISTRIBUTED, "connections.max.idle.ms": idle}, "distributed")
+    assert any("may cause the connection to the group coordinator" in warning for warning in config.warnings) is warned
+
+
 def test_the_reference_page_is_the_tables() -> None:
     page = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
     assert page == settings_reference(), "run: python -m penstock.config.reference > docs/config.md"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from penstock.cli.supervisor import registry_url, worker_environment
-from penstock.config.properties import from_environment
+from penstock.config.files import from_environment
 from penstock.errors import ConfigError
 from penstock.herder.distributed import protocol as wire
 from penstock.herder.distributed import signatures
