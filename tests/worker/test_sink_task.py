@@ -421,7 +421,7 @@ def test_offsets_wait_for_their_dead_letters() -> None:
 def test_a_dead_letter_is_the_consumed_message_with_what_went_wrong() -> None:
     producer = FakeProducer()
     producer.slow = True
-    rig = Rig(reporters=[DeadLetterQueue("dlq", True, lambda: producer)], tolerate_all=True)  # type: ignore[arg-type, return-value]  # a fake
+    rig = Rig(reporters=[DeadLetterQueue("dlq", True, producer.connect)], tolerate_all=True)
     rig.consumer.feed(FakeMessage("t", b"poison", b"k", 0, 3, [("own", b"h")], 77))
     rig.round().later(61)
     letter = producer.produced[0]
@@ -504,7 +504,7 @@ def test_a_cancelled_task_loses_its_consumer_at_once_and_commits_nothing_when_it
 
 def test_a_cancelled_task_reports_no_bad_records_any_more() -> None:
     producer = FakeProducer()
-    rig = Rig(reporters=[DeadLetterQueue("dlq", False, lambda: producer)], tolerate_all=True)  # type: ignore[arg-type, return-value]  # a fake
+    rig = Rig(reporters=[DeadLetterQueue("dlq", False, producer.connect)], tolerate_all=True)
     rig.task.errant = ["a"]
     held = _Held("put", rig)
     held.cancel()

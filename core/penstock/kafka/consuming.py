@@ -4,8 +4,10 @@ Facts about the client that this module keeps from its users; one suite holds th
 
 - ``consume(n, timeout)`` waits until it has `n`, so a poll is one message with patience and then whatever else is there.
 - ``seek`` is refused until a partition is being fetched, some time after the assignment.
-- ``pause`` and ``resume`` of a partition that is not assigned do nothing.
-- Callbacks run inside ``poll``, ``consume`` and ``close``, in the thread that calls them.
+- ``pause`` and ``resume`` of a partition that is not assigned do nothing; a paused partition that goes and comes back is
+  still paused.
+- Callbacks run inside ``poll``, ``consume`` and ``close``, in the thread that calls them. One that raises must not: the
+  assignment would stay half made, and ``close`` would wait for it for ever.
 - A closed client raises RuntimeError.
 """
 
@@ -17,11 +19,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as _Position
 
 from penstock.api import TopicPartition
-from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.errors import ConnectError, TaskStopped
+from penstock.kafka.errors import CLIENT_ERRORS, Fault, client_errors, connect_error, error_code, meaning_of, reason_of
 from penstock.kafka.repeats import Repeats
 
 __all__ = ["ConsumerFactory", "GroupConsumer", "Message", "Partitions"]
@@ -42,16 +45,8 @@ _FINAL: Final = {
 }
 #: A partition's offset is not known to the client yet: it cannot seek there.
 _NOT_FETCHING: Final = {KafkaError._STATE, KafkaError._UNKNOWN_PARTITION, KafkaError._PREV_IN_PROGRESS}
-#: A synchronous commit that failed so may succeed a moment later.
-_COMMIT_AGAIN: Final = {
-    KafkaError._TRANSPORT,
-    KafkaError._TIMED_OUT,
-    KafkaError._WAIT_COORD,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.REQUEST_TIMED_OUT,
-}
+#: What a user writes before the names of this client's settings.
+_PREFIX: Final = "consumer.override."
 
 #: Makes the client, given its own settings and its callbacks (``error_cb``, ``on_commit``).
 ConsumerFactory = Callable[..., Consumer]
@@ -94,6 +89,10 @@ class GroupConsumer:
         self._all_paused = False
         #: Seeks that the client refused because it does not fetch the partition yet.
         self._seeks: dict[TopicPartition, int] = {}
+        #: Partitions that a seek was asked for during the poll that runs, or before and in vain.
+        self._moved: set[TopicPartition] = set()
+        #: What `Partitions` raised inside a callback; the call that the callback ran in raises it.
+        self._raised: BaseException | None = None
         #: What the client says only to its error callback, and what makes going on useless.
         self._failure: KafkaError | None = None
         self._complaints = Repeats()
@@ -110,6 +109,7 @@ class GroupConsumer:
             client, self._client = self._client, None
             if client is not None:
                 client.close()
+                self._raise_raised()
 
     def cut_off(self) -> None:
         """From any thread: no call reaches the client any more, so that nothing is committed; it is closed at once or
@@ -145,23 +145,20 @@ class GroupConsumer:
         """Read these topics from now on, none if there are none. What is assigned is revoked before a new assignment."""
         with self._lock:
             client = self._usable
-            try:
+            with client_errors(f"{self._owner} cannot subscribe to {', '.join(topics)}", _PREFIX):
                 if topics:
                     client.subscribe(
                         list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
                     )
                 else:
                     client.unsubscribe()
-            except KafkaException as error:
-                raise ConnectError(f"{self._owner} cannot subscribe to {', '.join(topics)}: {_text(error)}") from error
 
     def cluster_topics(self, timeout_s: float) -> frozenset[str]:
         """Return the names of all topics of the cluster. Raises `RetriableError` if no broker answers in time."""
         with self._lock:
-            try:
-                topics = self._usable.list_topics(timeout=timeout_s).topics
-            except KafkaException as error:
-                raise RetriableError(f"{self._owner} cannot list the cluster's topics: {_text(error)}") from error
+            client = self._usable
+            with client_errors(f"{self._owner} cannot list the cluster's topics", _PREFIX):
+                topics = client.list_topics(timeout=timeout_s).topics
         return frozenset(
             name for name, topic in topics.items() if topic.error is None or topic.error.code() not in _PASSING
         )
@@ -173,15 +170,17 @@ class GroupConsumer:
         `check`. Raises `ConnectError` if the client failed for good."""
         with self._lock:
             client = self._usable
-            waiting = self._seek_where_possible() if self._seeks else None
+            if self._seeks:
+                self._seek_where_possible()
+            self._moved = set(self._seeks)
             first = client.poll(timeout_s)
+            messages = [] if first is None else [first, *client.consume(max_records - 1, 0)]
+            self._raise_raised()
             if self._failure is not None:
                 self.check(self._failure)
-            if first is None:
-                return []
-            messages = [first, *client.consume(max_records - 1, 0)]
-        if waiting:
-            return [m for m in messages if (m.topic(), m.partition()) not in waiting]
+            if self._moved:  # their messages are of before the seek
+                messages = [m for m in messages if (m.topic(), m.partition()) not in self._moved]
+                self._seek_where_possible()
         return messages
 
     def check(self, error: KafkaError) -> None:
@@ -191,7 +190,7 @@ class GroupConsumer:
             if code != KafkaError._PARTITION_EOF and self._complaints.admit(error.str()):
                 _log.info("%s consumer: %s", self._owner, error.str())
         elif error.fatal() or code in _FINAL:
-            raise ConnectError(f"{self._owner} cannot consume: {error.str()}")
+            raise ConnectError(connect_error(error, f"{self._owner} cannot consume", _PREFIX).message)
         elif code == KafkaError._MAX_POLL_EXCEEDED:
             self._partitions.thrown_out()
         elif self._complaints.admit(error.str()):
@@ -202,22 +201,21 @@ class GroupConsumer:
         with self._lock:
             self._usable  # noqa: B018 - refuses if cut off
             self._seeks[partition] = offset
+            self._moved.add(partition)
             self._seek_where_possible()
 
-    def _seek_where_possible(self) -> set[TopicPartition]:
-        """Try the seeks; return the partitions whose seek the client still refuses. Their messages are of before it."""
+    def _seek_where_possible(self) -> None:
+        """Try the seeks; those that the client still refuses are kept for later."""
         client = self._usable
         for partition, offset in list(self._seeks.items()):
             try:
                 client.seek(_Position(partition.topic, partition.partition, offset))
-            except KafkaException as error:
-                if error.args[0].code() in _NOT_FETCHING:
+            except CLIENT_ERRORS as error:
+                if error_code(error) in _NOT_FETCHING:
                     continue
-                raise ConnectError(
-                    f"{self._owner} cannot go to offset {offset} of {partition}: {_text(error)}"
-                ) from error
+                what = f"{self._owner} cannot go to offset {offset} of {partition}"
+                raise connect_error(error, what, _PREFIX) from error
             del self._seeks[partition]
-        return set(self._seeks)
 
     # ---- pauses
 
@@ -263,22 +261,23 @@ class GroupConsumer:
         with self._lock:
             try:
                 self._usable.commit(offsets=_positions_of(offsets), asynchronous=True)
-            except KafkaException as error:
-                self._commit_failed(error.args[0])
+            except CLIENT_ERRORS as error:
+                self._commit_failed(error)
 
     def commit_now(self, offsets: Mapping[TopicPartition, int], timeout_s: float) -> bool:
         """Commit, wait for the answer, and try again for up to `timeout_s` while that may help. False if it failed."""
         deadline = time.monotonic() + timeout_s
         while True:
+            refused: BaseException | KafkaError | None
             try:
                 with self._lock:
                     answered = self._usable.commit(offsets=_positions_of(offsets), asynchronous=False)
                 refused = next((p.error for p in answered or () if p.error is not None), None)
-            except KafkaException as error:
-                refused = error.args[0]
+            except CLIENT_ERRORS as error:
+                refused = error
             if refused is None:
                 return True
-            again = refused.code() in _COMMIT_AGAIN or refused.retriable()
+            again = error_code(refused) == KafkaError._WAIT_COORD or meaning_of(refused).fault is Fault.PASSING
             if not again or time.monotonic() >= deadline:
                 self._commit_failed(refused)
                 return False
@@ -293,11 +292,11 @@ class GroupConsumer:
                 return
         self._partitions.committed(taken)
 
-    def _commit_failed(self, error: KafkaError) -> None:
+    def _commit_failed(self, error: BaseException | KafkaError) -> None:
         _log.warning(
             "%s commit of offsets failed: %s; they are committed with the next commit, or their records come again",
             self._owner,
-            error.str(),
+            reason_of(error),
         )
 
     # ---- partitions come and go; called inside poll(), consume() and close()
@@ -305,7 +304,11 @@ class GroupConsumer:
     def _on_assign(self, client: Consumer, positions: list[_Position]) -> None:
         added = [TopicPartition(p.topic, p.partition) for p in positions]
         # Before the client knows of them: where to begin goes into the assignment itself.
-        begin = self._partitions.assigned(added)
+        begin: Mapping[TopicPartition, int] = {}
+        try:
+            begin = self._partitions.assigned(added)
+        except BaseException as error:
+            self._raised = self._raised or error
         for position in positions:
             start = begin.get(TopicPartition(position.topic, position.partition))
             if start is not None:
@@ -315,8 +318,11 @@ class GroupConsumer:
         else:
             client.assign(positions)
         held = [p for p in positions if self._all_paused or (p.topic, p.partition) in self._paused]
+        free = [p for p in positions if p not in held]
         if held:
             client.pause(held)
+        if free:
+            client.resume(free)
 
     def _on_revoke(self, client: Consumer, positions: list[_Position]) -> None:
         self._take_away(client, positions, lost=False)
@@ -332,11 +338,17 @@ class GroupConsumer:
             # The thread of a member that was cut off may be anywhere, and this one may be the one that closes it.
             if not self._cut_off:
                 self._partitions.revoked(gone, lost)
-        finally:
-            if self._cooperative:
-                client.incremental_unassign(positions)
-            else:
-                client.unassign()
+        except BaseException as error:
+            self._raised = self._raised or error
+        if self._cooperative:
+            client.incremental_unassign(positions)
+        else:
+            client.unassign()
+
+    def _raise_raised(self) -> None:
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._AUTHENTICATION and self._failure is None:
@@ -347,7 +359,3 @@ class GroupConsumer:
 
 def _positions_of(offsets: Mapping[TopicPartition, int]) -> list[_Position]:
     return [_Position(p.topic, p.partition, offset) for p, offset in offsets.items()]
-
-
-def _text(error: KafkaException) -> str:
-    return str(error.args[0].str())

@@ -150,6 +150,8 @@ class SinkTaskBuilder:
         )
         worker_task = WorkerSinkTask(task_id, listener, target, parts)
         policy.stopping = worker_task.stopping
+        if queue is not None:
+            queue.stop_with(worker_task.stopping.is_set)
         return worker_task
 
     def _dead_letters(

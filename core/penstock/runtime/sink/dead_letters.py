@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from penstock.data import ConnectRecord
-from penstock.errors import ConnectError, RetriableError, java_class_of
+from penstock.errors import ConnectError, RetriableError, TaskStopped, java_class_of
 from penstock.kafka import KafkaClients
 from penstock.kafka.admin import create_topic, existing_topics
+from penstock.kafka.consuming import Message
+from penstock.kafka.errors import Fault, connect_error, meaning_of
+from penstock.kafka.producing import ProducedMessage, RecordProducer
 from penstock.runtime.assembly import strip_prefix
 from penstock.runtime.status import ConnectorTaskId
 from penstock.runtime.tolerance import RecordFailure
@@ -24,17 +25,9 @@ _log: Final = logging.getLogger(__name__)
 _PREFIX: Final = "__connect.errors."
 #: A trace beyond this tells nothing more, and may make the dead letter larger than a broker takes.
 _MAX_TRACE: Final = 32 * 1024
-#: One wait for room in the producer's queue.
-_FULL_QUEUE_WAIT_S: Final = 0.1
 _CLOSE_S: Final = 5.0
 #: Not the record's fault, and no patience mends it: the task fails whatever ``errors.tolerance`` says.
-_TASK_FAULTS: Final = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError._AUTHENTICATION,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError._FENCED,
-}
+_TASK_FAULTS: Final = {Fault.ACCESS, Fault.FENCED, Fault.FATAL}
 
 
 class DeadLetterQueue:
@@ -48,20 +41,26 @@ class DeadLetterQueue:
         self,
         topic: str,
         with_context: bool,
-        producer: Callable[[], Producer],
+        producer: Callable[..., Any],
         make_topic: Callable[[], None] = lambda: None,
+        owner: str = "dead letter queue",
     ) -> None:
+        """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages."""
         self._topic = topic
         self._make_topic = make_topic
         self._with_context = with_context
         self._make_producer = producer
-        self._producer: Producer | None = None
-        #: Why no dead letter can be written any more.
-        self._broken: ConnectError | None = None
+        self._owner = owner
+        self._producer: RecordProducer | None = None
+        self._stopping: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
         """Make the topic if it is not there. Raises `RetriableError` while Kafka does not answer."""
         self._make_topic()
+
+    def stop_with(self, stopping: Callable[[], bool]) -> None:
+        """`stopping` says whether the task is asked to stop: then nobody waits for room in the producer's queue."""
+        self._stopping = stopping
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """Return a future that ends when the broker has the dead letter, with a `ConnectError` if it refuses it; None
@@ -70,64 +69,46 @@ class DeadLetterQueue:
         message = getattr(record, "message", None) if isinstance(record, ConnectRecord) else record
         if message is None:
             return None
-        if self._producer is None:
-            self._producer = self._make_producer()
+        producer = self._producer
+        if producer is None:
+            producer = self._producer = RecordProducer(self._make_producer, self._owner, prefix="producer.override.")
         written: Future[None] = Future()
-        position = failure.position
+        what = f"{self._owner}: cannot write the dead letter of the record at {failure.position} to topic {self._topic}"
 
-        def delivered(error: KafkaError | None, _: Message) -> None:
+        def delivered(error: Any, _: ProducedMessage) -> None:
             if error is None:
                 written.set_result(None)
-            else:
-                written.set_exception(self._refused(error, position))
+                return
+            refusal = connect_error(error, what, "producer.override.")
+            if meaning_of(error).fault in _TASK_FAULTS:
+                producer.fail(refusal)
+            written.set_exception(refusal)
 
         consumed: Any = message.headers()
         headers: list[tuple[str, Any]] = list(consumed or [])
         if self._with_context:
             headers += _context(failure, message)
+        timestamp = message.timestamp()[1] if message.timestamp()[0] else 0
+        letter = (self._topic, message.value(), message.key(), -1, timestamp, headers)
         try:
-            self._produce(self._producer, message, headers, delivered)
-        except KafkaException as error:
-            written.set_exception(self._refused(error.args[0], position))
-        self._producer.poll(0)
+            producer.send(letter, delivered, wait=self._wait)
+        except TaskStopped:
+            raise
+        except ConnectError as error:
+            written.set_exception(ConnectError(f"{what}: {error}"))
+        producer.poll(0)
         return written
 
-    def _produce(
-        self, producer: Producer, message: Message, headers: list[tuple[str, Any]], delivered: Callable[..., None]
-    ) -> None:
-        timestamp = message.timestamp()[1] if message.timestamp()[0] else 0
-        while True:
-            try:
-                producer.produce(
-                    self._topic,
-                    value=message.value(),
-                    key=message.key(),
-                    on_delivery=delivered,
-                    timestamp=timestamp,
-                    headers=headers,
-                )
-                return
-            except BufferError:
-                producer.poll(_FULL_QUEUE_WAIT_S)
-
-    def _refused(self, error: KafkaError, position: str) -> ConnectError:
-        advice = ""
-        if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
-            advice = "; raise producer.override.max.request.size and the topic's max.message.bytes"
-        refusal = ConnectError(
-            f"cannot write the dead letter of the record at {position} to topic {self._topic}: {error.str()}{advice}"
-        )
-        if self._broken is None and (error.fatal() or error.code() in _TASK_FAULTS):
-            self._broken = refusal
-        return refusal
+    def _wait(self) -> None:
+        if self._stopping():
+            raise TaskStopped(f"{self._owner}: the task was stopped while the producer's queue was full")
 
     def flush(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for what is on its way. Raises `ConnectError` if the broker takes no dead letter
         of this task any more (authorization, a fatal error of the producer)."""
         if self._producer is not None:
             self._producer.flush(timeout)
-        if self._broken is not None:
-            raise self._broken
+            self._producer.raise_failure()
 
     def close(self) -> None:
         """Give what is on its way a last chance, and name what is lost with the producer."""
@@ -135,7 +116,8 @@ class DeadLetterQueue:
             left = self._producer.flush(_CLOSE_S)
             if left:
                 _log.warning(
-                    "%d dead letters for topic %s were not confirmed within %g s; their records come again",
+                    "%s: %d dead letters for topic %s were not confirmed within %g s; their records come again",
+                    self._owner,
                     left,
                     self._topic,
                     _CLOSE_S,
@@ -146,7 +128,7 @@ def dead_letter_queue(
     task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], clients: KafkaClients
 ) -> DeadLetterQueue:
     """Return the queue that a sink connector's parsed configuration `common` asks for."""
-    owner = f"dead letter queue of {task_id}"
+    owner = f"[{task_id.connector}|task-{task_id.task}] dead letter queue"
     topic = common["errors.deadletterqueue.topic.name"]
     replication = common["errors.deadletterqueue.topic.replication.factor"]
     settings = {"client.id": f"connector-dlq-producer-{task_id}", **strip_prefix(connector, "producer.override.")}
@@ -169,8 +151,9 @@ def dead_letter_queue(
     return DeadLetterQueue(
         topic,
         common["errors.deadletterqueue.context.headers.enable"],
-        lambda: clients.producer(settings, owner),
+        lambda extra, **callbacks: clients.producer({**settings, **extra}, owner, **callbacks),
         make_topic,
+        owner,
     )
 
 
