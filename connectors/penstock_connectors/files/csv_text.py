@@ -63,7 +63,7 @@ def _closing(data: bytes, quote: bytes, at: int) -> int:
 
 
 _INT: Final = re.compile(r"[+-]?\d{1,30}", re.ASCII)
-_FLOAT: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_FLOAT: Final = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
 
 
 def text_fit(schema: Schema, column: str) -> Callable[[str], Any]:

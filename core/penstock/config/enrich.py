@@ -6,12 +6,12 @@ version, and whatever the class itself takes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from penstock.config.definition import NO_DEFAULT, ConfigDef, ConfigType, Importance, Width
 from penstock.config.lookup import ClassRecommender, Kind, PluginLookup, VersionRecommender, class_parser
+from penstock.config.types import split_list
 from penstock.config.validators import CompositeValidator, LambdaValidator, Validator
 from penstock.config.versions import PluginVersionValidator
 from penstock.errors import ConfigError, PluginError
@@ -38,7 +38,7 @@ def enrich(base: ConfigDef, props: Mapping[str, str], lookup: PluginLookup) -> C
 def aliases(props: Mapping[str, str], setting: str) -> list[str]:
     """Return the names that the list `setting` holds, each once."""
     text = (props.get(setting) or "").strip()
-    return list(dict.fromkeys(re.split(r"\s*,\s*", text))) if text else []
+    return list(dict.fromkeys(split_list(text)))
 
 
 def _embed(

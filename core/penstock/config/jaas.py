@@ -11,9 +11,9 @@ from penstock.errors import ConfigError
 __all__ = ["parse_jaas"]
 
 _LINE: Final = re.compile(
-    r"^\s*(?P<module>[\w.$]+)\s+(?P<flag>required|requisite|sufficient|optional)\b(?P<options>.*?);?\s*$", re.S | re.I
+    r"\s*+(?P<module>[\w.$]++)\s++(?P<flag>required|requisite|sufficient|optional)\b(?P<options>.*)", re.S | re.I
 )
-_OPTION: Final = re.compile(r"([\w.]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|([^\s;]+))")
+_OPTION: Final = re.compile(r"(?<![\w.])([\w.]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\"|'((?:[^'\\]|\\.)*+)'|([^\s;]+))")
 
 
 def parse_jaas(text: str) -> Mapping[str, Any]:

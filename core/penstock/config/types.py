@@ -45,9 +45,15 @@ class Password:
         return hash(self.value)
 
 
-_COMMA: Final = re.compile(r"\s*,\s*")
+#: What Java's ``\\s`` is.
+_BLANKS: Final = " \t\n\x0b\f\r"
 _INT_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
 _INTEGER: Final = re.compile(r"[+-]?0{0,1000}\d{1,20}", re.ASCII)
+
+
+def split_list(text: str) -> list[str]:
+    """Return the parts of a list between commas, without blanks around them; none of an empty text."""
+    return [part.strip(_BLANKS) for part in text.split(",")] if text else []
 
 
 def parse_type(name: str, value: Any, type: ConfigType) -> Any:  # noqa: A002 - Connect's word
@@ -95,7 +101,7 @@ def _double(name: str, value: Any, text: str | None, _: ConfigType) -> float:
 
 def _list(name: str, value: Any, text: str | None, _: ConfigType) -> list[Any]:
     if text is not None:
-        return _COMMA.split(text) if text else []
+        return split_list(text)
     if isinstance(value, list | tuple):
         return list(value)
     raise ConfigError(name, value, "Expected a comma separated list.")

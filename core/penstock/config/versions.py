@@ -10,7 +10,8 @@ from penstock.errors import ConfigError
 
 __all__ = ["PluginVersionValidator", "VersionRange", "requirement_text", "satisfies"]
 
-_RANGE: Final = re.compile(r"([\[(])\s*([^,\[\]()]*?)\s*(?:(,)\s*([^,\[\]()]*?)\s*)?([\])])")
+#: Longer than any version there is. What numbers and ranges cost grows with their text.
+_MAX_LENGTH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class VersionRange:
 
     @classmethod
     def parse(cls, text: str) -> VersionRange:
-        """Raises `ValueError` saying what is wrong with `text`."""
+        """Return the range that `text` means. Raise `ValueError` saying what is wrong with it."""
+        if len(text) > _MAX_LENGTH:
+            raise ValueError(f"expected at most {_MAX_LENGTH} characters, met {len(text)}")
         text = text.strip()
         if text.lower() == "latest":
             return cls((_Interval("", True, "", True),))
@@ -45,11 +48,8 @@ class VersionRange:
             return cls((_Interval(text, True, text, True),))
         found, position = [], 0
         while position < len(text):
-            match = _RANGE.match(text, position)
-            if match is None:
-                raise ValueError(f"Unbounded range: {text}")
-            found.append(_interval(match, text))
-            position = match.end()
+            interval, position = _interval(text, position)
+            found.append(interval)
             if position < len(text):
                 if text[position] != ",":
                     raise ValueError(f"expected a comma between ranges: {text}")
@@ -62,16 +62,22 @@ class VersionRange:
         return version is not None and any(interval.has(version) for interval in self.intervals)
 
 
-def _interval(match: re.Match[str], text: str) -> _Interval:
-    opening, low, comma, high, closing = match.groups()
-    if comma is None:
+def _interval(text: str, start: int) -> tuple[_Interval, int]:
+    """Read the interval that starts at `start`; return it and where the text goes on."""
+    end = start + 1
+    while end < len(text) and text[end] not in "[]()":
+        end += 1
+    bounds = [bound.strip() for bound in text[start + 1 : end].split(",")]
+    opening, closing = text[start], text[end : end + 1]
+    if opening not in "[(" or closing not in ("]", ")") or len(bounds) > 2:
+        raise ValueError(f"Unbounded range: {text}")
+    low, high = bounds[0], bounds[-1]
+    if len(bounds) == 1:
         if not low or opening != "[" or closing != "]":
             raise ValueError(f"Single version must be surrounded by []: {text}")
-        return _Interval(low, True, low, True)
-    high = high or ""
-    if low and high and _key(low) > _key(high):
+    elif low and high and _key(low) > _key(high):
         raise ValueError(f"Range defies version ordering: {text}")
-    return _Interval(low, opening == "[", high, closing == "]")
+    return _Interval(low, opening == "[", high, closing == "]"), end + 1
 
 
 def _key(version: str) -> list[tuple[int, int, str]]:

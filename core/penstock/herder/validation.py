@@ -29,7 +29,6 @@ from penstock.config.versions import requirement_text, satisfies
 from penstock.errors import BadRequestError, ConnectError, PluginError
 from penstock.herder.failures import restart_config_def
 from penstock.herder.overrides import OverridePolicy
-from penstock.herder.unknown_settings import log_unknown_settings
 from penstock.plugins import PluginKind, Plugins
 from penstock.plugins.lookup import Lookup
 
@@ -105,9 +104,7 @@ class ConnectorValidator:
             if kind is not None and name and value["errors"]:
                 unknown, advice = f"Class {name} could not be found.", self._plugins.advice(kind, name)
                 value["errors"] = [e + " " + advice if e.endswith(unknown) else e for e in value["errors"]]
-        valid = checked(infos, config)
-        log_unknown_settings(config.get("name"), infos, config)
-        return valid
+        return checked(infos, config)
 
     def validate(self, config: Mapping[str, str | None]) -> dict[str, Any]:
         """Raises `BadRequestError` where there is no connector to ask, otherwise answers whatever is wrong."""

@@ -30,8 +30,10 @@ __all__ = [
 #: The longest number that is read out of text or bytes from outside. Making an int of its digits takes the square of their number:
 #: some milliseconds for this many, minutes for a million.
 MAX_DIGITS: Final = 10_000
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,10})?")
-_HEX_FLOAT: Final = re.compile(r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d{1,10})?")
+_HEX_FLOAT: Final = re.compile(
+    r"[+-]?0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?\d++", re.ASCII
+)
 #: Java trims everything up to the space character around a floating-point number.
 _BLANKS: Final = "".join(map(chr, range(33)))
 _PACK: Final = struct.Struct(">f")

@@ -14,7 +14,7 @@ __all__ = ["RepeatFilter", "Repeats"]
 _INTERVAL_S: Final = 30.0
 _MAX_KNOWN: Final = 1000
 #: What differs between two of the same: times, and counts of what the client left out itself.
-_VARYING: Final = re.compile(r"after \d+ms|, \d+ identical error\(s\) suppressed|\d+/\d+ brokers")
+_VARYING: Final = re.compile(r"after \d++ms|, \d++ identical error\(s\) suppressed|(?<!\d)\d++/\d++ brokers")
 
 
 class Repeats:

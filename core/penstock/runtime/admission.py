@@ -6,10 +6,11 @@ sink reads counts as unread until the sink has consumed it, and a source waits w
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+from penstock.java.regex import compile_regex
 
 __all__ = ["UnreadLimit"]
 
@@ -32,8 +33,7 @@ class UnreadLimit:
         """Count what is sent to `topics` as unread until `reader` has consumed it. `topics` are names, of which one
         that starts with ``^`` is a regular expression, or a function that says of a name whether it is read."""
         if not callable(topics):
-            pattern = re.compile("|".join(t[1:] if t.startswith("^") else re.escape(t) for t in topics))
-            topics = lambda name: pattern.fullmatch(name) is not None  # noqa: E731 - one of two forms of the same
+            topics = _reads(topics)
         with self._changed:
             self._readers[reader] = topics
 
@@ -69,3 +69,9 @@ class UnreadLimit:
 
     def _is_read(self, topic: str) -> bool:
         return any(reads(topic) for reads in self._readers.values())
+
+
+def _reads(topics: Sequence[str]) -> Callable[[str], bool]:
+    names = {topic for topic in topics if not topic.startswith("^")}
+    patterns = [compile_regex(topic) for topic in topics if topic.startswith("^")]
+    return lambda name: name in names or any(pattern.matches(name) for pattern in patterns)

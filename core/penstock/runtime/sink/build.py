@@ -90,7 +90,6 @@ class SinkTaskBuilder:
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
         topic_listener: Callable[[ConnectorTaskId], Callable[[str], None]],
-        in_session: Callable[[], bool] | None,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -98,7 +97,7 @@ class SinkTaskBuilder:
         self._resolve = resolve
         self._converter_defaults = converter_defaults
         self._admission = admission
-        self._topic_listener, self._in_session = topic_listener, in_session
+        self._topic_listener = topic_listener
 
     def build(
         self,
@@ -113,10 +112,9 @@ class SinkTaskBuilder:
         common = sink_connector_config_def().parse(connector)
         task = made(task_class, SinkTask)
         topics = Topics.of(common)
-        stopping = threading.Event()
-        queue = self._dead_letters(task_id, connector, common, topics, stopping)
+        queue = self._dead_letters(task_id, connector, common, topics)
         reporters = [*log_reporters(common), *([queue] if queue else [])]
-        policy = ErrorPolicy.from_config(task_id, common, reporters, stopping)
+        policy = ErrorPolicy.from_config(task_id, common, reporters, threading.Event())
         owner = f"task {task_id}"
         overrides = {
             "group.id": f"connect-{task_id.connector}",
@@ -149,17 +147,15 @@ class SinkTaskBuilder:
             reports=bool(reporters) or policy.tolerate_all,
             consumption=self._admission,
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
-            in_session=self._in_session,
         )
-        return WorkerSinkTask(task_id, listener, target, parts)
+        worker_task = WorkerSinkTask(task_id, listener, target, parts)
+        policy.stopping = worker_task.stopping
+        if queue is not None:
+            queue.stop_with(worker_task.stopping.is_set)
+        return worker_task
 
     def _dead_letters(
-        self,
-        task_id: ConnectorTaskId,
-        connector: Mapping[str, str],
-        common: Mapping[str, Any],
-        topics: Topics,
-        stopping: threading.Event,
+        self, task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], topics: Topics
     ) -> DeadLetterQueue | None:
         topic = common["errors.deadletterqueue.topic.name"]
         if not topic:
@@ -170,7 +166,7 @@ class SinkTaskBuilder:
                 topic,
                 "the dead letter queue must not be one of the topics the connector reads",
             )
-        return dead_letter_queue(task_id, connector, common, self._clients, stopping.is_set)
+        return dead_letter_queue(task_id, connector, common, self._clients)
 
 
 def _number(java: Mapping[str, Any], name: str) -> int:

@@ -44,21 +44,23 @@ class DeadLetterQueue:
         producer: Callable[..., Any],
         make_topic: Callable[[], None] = lambda: None,
         owner: str = "dead letter queue",
-        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages;
-        `stopping` tells whether the task is to stop, which ends a wait for room in the client."""
+        """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages."""
         self._topic = topic
         self._make_topic = make_topic
         self._with_context = with_context
         self._make_producer = producer
         self._owner = owner
         self._producer: RecordProducer | None = None
-        self._stopping = stopping
+        self._stopping: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
         """Make the topic if it is not there. Raises `RetriableError` while Kafka does not answer."""
         self._make_topic()
+
+    def stop_with(self, stopping: Callable[[], bool]) -> None:
+        """`stopping` says whether the task is asked to stop: then nobody waits for room in the producer's queue."""
+        self._stopping = stopping
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """Return a future that ends when the broker has the dead letter, with a `ConnectError` if it refuses it; None
@@ -123,11 +125,7 @@ class DeadLetterQueue:
 
 
 def dead_letter_queue(
-    task_id: ConnectorTaskId,
-    connector: Mapping[str, str],
-    common: Mapping[str, Any],
-    clients: KafkaClients,
-    stopping: Callable[[], bool],
+    task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], clients: KafkaClients
 ) -> DeadLetterQueue:
     """Return the queue that a sink connector's parsed configuration `common` asks for."""
     owner = f"[{task_id.connector}|task-{task_id.task}] dead letter queue"
@@ -156,7 +154,6 @@ def dead_letter_queue(
         lambda extra, **callbacks: clients.producer({**settings, **extra}, owner, **callbacks),
         make_topic,
         owner,
-        stopping,
     )
 
 
