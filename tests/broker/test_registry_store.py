@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from penstock.errors import ConfigError, ConnectError
+from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.requests import SchemaRequest
@@ -235,3 +236,49 @@ def test_an_append_returns_with_its_records_applied_and_does_not_wait_for_the_tr
         assert leader.version("s", -1).version == number
     store.catch_up(30)
     assert len(leader.versions("s")) == 29
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["the broker tells its limit", "the broker refuses"])
+def test_a_record_that_is_too_large_fails_alone_and_costs_nobody_the_lead(
+    told: bool, kafka: str, topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = topic(cleanup_policy="compact", max_message_bytes="60000")
+    if not told:
+        monkeypatch.setattr("penstock_registry.store.kafka.max_message_bytes", lambda admin, topic: None)
+    lost: list[str] = []
+    store = KafkaStore(KafkaStoreSettings({"bootstrap.servers": kafka}, name), on_writer_lost=lost.append)
+    registry = Registry(store, Formats())
+    registry.start()
+    try:
+        store.claim()
+        large = SchemaRequest(json.dumps({"type": "fixed", "name": "F", "size": 1, "doc": "x" * 100_000}))
+        with pytest.raises(RegistryError, match="too large for the store") as refused:
+            registry.register("large", large)
+        assert refused.value.code == 42209
+        with pytest.raises(RegistryError):
+            registry.settings.update_config("s", {"compatibilityGroup": "x" * 100_000})
+        outcomes: dict[int, object] = {}
+
+        def register(number: int) -> None:
+            try:
+                outcomes[number] = registry.register(f"s{number}", large if number == 5 else schema(number + 1)).id
+            except RegistryError as error:
+                outcomes[number] = error.code
+
+        threads = [threading.Thread(target=register, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert outcomes.pop(5) == 42209
+        assert sorted(outcomes.values()) == list(range(1, 12))  # type: ignore[type-var]  # all of them are ids
+        assert lost == []
+        nearly = SchemaRequest(json.dumps({"type": "fixed", "name": "F", "size": 1, "doc": "x" * 59_400}))
+        assert registry.register("nearly", nearly).id == 12
+        assert registry.problem() is None
+    finally:
+        registry.close()
+    again = Registry(KafkaStore(KafkaStoreSettings({"bootstrap.servers": kafka}, name)), Formats())
+    again.start()
+    assert len(again.subjects(":*:")) == 12
+    again.close()

@@ -45,6 +45,12 @@ class Outcomes:
             self._open -= 1
             self._first = self._first or error
 
+    @property
+    def failure(self) -> ConnectError | None:
+        """Return the first failure; None if there was none so far."""
+        with self._lock:
+            return self._first
+
     def done(self) -> bool:
         with self._lock:
             return self._open == 0

@@ -114,7 +114,7 @@ def _check(admin: AdminClient, spec: TopicSpec, partitions: Sequence[int]) -> No
             f"{'a single partition' if spec.partitions == 1 else f'{spec.partitions} partitions'} in order to guarantee "
             f"consistency of {spec.holds}, but found {len(partitions)} partitions."
         )
-    policy = _cleanup_policy(admin, spec.name)
+    policy = _topic_setting(admin, spec.name, "cleanup.policy")
     if policy is not None and policy != "compact":
         raise ConfigError(
             f"Topic '{spec.name}' supplied via the '{spec.setting}' property is required to have 'cleanup.policy=compact' "
@@ -124,15 +124,20 @@ def _check(admin: AdminClient, spec: TopicSpec, partitions: Sequence[int]) -> No
         )
 
 
-def _cleanup_policy(admin: AdminClient, name: str) -> str | None:
-    """None if the cluster does not tell us, which is no reason to stop: the topic may still be right."""
+def max_message_bytes(admin: AdminClient, topic: str) -> int | None:
+    """Return how large a batch the topic takes (``max.message.bytes``); None if the broker does not tell."""
+    told = _topic_setting(admin, topic, "max.message.bytes")
+    return int(told) if told is not None and told.isdecimal() else None
+
+
+def _topic_setting(admin: AdminClient, name: str, setting: str) -> str | None:
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
     try:
         configs: Any = admin.describe_configs([resource], request_timeout=_CALL_S)[resource].result(_CALL_S)
     except CLIENT_ERRORS as error:
-        _log.info("Cannot check cleanup.policy of topic %s: %s", name, reason_of(error))
+        _log.info("Cannot read %s of topic %s: %s", setting, name, reason_of(error))
         return None
-    entry = configs.get("cleanup.policy")
+    entry = configs.get(setting)
     return None if entry is None else str(entry.value)
 
 

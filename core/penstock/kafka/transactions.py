@@ -12,7 +12,15 @@ from confluent_kafka import KafkaError, KafkaException
 from penstock.errors import ConnectError, RetriableError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.delivery import Outcomes, report
-from penstock.kafka.errors import CLIENT_ERRORS, Fault, FencedError, connect_error, meaning_of, reason_of
+from penstock.kafka.errors import (
+    CLIENT_ERRORS,
+    Fault,
+    FencedError,
+    RecordRefusedError,
+    connect_error,
+    meaning_of,
+    reason_of,
+)
 from penstock.kafka.producing import RecordProducer
 
 __all__ = ["TransactionalProducer", "TransactionalWriter"]
@@ -97,7 +105,8 @@ class TransactionalWriter:
         """Write `records` in one transaction, committed when this returns. Returns how far they reach: for each
         partition the offset after the last of them (`TopicLog.read_up_to`); the transaction's own mark lies behind it.
 
-        Raises `FencedError` if another writer has claimed the id. After any other error too the outcome may be unknown,
+        Raises `FencedError` if another writer has claimed the id, `RecordRefusedError` if the broker does not take one of
+        the records: then none was written. After any other error too the outcome may be unknown,
         and this writer is of no further use: close it, claim a new one, read the topic.
         """
         outcomes = Outcomes()
@@ -109,8 +118,10 @@ class TransactionalWriter:
                 record = self._topic, value, key.encode() if isinstance(key, str) else key, -1, 0, None
                 self._producer.send(record, partial(_delivered, told, reached))
             self._producer.commit(timeout)
-        except ConnectError:
+        except ConnectError as error:
             self._abort()
+            if isinstance(outcomes.failure, RecordRefusedError):
+                raise outcomes.failure from error  # the reason; the commit tells what came of it
             raise
         outcomes.result(f"Cannot write to {self._name}: records are left over after the commit")
         return reached

@@ -102,14 +102,13 @@ class _Batch:
         """Return a new id, the same for the same schema. Raises 42205 when the context has none left, and names who has
         the last one if that is `visible`."""
         known = self._ids.get((context, identity))
-        if known is None:
-            highest = max(self._max_ids.get(context, 0), self._catalog.max_id(context))
-            if highest >= MAX_INT:
-                holders = [key for key in self._catalog.holders(context, highest) if visible(key.subject)]
-                raise no_ids_left(context, highest, holders)
-            known = highest + 1
-            self._ids[context, identity] = self._max_ids[context] = known
-        return known
+        if known is not None:
+            return known
+        highest = max(self._max_ids.get(context, 0), self._catalog.max_id(context))
+        if highest >= MAX_INT:
+            holders = [key for key in self._catalog.holders(context, highest) if visible(key.subject)]
+            raise no_ids_left(context, highest, holders)
+        return highest + 1
 
     def is_referenced(self, key: SchemaKey) -> bool:
         """Whether any schema, a soft-deleted or a planned one too, references `key`."""
@@ -129,6 +128,9 @@ class _Batch:
         self.planned.append((one, stored))
         self.records += records
         self._subjects.add(stored.subject)
+        context = context_of(stored.subject)
+        self._ids[context, stored.content.identity] = stored.id
+        self._max_ids[context] = max(self._max_ids.get(context, 0), stored.id)
         self._referenced.update(referenced_keys(stored.subject, stored.content))
         self._removed.update(key for key, value in records if value is None and isinstance(key, SchemaKey))
         self._closed = one.request.id >= 0

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from penstock.errors import ConnectError, RetriableError, SerializationError, WorkerError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.errors import CLIENT_ERRORS, connect_error
+from penstock.kafka.errors import CLIENT_ERRORS, RecordRefusedError, connect_error
+from penstock.kafka.topic_admin import max_message_bytes
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec
 from penstock.kafka.transactions import TransactionalWriter
-from penstock_registry.store.interface import Apply, NotLeaderError, RegistryStore, StoreRecord
+from penstock_registry.store.interface import Apply, NotLeaderError, RecordTooLargeError, RegistryStore, StoreRecord
 from penstock_registry.store.kafka_settings import KafkaStoreSettings
 from penstock_registry.store.records import (
     MAX_IDS,
@@ -34,6 +35,11 @@ from penstock_registry.store.records import (
 __all__ = ["KafkaStore"]
 
 _log = logging.getLogger(__name__)
+#: What a batch has beside the key and the value of its only record: 61 bytes of its own, and some for the record.
+_FRAME_BYTES: Final = 128
+_BATCH_BYTES: Final = 16384
+#: The client takes no less.
+_MIN_REQUEST_BYTES: Final = 1000
 #: Clients read ids as 32-bit integers.
 _MAX_ID: Final = 2**31 - 1
 _OWNER: Final = "schema-registry"
@@ -83,13 +89,7 @@ class KafkaStore(RegistryStore):
         with self._lock:
             self._release()
             log = self._started()
-            writer = TransactionalWriter(
-                self._clients,
-                self._settings.topic,
-                f"{self._settings.group}-{self._settings.topic}",
-                {"client.id": f"{_OWNER}-{self._settings.topic}-leader", "transaction.timeout.ms": "30000"},
-                _OWNER,
-            )
+            writer = self._new_writer()
             try:
                 writer.claim(self._settings.init_timeout)
                 log.read_to_end(self._settings.init_timeout)
@@ -117,12 +117,16 @@ class KafkaStore(RegistryStore):
             try:
                 reached = writer.write(encoded, self._settings.timeout)
                 log.read_up_to(reached, max(1.0, deadline - time.monotonic()))
+            except RecordRefusedError as error:
+                problem = self._refused(error)
             except ConnectError as error:
                 # What became of the records is not known, and the writer is of no use any more.
                 self._release()
                 problem = error
             else:
                 return
+        if isinstance(problem, RecordTooLargeError):
+            raise problem
         if self.on_writer_lost is not None:
             self.on_writer_lost(problem.message)
         raise RetriableError(problem.message) from problem
@@ -146,6 +150,32 @@ class KafkaStore(RegistryStore):
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+
+    def _refused(self, error: RecordRefusedError) -> ConnectError:
+        """Go on with a new writer after the broker refused a record: the transaction was aborted, none of it stands, and
+        this registry keeps the lead. Return what to tell whoever wanted to write."""
+        self._release()
+        writer = self._new_writer()
+        try:
+            writer.claim(self._settings.timeout)
+            self._started().read_to_end(self._settings.timeout)
+        except ConnectError as lost:
+            writer.close()
+            return lost
+        self._writer = writer
+        return RecordTooLargeError(error.message)
+
+    def _new_writer(self) -> TransactionalWriter:
+        """Make a writer that fits the topic: what the broker would refuse is refused before it is sent."""
+        topic = self._settings.topic
+        settings = {"client.id": f"{_OWNER}-{topic}-leader", "transaction.timeout.ms": "30000"}
+        limit = max_message_bytes(self._clients.admin({"client.id": f"{_OWNER}-admin"}, _OWNER), topic)
+        self.max_record_bytes = None if limit is None else max(1, limit - _FRAME_BYTES)
+        if limit is not None:
+            # No batch beyond the limit: the client adds a second record only to a batch that stays below its size.
+            settings["max.request.size"] = str(max(limit, _MIN_REQUEST_BYTES))
+            settings["batch.size"] = str(max(1, min(limit - _FRAME_BYTES, _BATCH_BYTES)))
+        return TransactionalWriter(self._clients, topic, f"{self._settings.group}-{topic}", settings, _OWNER)
 
     def _started(self) -> TopicLog:
         if self._log is None:

@@ -8,9 +8,11 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from penstock.api import SchemaReference
@@ -18,6 +20,7 @@ from penstock.errors import ConfigError, WorkerError
 from penstock_registry.client import RegistryRequestError, local_client
 from penstock_registry.server.service import RegistryService
 from penstock_registry.store import MemoryStore
+from penstock_registry.store.sqlite import SqliteStore
 
 LOCAL = {"listeners": "http://127.0.0.1:0"}
 
@@ -235,3 +238,37 @@ def test_any_subject_name_comes_back_as_it_was_given(service: RegistryService, n
     assert ask(service, "POST", path, {"schema": '"int"'})[0] == 200
     assert name in ask(service, "GET", "/subjects")[1]
     assert ask(service, "GET", path + "/latest")[1]["subject"] == name
+
+
+def test_a_full_disk_is_answered_with_its_reason_and_the_registry_is_not_ready(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "registry.db")
+    service = RegistryService(store=store)
+    service.start({"listeners": "http://127.0.0.1:0", "registry.name": "full"})
+    try:
+        with httpx.Client(base_url=service.urls[0]) as client:
+            assert client.post("/subjects/s/versions", json={"schema": '"int"'}).status_code == 200
+            connection = store._connection
+            assert connection is not None
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+            text = '{"type":"fixed","name":"F","size":1,"doc":"%s"}' % ("x" * 100_000)
+            for method, path, body in (
+                ("POST", "/subjects/t/versions", {"schema": text}),
+                ("PUT", "/config", {"compatibilityGroup": "x" * 100_000}),
+            ):
+                answer = client.request(method, path, json=body)
+                assert (answer.status_code, answer.json()["error_code"]) == (500, 50001)
+                assert "did not take the change: database or disk is full" in answer.json()["message"]
+            connection.execute("PRAGMA query_only = 1")  # as if not even a page were left
+            ready = client.get("/health/ready")
+            assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+            assert "database or disk is full" in ready.json()["reason"]
+            assert client.get("/master_available").json() == {"master_available": False}
+            assert client.get("/health/live").status_code == 200
+            assert client.get("/subjects").json() == ["s"]
+            connection.execute("PRAGMA query_only = 0")
+            connection.execute("PRAGMA max_page_count = 1000000")
+            assert client.get("/health").status_code == 200
+            assert client.post("/subjects/t/versions", json={"schema": text}).json()["id"] == 2
+    finally:
+        service.stop()

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from penstock.errors import RetriableError, WorkerError
+from penstock.errors import ConnectError
 from penstock.http.origins import OriginRules
 from penstock_registry.server.access.guard import Guard, asking
 from penstock_registry.server.errors import RegistryError, http_error, not_here
@@ -72,7 +72,7 @@ def make_app(
     complete(app)
     app.add_exception_handler(RegistryError, _registry_error)
     app.add_exception_handler(NotLeaderError, _not_leader)
-    for failure in (RetriableError, WorkerError, Exception):
+    for failure in (ConnectError, Exception):
         app.add_exception_handler(failure, _other_failure)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(ClientDisconnect, _gone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from penstock.errors import RetriableError, WorkerError
+from penstock.errors import ConnectError, DataError
 from penstock_registry.server.errors import RegistryError, http_error, store_failed, unknown_leader
 from penstock_registry.store import NotLeaderError
 
@@ -19,7 +19,7 @@ def refusal(error: Exception, method: str, path: str) -> RegistryError:
         return error
     if isinstance(error, NotLeaderError):
         return unknown_leader(str(error))
-    if isinstance(error, RetriableError | WorkerError):
+    if isinstance(error, ConnectError) and not isinstance(error, DataError):
         _log.error("%s %s: the store failed: %s", method, path, error)
         return store_failed(str(error))
     _log.error("%s %s failed", method, path, exc_info=error)
