@@ -11,7 +11,7 @@ import pytest
 from lab.vectors import Case, decode_value, encode_value, folder, load
 from penstock.errors import ConnectError
 from penstock.storage import config_records as records
-from penstock.storage.cluster_state import ClusterConfigState, ConfigReader
+from penstock.storage.cluster_state import ClusterConfigState, ConfigRecordReader
 from penstock.storage.config_records import SessionKey
 from penstock.storage.offset_records import OffsetTable, encode_offset
 from penstock.storage.states import ConnectorTaskId, State, TargetState
@@ -118,7 +118,7 @@ def session_key(key: SessionKey | None) -> dict[str, Any]:
 
 
 def read_config(given: Sequence[Mapping[str, Any]]) -> tuple[ClusterConfigState, Events]:
-    reader, events = ConfigReader(), Events()
+    reader, events = ConfigRecordReader(), Events()
     for offset, record in enumerate(given):
         try:
             news = reader.read(record["key"], raw(record["value"]), offset)
@@ -242,7 +242,7 @@ def topics() -> dict[str, list[dict[str, Any]]]:
 
 
 def replay(topic: Sequence[Mapping[str, Any]], until: int | None = None) -> ClusterConfigState:
-    reader = ConfigReader()
+    reader = ConfigRecordReader()
     for record in topic:
         if until is not None and record["offset"] > until:
             break

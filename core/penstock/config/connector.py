@@ -1,6 +1,6 @@
 """The settings that every connector has (``ConnectorConfig``, ``SourceConnectorConfig``, ``SinkConnectorConfig``).
 
-Order, groups, widths, display names and checks are Kafka 4.3's: the validate endpoint shows them. With a
+Order, groups, widths, display names and checks are Kafka 4.4's: the validate endpoint shows them. With a
 `PluginLookup` class names are resolved and recommended as well; without one they stay text.
 """
 

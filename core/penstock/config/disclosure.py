@@ -46,6 +46,12 @@ class LookedUpValues:
         self._patterns: list[tuple[re.Pattern[str], str]] = []
         self._fragments: set[str] = set()
         written = {text.casefold() for key, text in raw.items() if text is not None and key not in self._raw}
+        #: Whole looked-up value → what the user wrote; without those that may be somebody else's by chance.
+        self._written = {
+            resolved[key]: text
+            for key, text in self._raw.items()
+            if len(resolved[key]) >= 4 and not resolved[key].isdigit() and resolved[key].casefold() not in written
+        }
         found: dict[str, str] = {}
         for key, text in self._raw.items():
             for value in _values(text, resolved[key]):
@@ -66,6 +72,11 @@ class LookedUpValues:
     def text_of(self, setting: str) -> str:
         """Return what the user wrote for a setting that a provider changed."""
         return self._raw[setting]
+
+    def as_written(self, config: Mapping[str, str]) -> dict[str, str]:
+        """Return `config`, which somebody made of the resolved one, with what the user wrote in place of looked-up values:
+        resolving it gives `config` again. A value that is only part of another is not found."""
+        return {key: self._raw.get(key, self._written.get(value, value)) for key, value in config.items()}
 
     def shown(self, text: str) -> str:
         """Return `text` with the user's own words in place of what was looked up."""

@@ -206,7 +206,8 @@ class Worker:
         task_class = connector.connector.task_class
         common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
         common |= {key: config[key] for key in ("topics", "topics.regex") if config.get(key)}
-        return [{**task_config, **common} for task_config in configs]
+        looked_up = looked_up_values(name)
+        return [looked_up.as_written({**task_config, **common}) for task_config in configs]
 
     def _too_many_tasks(self, name: str, config: Mapping[str, str], count: int, limit: int) -> None:
         # KIP-1004: a connector that ignores tasks.max is stopped by it, unless its owner says otherwise.

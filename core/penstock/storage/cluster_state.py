@@ -26,7 +26,7 @@ from penstock.storage.config_records import (
 from penstock.storage.skipped import SkippedRecords
 from penstock.storage.states import ConnectorTaskId, TargetState
 
-__all__ = ["ClusterConfigState", "ConfigReader", "ConfigUpdateListener"]
+__all__ = ["ClusterConfigState", "ConfigRecordReader", "ConfigUpdateListener"]
 
 #: The longest name, in bytes of UTF-8, that the group protocol can hand out: its texts have a length of 16 bits.
 _MAX_NAME: Final = 32_000
@@ -101,7 +101,7 @@ News = Callable[[ConfigUpdateListener], None]
 _Tasks = dict[ConnectorTaskId, Mapping[str, str]]
 
 
-class ConfigReader:
+class ConfigRecordReader:
     """Makes a snapshot of records, one after another. For one thread at a time; no I/O.
 
     A record that makes no sense changes nothing: it is logged and skipped, as the JVM worker does, and shown in

@@ -13,7 +13,7 @@ from penstock.kafka.clients import KafkaClients
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec
 from penstock.kafka.transactions import TransactionalWriter
 from penstock.storage import config_records as records
-from penstock.storage.cluster_state import ClusterConfigState, ConfigReader, ConfigUpdateListener
+from penstock.storage.cluster_state import ClusterConfigState, ConfigRecordReader, ConfigUpdateListener
 from penstock.storage.config_records import Record, SessionKey
 from penstock.storage.states import ConnectorTaskId, TargetState
 
@@ -54,7 +54,7 @@ class ConfigStore:
         self._clients, self._listener, self._owner = clients, listener, owner
         self._transactional_id = transactional_id
         self._lock = threading.Lock()
-        self._reader = ConfigReader()
+        self._reader = ConfigRecordReader()
         self._snapshot: ClusterConfigState | None = None
         self._started = False
         # One write at a time: the order of records is what they mean.

@@ -291,6 +291,11 @@ def test_an_error_without_a_looked_up_value_stays_the_same_object(looked_up: Loo
     assert looked_up_values("another connector").disclosed(error) is error
 
 
+def test_a_tasks_configuration_keeps_what_the_user_wrote_whatever_its_keys_are(looked_up: LookedUpValues) -> None:
+    made = {"k": f"x-{SECRET}-y", "connector.copy": f"x-{SECRET}-y", "task.id": "0"}
+    assert looked_up.as_written(made) == {"k": "x-${p:s}-y", "connector.copy": "x-${p:s}-y", "task.id": "0"}
+
+
 def test_a_circle_of_causes_is_disclosed_once(looked_up: LookedUpValues) -> None:
     one, other = ValueError(SECRET), KeyError(SECRET)
     one.__cause__, other.__context__ = other, one

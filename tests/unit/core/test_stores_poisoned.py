@@ -12,7 +12,7 @@ import pytest
 
 from penstock.errors import ConnectError, DataError
 from penstock.storage import jsontext
-from penstock.storage.cluster_state import ConfigReader
+from penstock.storage.cluster_state import ConfigRecordReader
 from penstock.storage.config_records import java_int
 from penstock.storage.offset_records import OffsetTable
 from penstock.storage.offsets import FileOffsetStore, MemoryOffsetStore
@@ -27,9 +27,9 @@ def record(tree: Any) -> bytes:
     return json.dumps(tree).encode()
 
 
-def read(*records: tuple[str, bytes | None]) -> ConfigReader:
+def read(*records: tuple[str, bytes | None]) -> ConfigRecordReader:
     """A reader that met a good connector, then `records`, then another good one."""
-    reader = ConfigReader()
+    reader = ConfigRecordReader()
     around = ("connector-good", record({"properties": GOOD})), ("connector-later", record({"properties": GOOD}))
     for offset, (key, value) in enumerate([around[0], *records, around[1]]):
         with contextlib.suppress(ConnectError):  # as the store does
