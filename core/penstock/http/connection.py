@@ -94,8 +94,11 @@ class Connection(HttpToolsProtocol):
         #: When the phase began, when data came last, and since when the client takes no data; the loop's time.
         self._since = self._last_data = loop.time()
         self._blocked_since: float | None = None
-        #: Bytes received of the head, and of the body with its chunk sizes; both may count what comes after them.
+        self.url, self.headers = b"", []
+        #: Bytes received of the head, and of the body with its chunk sizes; both may count what stands before and after.
         self._head_bytes = self._wire_bytes = 0
+        #: Bytes of the data in which the head began, which may have begun with the rest of another request.
+        self._first_bytes = 0
         #: Bytes of the data that is being parsed.
         self._chunk = 0
         #: Whether a part of a head has come.
@@ -134,7 +137,7 @@ class Connection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._feed(data)
-        if self._begun and self._head_bytes > self._limits.max_head:
+        if self._head_bytes - self._first_bytes > self._limits.max_head:
             self.refuse(*self._too_large_head())
 
     def pause_writing(self) -> None:
@@ -187,7 +190,8 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._replaying:
             return
-        self._begun, self._head_bytes = True, self._chunk
+        self._begun = True
+        self._head_bytes = self._first_bytes = self._chunk
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -209,7 +213,7 @@ class Connection(HttpToolsProtocol):
         self._traffic.waiting.pop(self, None)
         self._begun, self._phase = False, _Phase.BODY
         self._since = self._last_data
-        self._wire_bytes = self._head_bytes = self._body_bytes = 0
+        self._wire_bytes = self._head_bytes = self._first_bytes = self._body_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
