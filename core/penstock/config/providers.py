@@ -6,6 +6,7 @@ A configuration says ``${file:/run/secrets/db.properties:password}``; `penstock.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ __all__ = ["DirectoryConfigProvider", "EnvVarConfigProvider", "FileConfigProvide
 
 _ALLOWED_PATHS: Final = "allowed.paths"
 _ALLOW_PATTERN: Final = "allowlist.pattern"
+#: The largest file that values are looked up in.
+_MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class _PathProvider(ConfigProvider):
@@ -60,6 +63,7 @@ class FileConfigProvider(_PathProvider):
         real = self._permitted(path)
         if real is None:
             raise self._refuse(path)
+        _check_file(real)
         found = load_properties(real)
         return ConfigData(found if keys is None else {k: found[k] for k in keys if k in found})
 
@@ -110,7 +114,21 @@ class EnvVarConfigProvider(ConfigProvider):
         return ConfigData({k: self._environ[k] for k in keys if k in self._environ})
 
 
+def _check_file(file: Path) -> None:
+    """Raise `ConfigError` for what is there and cannot be read to its end at once: a pipe would hold up the request that
+    asks for the value, for as long as nobody writes into it, and a device would fill the memory."""
+    try:
+        found = file.stat()
+    except OSError:
+        return  # who reads it says why it cannot be read
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"Could not read properties from {file}: it is not a regular file")
+    if found.st_size > _MAX_BYTES:
+        raise ConfigError(f"Could not read properties from {file}: it has more than {_MAX_BYTES} bytes")
+
+
 def _content(file: Path) -> str:
+    _check_file(file)
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:

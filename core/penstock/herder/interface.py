@@ -315,7 +315,11 @@ class Herder(WorkerRequests, ConnectorRequests, TaskRequests, TopicAndOffsetRequ
 
 
 class InternalHerder(ABC):
-    """Requests that workers of a group make of their leader. Both raise `InternalRequestError` for a wrong signature."""
+    """Requests that workers of a group make of their leader. All raise `InternalRequestError` for a wrong signature."""
+
+    @abstractmethod
+    def check_signature(self, signature: RequestSignature | None) -> None:
+        """Return if a request with this signature may be looked at. Never waits."""
 
     @abstractmethod
     def put_task_configs(

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from penstock.errors import BadRequestError, NotFoundError
 from penstock.herder.interface import Herder
 from penstock.herder.restart import RestartRequest
+from penstock.logs import log_failure
 from penstock.rest import entities
 from penstock.rest.context import Body, GetAction, HerderDep, Name, base_url, flag
 from penstock.rest.errors import JsonResponse, Route
@@ -35,7 +36,8 @@ def list_connectors(request: Request, herder: HerderDep) -> Response:
 
 
 def _expanded(herder: Herder, name: str, expand: list[str]) -> dict[str, Any] | None:
-    """None for a connector that went, or has no status yet."""
+    """Return None for a connector that went, has no status yet, or of which the topics have something that cannot be
+    shown: one connector must not hide the others."""
     body: dict[str, Any] = {}
     try:
         if "info" in expand:
@@ -46,6 +48,9 @@ def _expanded(herder: Herder, name: str, expand: list[str]) -> dict[str, Any] | 
             body["health"] = _health(herder, name)
     except NotFoundError as error:
         _log.debug("Connector %s is left out of the list: %s", name, error)
+        return None
+    except Exception as error:
+        log_failure(_log, error, "Connector %s is left out of the list: %s", name, error)
         return None
     return body
 

@@ -15,6 +15,7 @@ from penstock.herder.interface import Herder
 from penstock.http.origins import OriginRules
 from penstock.rest.errors import RestError
 from penstock.rest.paths import HEAD, decoded
+from penstock.rest.slots import Slots
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = ["Body", "Context", "ContextDep", "GetAction", "HerderDep", "Name", "Task", "base_url", "flag"]
@@ -40,6 +41,8 @@ class Context:
     origins: OriginRules = field(default_factory=lambda: OriginRules(()))
     #: This worker's advertised URL, without a slash at its end.
     own_url: str = ""
+    #: Threads for requests that may wait.
+    slots: Slots = field(default_factory=Slots)
 
 
 # Dependencies are coroutines because FastAPI would send plain functions through its thread pool.

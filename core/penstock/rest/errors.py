@@ -24,6 +24,7 @@ from penstock.herder.interface import RequestTargetError
 from penstock.http.pace import metered
 from penstock.logs import log_failure
 from penstock.rest.forwarding import forward
+from penstock.rest.slots import Kind
 
 __all__ = ["PROBLEM", "REASONS", "JsonResponse", "RestError", "Route", "error_response", "http_error", "status_of"]
 
@@ -88,6 +89,7 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, metered(endpoint), **options)
+        self._kind = Kind.of(path, frozenset(self.methods or ()))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -97,7 +99,11 @@ class Route(APIRoute):
                 problem: RestError | None = request.scope.get(PROBLEM)
                 if problem is not None:
                     raise problem
-                return await handle(request)
+                slot = request.app.state.context.slots.of(self._kind)
+                if slot is None:
+                    return await handle(request)
+                async with slot:
+                    return await handle(request)
             except HTTPException:
                 raise
             except ClientDisconnect:

@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from typing import TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.errors import BadRequestError
-from penstock.herder.distributed.signatures import signature_of
+from penstock.herder.distributed.signatures import SIGNATURE_HEADER, signature_of
 from penstock.herder.interface import Herder, InternalHerder, InternalRequestError
+from penstock.http.documents import parse_document
 from penstock.rest.context import Body, HerderDep, Name
 from penstock.rest.errors import RestError, Route
 
 __all__ = ["router"]
 
 router = APIRouter(route_class=Route)
+_T = TypeVar("_T")
 
 
-@router.post("/connectors/{name}/tasks")
+async def _announced_signature(request: Request, herder: HerderDep) -> None:
+    """Refuse a request that says nothing of a signature, where there must be one, before its body is read."""
+    internal = _internal(herder)
+    if SIGNATURE_HEADER not in request.headers:
+        _checked(lambda: internal.check_signature(None))
+
+
+#: Guards a route for signed requests; the signature itself is checked once the body is there.
+_Signed = Depends(_announced_signature)
+
+
+@router.post("/connectors/{name}/tasks", dependencies=[_Signed])
 def put_task_configs(request: Request, name: Name, body: Body, herder: HerderDep) -> Response:
     internal = _internal(herder)
-    try:
-        internal.put_task_configs(name, _configs(body), signature_of(request.headers, body))
-    except InternalRequestError as error:
-        raise RestError(error.status, error.message) from error
+    signature = _checked(lambda: signature_of(request.headers, body))
+    # Before the body is parsed: a stranger's costs nothing more.
+    _checked(lambda: internal.check_signature(signature))
+    configs = _configs(body)
+    _checked(lambda: internal.put_task_configs(name, configs, signature))
     return Response(status_code=204)
 
 
-@router.put("/connectors/{name}/fence")
+@router.put("/connectors/{name}/fence", dependencies=[_Signed])
 def fence_zombies(request: Request, name: Name, body: Body, herder: HerderDep) -> Response:
     internal = _internal(herder)
+    _checked(lambda: internal.fence_zombies(name, signature_of(request.headers, body)))
+    return Response(status_code=204)
+
+
+def _checked(action: Callable[[], _T]) -> _T:
     try:
-        internal.fence_zombies(name, signature_of(request.headers, body))
+        return action()
     except InternalRequestError as error:
         raise RestError(error.status, error.message) from error
-    return Response(status_code=204)
 
 
 def _internal(herder: Herder) -> InternalHerder:
@@ -46,10 +65,7 @@ def _internal(herder: Herder) -> InternalHerder:
 
 
 def _configs(body: bytes) -> list[dict[str, str]]:
-    try:
-        configs = json.loads(body)
-    except ValueError:
-        raise BadRequestError("The request's body is not JSON; expected a list of task configurations") from None
+    configs = parse_document(body)
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
         raise BadRequestError("Expected a list of task configurations, each an object of texts")
-    return [{str(k): v if isinstance(v, str) else str(v) for k, v in c.items() if v is not None} for c in configs]
+    return [{k: v if isinstance(v, str) else str(v) for k, v in c.items() if v is not None} for c in configs]

@@ -10,16 +10,24 @@ import asyncio
 import re
 from collections.abc import Hashable
 from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
 
 from penstock.herder.interface import Herder
 from penstock.http.asgi import App, Message, Receive, Scope, Send
+from penstock.rest.errors import PROBLEM
 
 __all__ = ["Prepared"]
 
-#: What the configurations and statuses alone decide. Health also counts restarts, topics and offsets stand elsewhere.
+#: Answers that the configurations and statuses alone decide. Health also counts restarts; topics and offsets stand elsewhere.
 _PATHS: Final = re.compile(r"/connectors(?:/[^/]+(?:/(?:config|status|tasks(?:/[0-9]+(?:/status)?)?))?)?")
-#: Bytes of answers kept at one time; more, and all are made anew.
-_MOST: Final = 16 * 1024 * 1024
+_EXPANSIONS: Final = frozenset({"info", "status", "health"})
+#: Bytes of answers and their keys that are kept at one time; beyond them all are made anew.
+_MAX_BYTES: Final = 16 * 1024 * 1024
+#: Bytes that an entry costs beside its key and body: the objects that it is made of, its headers.
+_ENTRY_BYTES: Final = 1024
+
+#: A path, and what of the query counts for its answer.
+_Key = tuple[str, frozenset[str]]
 
 
 class _Answer(NamedTuple):
@@ -33,31 +41,32 @@ class Prepared:
     def __init__(self, app: App, herder: Herder) -> None:
         self._app, self._herder = app, herder
         self._revision: Hashable = None
-        self._answers: dict[tuple[str, bytes], _Answer] = {}
+        self._answers: dict[_Key, _Answer] = {}
         self._size = 0
         #: Those being made: whoever asks for the same waits for it.
-        self._making: dict[tuple[str, bytes], asyncio.Event] = {}
+        self._making: dict[_Key, asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or not self._settled(scope):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope.get(PROBLEM) is not None:
             await self._app(scope, receive, send)
             return
-        key = scope["path"], scope["query_string"]
+        key = _key(scope)
+        if key is None or not self._settled():
+            await self._app(scope, receive, send)
+            return
         while (answer := self._answers.get(key)) is None:
             if (made := self._making.get(key)) is None:
                 await self._make(key, scope, receive, send)
                 return
             await made.wait()
-            if not self._settled(scope):
+            if not self._settled():
                 await self._app(scope, receive, send)
                 return
         await send({"type": "http.response.start", "status": 200, "headers": list(answer.headers)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def _settled(self, scope: Scope) -> bool:
-        """Whether this is one of those, and the herder says of what revision it would be; older answers are gone then."""
-        if _PATHS.fullmatch(scope["path"]) is None or b"health" in scope["query_string"]:
-            return False
+    def _settled(self) -> bool:
+        """Whether the herder says which revision an answer would show; answers that show another are gone then."""
         revision = self._herder.revision()
         if revision is None or revision != self._revision:
             self._revision = revision
@@ -65,7 +74,7 @@ class Prepared:
             self._size = 0
         return revision is not None
 
-    async def _make(self, key: tuple[str, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _make(self, key: _Key, scope: Scope, receive: Receive, send: Send) -> None:
         revision, made = self._revision, asyncio.Event()
         self._making[key] = made
         start: Message = {}
@@ -88,10 +97,24 @@ class Prepared:
             del self._making[key]
             made.set()
 
-    def _keep(self, key: tuple[str, bytes], answer: _Answer) -> None:
-        if self._size + len(answer.body) > _MOST:
+    def _keep(self, key: _Key, answer: _Answer) -> None:
+        size = _ENTRY_BYTES + len(key[0]) + len(answer.body)
+        if self._size + size > _MAX_BYTES:
             self._answers.clear()
             self._size = 0
-        if len(answer.body) <= _MOST:
+        if size <= _MAX_BYTES:
             self._answers[key] = answer
-            self._size += len(answer.body)
+            self._size += size
+
+
+def _key(scope: Scope) -> _Key | None:
+    """Return the key of a request's answer, None if it is not prepared. Nobody fills the memory with queries that mean
+    nothing: they are left out of the key, or their answer is made each time where no query means anything."""
+    path: str = scope["path"]
+    if _PATHS.fullmatch(path) is None:
+        return None
+    if path != "/connectors":
+        return None if scope["query_string"] else (path, frozenset())
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    expand = frozenset(value if value in _EXPANSIONS else "" for name, value in query if name == "expand")
+    return None if "health" in expand else (path, expand)

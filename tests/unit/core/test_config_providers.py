@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def test_a_strangers_failing_provider_is_named_without_its_words() -> None:
     with pytest.raises(ConfigError) as caught:
         ConfigTransformer({"v": Failing()}).transform({"a": "${v:p:k}"})
     assert caught.value.message == "config provider 'v', path 'p' failed with RuntimeError"
+
+
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/zero"):
+        with pytest.raises(ConfigError, match="is not a regular file"):
+            FileConfigProvider().get(path, {"key"})
+    assert DirectoryConfigProvider().get(str(tmp_path)).data == {}
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ConfigError, match="more than 16777216 bytes"):
+        FileConfigProvider().get(str(tmp_path / "large"))
 
 
 def test_values_come_from_a_properties_file(tmp_path: Path) -> None:

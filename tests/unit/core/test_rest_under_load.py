@@ -110,6 +110,25 @@ def test_health_in_a_list_is_asked_each_time_for_it_counts_restarts(app: App, pr
     asyncio.run(scenario())
 
 
+def test_queries_that_mean_nothing_share_an_answer_or_have_none_kept(app: App, prepared: Prepared) -> None:
+    async def scenario() -> None:
+        for number in range(5):
+            assert await get(prepared, "/connectors", b"x=%d&expand=none" % number) == (200, b"1")
+            assert await get(prepared, "/connectors", b"expand=info&expand=status&x=%d" % number) == (200, b"2")
+        assert [await get(prepared, "/connectors/c", b"x=1") for _ in range(2)] == [(200, b"3"), (200, b"4")]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_kept_is_bounded_with_its_keys(prepared: Prepared) -> None:
+    async def scenario() -> int:
+        for number in range(3000):
+            await get(prepared, f"/connectors/{number}{'%41' * 5000}")
+        return sum(len(key[0]) for key in prepared._answers)
+
+    assert asyncio.run(scenario()) < 16 * 1024 * 1024
+
+
 def test_nothing_is_kept_while_the_herder_cannot_say_and_no_error_ever(
     app: App, prepared: Prepared, herder: Revisions
 ) -> None:

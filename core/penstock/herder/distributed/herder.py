@@ -161,6 +161,9 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
         self._routing.as_leader(f"deleting connector {name}", delete)
 
+    def check_signature(self, signature: RequestSignature | None) -> None:
+        self._requests.check(signature)
+
     def put_task_configs(
         self, name: str, configs: Sequence[Mapping[str, str]], signature: RequestSignature | None
     ) -> None:
