@@ -17,7 +17,7 @@ from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
 from penstock.herder.distributed.signatures import check, sign
 from penstock.herder.interface import ConnectorInfo, InternalHerder, RequestSignature
-from penstock.herder.standalone import StandaloneHerder, StatusRecorder
+from penstock.herder.standalone import StandaloneHerder, compose_standalone
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
@@ -44,10 +44,15 @@ class Validator(ConnectorValidator):
         return super().validate(config, *args, **named)
 
 
-class Herder(StandaloneHerder, InternalHerder):
-    """Takes signed requests as a distributed one does; and one connector can be made that cannot be shown."""
+class Herder(InternalHerder):
+    """A standalone herder that takes signed requests as a distributed one does; one connector of it cannot be shown."""
 
-    broken = ""
+    def __init__(self, inner: StandaloneHerder) -> None:
+        self.broken = ""
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def check_signature(self, signature: RequestSignature | None) -> None:
         check(signature, KEY, ["HmacSHA256"])
@@ -63,7 +68,7 @@ class Herder(StandaloneHerder, InternalHerder):
     def connector_info(self, name: str) -> ConnectorInfo:
         if name == self.broken:
             raise KeyError("connector.class")
-        return super().connector_info(name)
+        return self._inner.connector_info(name)
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +78,12 @@ def validator() -> Validator:
 
 @pytest.fixture(scope="module")
 def herder(validator: Validator) -> Iterator[Herder]:
-    recorder = StatusRecorder()
-    worker = FakeWorker(Plugins.discover(), recorder)
-    made = Herder(worker, recorder, validator, worker)
+    plugins = Plugins.discover()
+    made = compose_standalone(
+        plugins, "fake:8083", lambda recorder: FakeWorker(plugins, recorder), lambda worker: validator
+    ).herder
     made.start()
-    yield made
+    yield Herder(made)
     made.stop()
 
 
