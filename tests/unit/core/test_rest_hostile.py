@@ -40,7 +40,7 @@ class Validator(ConnectorValidator):
         if config.get("connector.class") == "Hang":
             self.hanging.release()
             self.let_go.wait(60)
-            config = {}
+            config = {"connector.class": MOCK}
         return super().validate(config, *args, **named)
 
 
