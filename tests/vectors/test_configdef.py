@@ -37,7 +37,7 @@ def definition_of(plugins: Plugins, class_name: str) -> ConfigDef:
     raise PluginError(f"nothing is known by the name {class_name}")
 
 
-@pytest.mark.parametrize("case", load("configdef"), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", [*load("configdef"), *load("configdef_4_4")], ids=lambda case: case.id)
 def test_configdef(case: Case, plugins: Plugins, judge: Callable[[Case, Any], None]) -> None:
     for config in (case.expect or {}).get("configs", []):
         config["definition"].pop("documentation_sha256", None)

@@ -12,7 +12,7 @@ from penstock.api import NOTHING, Plugin, Shape, apply_bound
 from penstock.data import Header, Headers, SinkRecord, SourceRecord, TimestampType
 from penstock_transforms import plugin
 
-CASES = vectors.load("transforms")
+CASES = [*vectors.load("transforms"), *vectors.load("transforms_4_4")]
 
 
 def loaded(plugins: list[Plugin]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def define_replace_null(config: ConfigDef) -> ConfigDef:
 
 
 def define_field_syntax(config: ConfigDef, kafkas_own: bool = False) -> ConfigDef:
-    """``field.syntax.version``. Kafka has it on `ExtractField` only; on the others it stays out of validation answers."""
+    """Add ``field.syntax.version``. Kafka has it on some transforms (`kafkas_own`); on the others it stays out of validation
+    answers."""
     return config.define(
         FIELD_SYNTAX,
         ConfigType.STRING,

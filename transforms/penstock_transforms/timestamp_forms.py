@@ -230,6 +230,8 @@ def writer(form: Form, date_format: DateFormat | None, precision: Precision, sch
             return lambda millis: time_from_millis(millis % MILLIS_PER_DAY)
         case Form.DATE:
             make: Callable[[int], Any] = _date
+            if not schemaless:
+                return _date_of_schema
         case Form.TIMESTAMP:
             make = timestamp_from_millis
     return _or_millis(make, MILLIS_PER_DAY if form is Form.DATE else 1, FarDate if schemaless else int)
@@ -237,6 +239,20 @@ def writer(form: Form, date_format: DateFormat | None, precision: Precision, sch
 
 def _date(millis: int) -> dt.date:
     return date_from_days(millis // MILLIS_PER_DAY)
+
+
+def _date_of_schema(millis: int) -> dt.date | int:
+    """Return a date, or the milliseconds of a day that Python's dates cannot hold. Connect's Date counts days in 32 bits, so that no
+    converter could write a later one."""
+    days = millis // MILLIS_PER_DAY
+    if not -(2**31) <= days < 2**31:
+        raise DataError(
+            f"{days} days from 1970-01-01 do not fit Connect's Date, expected a number of 32 bits; look at unix.precision if the value is a Unix time"
+        )
+    try:
+        return date_from_days(days)
+    except DataError:
+        return days * MILLIS_PER_DAY
 
 
 def _or_millis(make: Callable[[int], Any], unit: int, number: Callable[[int], int]) -> Callable[[int], Any]:

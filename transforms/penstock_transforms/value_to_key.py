@@ -26,7 +26,8 @@ _CONFIG = define_field_syntax(
             importance=Importance.HIGH,
             doc="Fields of the value that make up the key, in this order.",
         )
-    )
+    ),
+    kafkas_own=True,
 )
 _WRITES = frozenset({"record"})
 _OWNS = frozenset({"key"})
@@ -54,16 +55,17 @@ class ValueToKey(Transform):
 
     def _bind_map(self, shape: Shape) -> BoundTransform:
         nested = any(path.parents for path in self._paths)
-        paths, names = self._paths, [path.name for path in self._paths]
+        paths = list(zip(self._texts, self._paths, strict=True))
+        names = [(text, path.name) for text, path in paths]
 
         def apply(record: Any) -> Any:
             value = record.value
             if not isinstance(value, dict):
                 raise not_a_map(_PURPOSE, value)
             if nested:
-                record.key = {path.name: path.value_in_map(value) for path in paths}
+                record.key = {text: path.value_in_map(value) for text, path in paths}
             else:
-                record.key = {name: value.get(name) for name in names}
+                record.key = {text: value.get(name) for text, name in names}
             record.key_schema = None
             return record
 
@@ -77,23 +79,26 @@ class ValueToKey(Transform):
             field = path.field_in(schema)
             if field is None:
                 raise DataError(f"Field does not exist: {text}")
-            builder.field(path.name, field.schema)
+            builder.field(text, field.schema)  # the path as it is written, backticks included
         key_schema = builder.build()
-        paths, with_default = self._paths, self._with_default
-        nested = any(path.parents for path in paths)
-        plain = [(f.name, f.schema.default if with_default else None) for f in key_schema.fields]
+        paths, with_default = list(zip(self._texts, self._paths, strict=True)), self._with_default
+        nested = any(path.parents for path in self._paths)
+        plain = [
+            (text, path.name, field.schema.default if with_default else None)
+            for (text, path), field in zip(paths, key_schema.fields, strict=True)
+        ]
 
         def apply(record: Any) -> Any:
             value = record.value
             if not isinstance(value, dict):
                 raise not_a_struct(_PURPOSE, value, schema)
             if nested:
-                record.key = {p.name: p.value_in_struct(value, schema, with_default) for p in paths}
+                record.key = {text: path.value_in_struct(value, schema, with_default) for text, path in paths}
             else:
                 key = record.key = {}
-                for name, default in plain:
+                for text, name, default in plain:
                     found = value.get(name)
-                    key[name] = default if found is None else found
+                    key[text] = default if found is None else found
             record.key_schema = key_schema
             return record
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from penstock.config.definition import Parser
 from penstock.errors import ConfigError, PluginError
 
-__all__ = ["ClassRecommender", "Kind", "PluginLookup", "VersionRecommender", "class_parser"]
+__all__ = ["ClassRecommender", "Kind", "PluginLookup", "VersionRecommender", "abstract_class_problem", "class_parser"]
 
 Kind = Literal["connector", "converter", "header_converter", "transformation", "predicate"]
 
@@ -22,11 +22,19 @@ class PluginLookup(Protocol):
     def class_name(self, kind: Kind, name: str) -> str | None:
         """The full name of what `name` means; None if nothing is known by it. `PluginError` if two are."""
 
+    def concrete_names(self, kind: Kind, name: str) -> Sequence[str]:
+        """Return the classes within the outer class `name`, such as ``X$Key`` and ``X$Value``; none if it is no such class."""
+
     def version(self, kind: Kind, name: str) -> str | None:
         """The version of what `name` means, None if nothing is."""
 
     def load(self, kind: Kind, name: str) -> type:
         """The class. Raises `PluginError`."""
+
+
+def abstract_class_problem(concrete: Sequence[str]) -> str:
+    """Return what Kafka says of an outer class, whose `concrete` classes were meant (``Utils.ensureConcrete``)."""
+    return f"This class is abstract and cannot be created. Did you mean {', '.join(concrete)}?"
 
 
 def class_parser(lookup: PluginLookup, kind: Kind) -> Parser:
@@ -40,6 +48,8 @@ def class_parser(lookup: PluginLookup, kind: Kind) -> Parser:
                 return full
         except PluginError as error:
             raise ConfigError(name, value, error.message) from error
+        if concrete := lookup.concrete_names(kind, str(value)):
+            raise ConfigError(name, f"class {value}", abstract_class_problem(concrete))
         raise ConfigError(name, value, f"Class {value} could not be found.")
 
     return parse

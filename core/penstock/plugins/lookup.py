@@ -25,6 +25,9 @@ class Lookup:
         info = self._plugins.find_or_none(PluginKind(kind), name)
         return None if info is None else info.class_name
 
+    def concrete_names(self, kind: Kind, name: str) -> Sequence[str]:
+        return self._plugins.concrete_names(PluginKind(kind), name)
+
     def version(self, kind: Kind, name: str) -> str | None:
         try:
             info = self._plugins.find_or_none(PluginKind(kind), name)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import pluggy
 
 from penstock.api import Plugin
+from penstock.config.lookup import abstract_class_problem
 from penstock.errors import ConnectError, PluginError
 from penstock.plugins import builtin, hookspecs
 from penstock.plugins.discovery import BrokenSource, HookSource, from_entry_points, from_folders, name_of
@@ -96,6 +97,12 @@ class Plugins:
                 if found := index.get((kind, wanted)):
                     return _the_one(kind, name, found)
         return _by_python_path(kind, name)
+
+    def concrete_names(self, kind: PluginKind, name: str) -> list[str]:
+        """Return the names that stand for a part of what `name` means: ``X$Key`` and ``X$Value`` for ``X``. None if it has no parts."""
+        name = name.strip()
+        parts = (f"{name}$Key", f"{name}$Value", f"{name}.key", f"{name}.value")
+        return [part for part in parts if (kind, part) in self._exact or (kind, part) in self._short]
 
     def load(self, kind: PluginKind, name: str) -> type:
         """The class that `name` means, imported now if it was not. Raises `PluginError`."""
@@ -213,6 +220,8 @@ class Plugins:
         return " ".join(parts)
 
     def _unknown(self, kind: PluginKind, name: str) -> str:
+        if concrete := self.concrete_names(kind, name):
+            return f"Class {name}: {abstract_class_problem(concrete)}"
         return f"No {kind.word} is known by the name {name!r}. {self.advice(kind, name)}"
 
     def _missing(self, info: PluginInfo, who: str, module: str) -> PluginError:

@@ -36,6 +36,9 @@ class InsertThing:
 class FakeLookup:
     """Knows one class of every kind by two names."""
 
+    def concrete_names(self, kind: str, name: str) -> Sequence[str]:
+        return []
+
     def class_names(self, kind: str) -> Sequence[str]:
         return [f"com.acme.{kind}.Thing"]
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from penstock.api import Converter, Plugin, Predicate, hookimpl
-from penstock.errors import PluginError
+from penstock.config.lookup import class_parser
+from penstock.errors import ConfigError, PluginError
 from penstock.plugins import BrokenSource, PluginInfo, PluginKind, Plugins, PluginSettings
 from penstock.plugins.discovery import HookSource, from_entry_points, from_folders
+from penstock.plugins.lookup import Lookup
 from penstock.plugins.names import nearest, short_names
 
 CONVERTER = PluginKind.CONVERTER
@@ -326,3 +328,37 @@ def test_a_python_path_whose_package_fails_to_import_is_reported_and_a_jvm_name_
     with pytest.raises(PluginError, match="No predicate is known"):
         Plugins.of().find(PluginKind.PREDICATE, "io.acme.Predicate$Inner")
     assert Plugins.of().load(PluginKind.PREDICATE, "penstock.api.transform:Predicate") is Predicate
+
+
+@pytest.mark.parametrize(
+    "outer",
+    ["Cast", "Drop", "ExtractField", "Flatten", "HoistField", "InsertField", "MaskField", "ReplaceField",
+     "SetSchemaMetadata", "TimestampConverter"],
+)  # fmt: skip
+def test_an_outer_class_names_the_two_there_are_where_it_is_validated_and_where_it_is_used(outer: str) -> None:
+    plugins = Plugins.discover(PluginSettings())
+    java = f"org.apache.kafka.connect.transforms.{outer}"
+    expected = f"This class is abstract and cannot be created. Did you mean {java}$Key, {java}$Value?"
+    if outer == "Drop":  # not one of Kafka's
+        java, expected = "Drop", "This class is abstract and cannot be created. Did you mean Drop$Key, Drop$Value?"
+    with pytest.raises(ConfigError) as refused:
+        class_parser(Lookup(plugins), "transformation")("transforms.a.type", java)
+    assert str(refused.value) == f"Invalid value class {java} for configuration transforms.a.type: {expected}"
+    with pytest.raises(PluginError) as unknown:
+        plugins.new(PluginKind.TRANSFORM, java)
+    assert expected in str(unknown.value)
+
+
+def test_every_transform_of_a_part_names_its_parts() -> None:
+    plugins = Plugins.discover(PluginSettings())
+    names = {
+        name.rpartition("$")[0]
+        for info in plugins.infos(PluginKind.TRANSFORM)
+        for name in (info.class_name, *info.plugin.aliases)
+        if "$" in name
+    }
+    assert len(names) > 8
+    assert plugins.concrete_names(PluginKind.TRANSFORM, "cast") == ["cast.key", "cast.value"]
+    assert plugins.concrete_names(PluginKind.TRANSFORM, "Nonsense") == []
+    for outer in names:
+        assert plugins.concrete_names(PluginKind.TRANSFORM, outer) == [f"{outer}$Key", f"{outer}$Value"]

@@ -144,3 +144,19 @@ def test_an_extracted_field_may_be_changed_without_touching_the_record_it_came_f
     out = apply_bound(insert, apply_bound(extract, SourceRecord("t", value=value)))
     assert out.value == {"x": 1, "y": "z"}
     assert value == {"in": {"x": 1}}
+
+
+@pytest.mark.parametrize("value", [1700000000123456, -1700000000123456, 2**31 * 86_400, -(2**31) * 86_400 - 86_400])
+def test_a_date_beyond_32_bits_is_the_records_error_and_names_the_field(value):
+    schema = SchemaBuilder.struct().field("x", INT64).build()
+    record = SourceRecord("t", value_schema=schema, value={"x": value})
+    with pytest.raises(DataError, match="do not fit Connect's Date") as caught:
+        made(TimestampConverterValue, target_type="Date", field="x", unix_precision="seconds").apply(record)
+    assert "value.x" in " ".join(caught.value.__notes__)
+
+
+def test_the_last_day_of_32_bits_is_a_date():
+    schema = SchemaBuilder.struct().field("x", INT64).build()
+    record = SourceRecord("t", value_schema=schema, value={"x": (2**31 - 1) * 86_400})
+    out = made(TimestampConverterValue, target_type="Date", field="x", unix_precision="seconds").apply(record)
+    assert out.value["x"] == (2**31 - 1) * 86_400_000

@@ -106,11 +106,11 @@ def test_header_from_takes_nested_fields(schema):
 
 
 @pytest.mark.parametrize("schema", [PERSON, None])
-def test_value_to_key_takes_nested_fields_under_their_own_name(schema):
+def test_value_to_key_names_nested_fields_by_their_paths(schema):
     out = run(ValueToKey(), {"fields": "city.zip,id"}, person(), schema)
-    assert out.key == {"zip": 150, "id": 1}
+    assert out.key == {"city.zip": 150, "id": 1}
     if schema is not None:
-        assert field_names(out.key_schema) == ["zip", "id"]
+        assert field_names(out.key_schema) == ["city.zip", "id"]
 
 
 @pytest.mark.parametrize("schema", [PERSON, None])
