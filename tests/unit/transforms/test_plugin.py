@@ -58,5 +58,6 @@ def test_our_own_setting_stays_out_of_kafkas_validation_answers():
     for descriptor in TRANSFORMS:
         key = loaded(descriptor).config_def().key("field.syntax.version")
         if key is not None:
-            assert key.internal == (not descriptor.name.startswith("extract-field"))
+            kafkas = descriptor.name.startswith(("extract-field", "value-to-key"))
+            assert key.internal == (not kafkas)
             assert (key.type, key.importance, key.default) == (ConfigType.STRING, Importance.HIGH, "V1")
