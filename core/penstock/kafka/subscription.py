@@ -8,6 +8,7 @@ matched here against the cluster's topics, and the client is given a list. Sourc
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -60,7 +61,14 @@ class Subscription:
     @property
     def due(self) -> bool:
         """Whether `update` has something to do."""
-        return self._current is None or (self._matches is not None and self._clock() >= self._next_look)
+        return self.wait <= 0
+
+    @property
+    def wait(self) -> float:
+        """How many seconds from now `update` has something to do; 0 if it has now."""
+        if self._current is None:
+            return 0.0
+        return math.inf if self._matches is None else max(0.0, self._next_look - self._clock())
 
     def update(
         self, owner: str, cluster_topics: Callable[[float], frozenset[str]], subscribe: Callable[[list[str]], None]

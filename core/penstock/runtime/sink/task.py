@@ -130,7 +130,7 @@ class WorkerSinkTask(WorkerTask):
 
     def _wait(self) -> float:
         now = self._clock()
-        wait = min(_POLL_S, max(0.0, self._commits.due_at - now))
+        wait = min(_POLL_S, max(0.0, self._commits.due_at - now), self._topics.wait)
         return wait if self._retry_at is None else min(wait, max(0.0, self._retry_at - now))
 
     def _deliver(self) -> None:
