@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class SinkWorker:
         self.folder, self.bootstrap = folder, bootstrap
         self.out = folder / "out.txt"
         self._rest = f"http://127.0.0.1:{free_port()}"
-        self.name = "sink-" + folder.name
+        self.name = f"sink-{uuid.uuid4().hex[:8]}"  # its group, too: a broker keeps what an earlier run committed
         (folder / "worker.properties").write_text(
             f"bootstrap.servers={bootstrap}\nlisteners={self._rest}\noffset.storage.file.filename={folder / 'offsets'}\n"
             "key.converter=string\nvalue.converter=string\noffset.flush.interval.ms=300\n"
