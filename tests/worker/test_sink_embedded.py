@@ -70,6 +70,16 @@ def test_no_sink_that_starts_while_its_topic_appears_stands_still_for_a_session(
     assert max(took.values()) < SESSION_S - 10
 
 
+def test_a_member_joins_only_once_its_topics_are_there_so_that_it_need_not_join_again() -> None:
+    topics = Topics(("t",)).subscription(EMBEDDED_CLIENT_SETTINGS, internal=False, embedded=True)
+    subscribed: list[list[str]] = []
+    topics.update("[c|task-0]", lambda timeout: frozenset({"other"}), subscribed.append)
+    assert subscribed == []
+    assert topics.wait <= 0.3
+    topics.update("[c|task-0]", lambda timeout: frozenset({"other", "t"}), subscribed.append)
+    assert subscribed == [["t"]]
+
+
 def test_a_dead_letter_needs_no_admin_call_there_and_its_topic_appears_with_it() -> None:
     broker = EmbeddedBroker()
     clients = KafkaClients({"bootstrap.servers": broker.bootstrap_servers}, embedded=True)
