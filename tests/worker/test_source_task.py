@@ -445,3 +445,60 @@ def test_a_worker_out_of_its_session_sends_and_commits_nothing_until_it_is_back(
     assert not rig.worker_task.commit_offsets()
     assert rig.offset is None
     rig.stop()
+
+
+class BatchRefusing(FakeProducer):
+    """Refuses everything that is served together with a record that is too large, as a broker refuses a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse = self._refuse
+
+    def _refuse(self, message: Any) -> KafkaError | None:
+        batch = [m.value() for m, _ in self._waiting]
+        self._together = getattr(self, "_together", False) or message.value() == b"large" or b"large" in batch
+        refused, self._together = self._together, self._together and bool(batch)
+        return KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if refused else None
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_of_a_batch_that_is_refused_only_the_record_that_is_refused_alone_fails_the_task(confirmed: bool) -> None:
+    producer = BatchRefusing()
+    rig = Rig((Confirming if confirmed else Lines)(lines("a", "large", "b"), lines("c", start=3)), producer).start()
+    rig.wait(lambda: rig.worker_task.done)
+    assert rig.values == [b"a", b"large", b"b", b"a", b"large"]
+    assert rig.listener.states[-1] is State.FAILED
+    assert "cannot write a record of 5 bytes to topic t" in str(rig.listener.error)
+    assert "producer.override.max.request.size" in str(rig.listener.error)
+    assert rig.offset == ({"line": 0} if confirmed else None)
+
+
+def test_of_a_batch_that_is_refused_only_the_record_that_is_refused_alone_is_left_out() -> None:
+    producer = BatchRefusing()
+    record = lines("h", start=3)[0]
+    record.headers.add("name", "x")
+    rig = Rig(Lines([*lines("a", "large", "b"), record]), producer, tolerate_all=True).run()
+    assert rig.values == [b"a", b"large", b"b", b"h", b"a", b"large", b"b", b"h"]
+    assert [message.headers() for message in producer.produced[-2:]] == [None, [("name", b"x")]]
+    assert [failure.record.value for failure in rig.failures.seen] == ["large"]
+    assert rig.offset == {"line": 3}
+
+
+def test_records_of_a_refused_batch_go_again_in_order_before_anything_new_and_keep_their_headers() -> None:
+    producer = FakeProducer()
+    refused: set[Any] = set()
+
+    def once(message: Any) -> KafkaError | None:
+        if message.value() in refused or message.value() == b"new":
+            return None
+        refused.add(message.value())
+        return KafkaError(KafkaError._INVALID_DIFFERENT_RECORD)
+
+    producer.refuse = once
+    record = lines("h", start=2)[0]
+    record.headers.add("name", "x")
+    rig = Rig(Lines([*lines("a", "b"), record], lines("new", start=3)), producer).run()
+    assert rig.values == [b"a", b"b", b"h", b"a", b"b", b"h", b"new"]
+    assert producer.produced[5].headers() == [("name", b"x")]
+    assert rig.offset == {"line": 3}
+    assert rig.topics == ["t"]

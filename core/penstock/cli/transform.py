@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-
-from confluent_kafka import KafkaError, Message, TopicPartition
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging
 from penstock.cli.record_json import RecordReader, split_records
@@ -20,6 +17,7 @@ from penstock.config.files import load_connector, load_file
 from penstock.data import ConnectRecord
 from penstock.errors import ConnectError, DataError
 from penstock.kafka import KafkaClients
+from penstock.kafka.one_message import read_message
 from penstock.plugins import Plugins
 from penstock.runtime.assembly import build_chain, build_converters, strip_prefix
 from penstock.runtime.chain import Chain
@@ -102,7 +100,9 @@ def _from_kafka(
     conversion = SinkConversion(Chain([]), converters)
     try:
         topic, partition, offset = arguments.topic, arguments.partition, arguments.offset
-        message = _message(worker, connector, servers, topic, partition, offset)
+        clients = KafkaClients({"bootstrap.servers": servers}, consumer=strip_prefix(worker, "consumer."))
+        overrides = {**strip_prefix(connector, "consumer.override."), "group.id": f"penstock-transform-{uuid.uuid4()}"}
+        message = read_message(clients, overrides, "penstock transform", (topic, partition, offset), _READ_TIMEOUT_S)
         record = conversion.record(message, topic, partition, offset)
     except ConversionError as error:
         stage, class_name, cause = locate(error)
@@ -111,39 +111,6 @@ def _from_kafka(
         conversion.close()
     assert record is not None  # an empty chain drops nothing
     return record
-
-
-def _message(
-    worker: Mapping[str, str], connector: Mapping[str, str], servers: str, topic: str, partition: int, offset: int
-) -> Message:
-    """The one message, or a `ConnectError` that says why there is none."""
-    clients = KafkaClients({"bootstrap.servers": servers}, consumer=strip_prefix(worker, "consumer."))
-    overrides = {
-        **strip_prefix(connector, "consumer.override."),
-        "group.id": f"penstock-transform-{uuid.uuid4()}",
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
-    }
-    consumer = clients.consumer(overrides, "penstock transform")
-    where = f"topic {topic}, partition {partition}, offset {offset}"
-    try:
-        consumer.assign([TopicPartition(topic, partition, offset)])
-        deadline = time.monotonic() + _READ_TIMEOUT_S
-        while time.monotonic() < deadline:
-            message = consumer.poll(0.5)
-            if message is None:
-                continue
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                raise ConnectError(f"there is no record at {where}: the partition ends before it")
-            if error is not None:
-                raise ConnectError(f"cannot read {where}: {error.str()}")
-            if message.offset() != offset:
-                raise ConnectError(f"there is no record at {where}; the next one has the offset {message.offset()}")
-            return message
-        raise ConnectError(f"no answer about {where} within {_READ_TIMEOUT_S:.0f} s from {servers}")
-    finally:
-        consumer.close()
 
 
 def _show(chain: Chain, record: ConnectRecord, number: int, count: int) -> bool:

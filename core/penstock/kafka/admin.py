@@ -11,7 +11,14 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from penstock.kafka.errors import CLIENT_ERRORS, client_errors, connect_error, error_code
 
-__all__ = ["alter_group_offsets", "create_topic", "delete_group", "existing_topics", "group_offsets"]
+__all__ = ["alter_group_offsets", "cluster_id", "create_topic", "delete_group", "existing_topics", "group_offsets"]
+
+
+def cluster_id(admin: AdminClient, timeout: float) -> str | None:
+    """Return the cluster's id; None if it has none. Raises `RetriableError` if no broker answers in time."""
+    with client_errors("Cannot reach Kafka"):
+        found: str | None = admin.list_topics(timeout=timeout).cluster_id
+        return found
 
 
 def existing_topics(admin: AdminClient, timeout: float = 4.0) -> set[str]:

@@ -10,6 +10,7 @@ from penstock.api import Converter, HeaderConverter, Predicate, Transform
 from penstock.errors import ConfigError, PluginError
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.chain import Chain, Stage
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.tolerance import LogReporter, Reporter
 
 __all__ = [
@@ -152,6 +153,6 @@ def made(task_class: type, kind: type[Any]) -> Any:
     return task
 
 
-def log_reporters(common: Mapping[str, Any]) -> list[Reporter]:
-    """Return the reporter that ``errors.log.enable`` asks for."""
-    return [LogReporter(common["errors.log.include.messages"])] if common["errors.log.enable"] else []
+def log_reporters(common: Mapping[str, Any], meter: TaskMeter | None = None) -> list[Reporter]:
+    """Return the reporter that ``errors.log.enable`` asks for; it tells `meter`."""
+    return [LogReporter(common["errors.log.include.messages"], meter)] if common["errors.log.enable"] else []

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
+from penstock.java.text import well_formed
 from penstock.kafka.errors import AccessError, FencedError, RecordRefusedError
+from penstock.logs import log_failure
 from penstock.runtime.appearance import looks_like
 from penstock.runtime.disclosure import looked_up_values
 from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.record_text import record_text
 from penstock.runtime.retries import RETRY_DELAY_MAX_MS, retry_delay
 from penstock.runtime.status import ConnectorTaskId
 
@@ -221,8 +224,9 @@ def _retriable(error: BaseException) -> bool:
 class LogReporter:
     """Writes failures to the log (``errors.log.enable``), with the record if asked (``errors.log.include.messages``)."""
 
-    def __init__(self, include_messages: bool) -> None:
+    def __init__(self, include_messages: bool, meter: TaskMeter | None = None) -> None:
         self._include_messages = include_messages
+        self._meter = meter
 
     def prepare(self) -> None:
         """Nothing to do."""
@@ -230,8 +234,10 @@ class LogReporter:
     def report(self, failure: RecordFailure) -> Future[None] | None:
         text = failure.describe()
         if self._include_messages and failure.record is not None:
-            text += f" Record: {failure.record!r}"
-        _log.error("%s", text, exc_info=failure.error)
+            text += f" Record: {record_text(failure.record)}"
+        log_failure(_log, failure.error, "%s", well_formed(text))
+        if self._meter is not None:
+            self._meter.add(Total.ERRORS_LOGGED)
         return None
 
     def flush(self, timeout: float) -> None:

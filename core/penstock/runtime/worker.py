@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
-
 from penstock.api import Connector, TopicPartition
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.transformer import ConfigTransformer
@@ -17,7 +15,7 @@ from penstock.config.worker import WorkerConfig
 from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, ConnectError, PluginError
 from penstock.kafka import ClientKind, KafkaClients
-from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
+from penstock.kafka.admin import alter_group_offsets, cluster_id, delete_group, group_offsets
 from penstock.logs import log_failure
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
@@ -136,13 +134,13 @@ class Worker:
         if self._cluster_id is None:
             try:
                 admin = self.clients.admin({}, "worker")
-                self._cluster_id = admin.list_topics(timeout=_CLUSTER_ID_S).cluster_id
+                self._cluster_id = cluster_id(admin, _CLUSTER_ID_S)
                 _log.info("Kafka cluster ID: %s", self._cluster_id)
-            except KafkaException as error:
+            except ConnectError as error:
                 _log.warning(
                     "no broker at %s answers, work goes on once one does: %s",
                     without_credentials(self.clients.bootstrap_servers),
-                    error.args[0].str(),
+                    error.message,
                 )
         return self._cluster_id
 

@@ -27,7 +27,7 @@ CONNECT_ROWS: Final[tuple[Row, ...]] = (
          "Where a standalone worker keeps the offsets of its source connectors.", mode="standalone"),
     used("offset.flush.interval.ms", _T.LONG, 60000, LOW, "How often tasks commit their offsets."),
     used("offset.flush.timeout.ms", _T.LONG, 5000, LOW,
-         "How long one commit of source offsets may take; what is not done by then is committed the next time."),
+         "How long the last commit of a source task waits for records on their way; records that wait longer for Kafka are named in the log."),
     used("task.shutdown.graceful.timeout.ms", _T.LONG, 5000, LOW,
          "How long all tasks together may take to stop before they are abandoned."),
     used("listeners", _T.LIST, "http://:8083", LOW, "Where the REST API listens.", LISTENERS),

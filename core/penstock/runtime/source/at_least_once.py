@@ -10,17 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from penstock.data import SourceRecord
 from penstock.errors import ConnectError, TaskStopped
 from penstock.kafka.errors import KafkaError, renamed
-from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, RecordProducer, Ticket, is_purged
+from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, RecordProducer, is_purged
 from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.source.alone import RefusedBatches, is_batch_refusal, outgoing_of
 from penstock.runtime.source.delivery import Delivery, Metadata, Run, TaskSide
-from penstock.runtime.source.ledger import Entry, Ledger, RunEntry
+from penstock.runtime.source.ledger import Entry, Ledger
+from penstock.runtime.source.tickets import HeadersTicket, OpenRun, RunTicket, TopicProofs
 from penstock.storage.offsets import OffsetStore, partition_key
 
 __all__ = ["AtLeastOnce"]
@@ -56,7 +59,8 @@ class AtLeastOnce(Delivery):
         self._label = f"[{side.id.connector}|task-{side.id.task}]"
         self._producer: RecordProducer | None = None
         self._ledger = Ledger()
-        self._proofs = _TopicProofs(meter, self.unproven)
+        self._refused_batches = RefusedBatches(self._label)
+        self._proofs = TopicProofs(meter, self.unproven)
         #: One commit at a time; guards the three below.
         self._commit_lock = threading.Lock()
         self._uncommitted: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
@@ -75,6 +79,7 @@ class AtLeastOnce(Delivery):
             self._producer = RecordProducer(
                 self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record, watched=True
             )
+        self._refused_batches.send(self._producer, self._check_stop)
 
     @property
     def _opened(self) -> RecordProducer:
@@ -87,10 +92,10 @@ class AtLeastOnce(Delivery):
         return self._opened.produce
 
     def run(self, partition: Mapping[str, Any]) -> Run:
-        return _OpenRun(self, self._ledger, partition)
+        return OpenRun(self._not_written, self._ledger, partition)
 
     def send(self, record: SourceRecord, out: Outgoing) -> None:
-        entry = _Submitted(record, self._fate)
+        entry = _Submitted(record, out, self._fate)
         self._ledger.add(record.source_partition, entry)
         try:
             self._opened.send(out, entry, self._check_stop)
@@ -120,6 +125,9 @@ class AtLeastOnce(Delivery):
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         return self._proofs.ticket(topic, ticket)
 
+    def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
+        return HeadersTicket(ticket, headers)
+
     def dispatched(self) -> None:
         if self._producer is not None:
             self._producer.poll()
@@ -139,6 +147,9 @@ class AtLeastOnce(Delivery):
             self._side.record_done(
                 entry.record, Metadata(topic, -1 if partition is None else partition, message.offset())
             )
+        elif is_batch_refusal(error) and not entry.alone:
+            entry.alone = True
+            self._refused_batches.add(error, entry.out, entry)
         elif not is_purged(error):
             try:
                 self._side.not_written(entry.record, self._refused(error, message))
@@ -148,10 +159,26 @@ class AtLeastOnce(Delivery):
             entry.acked = True
             self._side.record_done(entry.record, None)
 
-    def not_written(self, partition: Mapping[str, Any], error: KafkaError, message: ProducedMessage) -> None:
-        """Take the news that a record of a run was not written: that ends the task."""
+    def _not_written(self, ticket: RunTicket, error: KafkaError, message: ProducedMessage) -> None:
+        """Take the news that a record of a run was not written. It ends the task, or the record is sent again alone; the
+        run stays open until then, because its ticket is kept."""
+        if is_batch_refusal(error):
+            self._refused_batches.add(error, outgoing_of(message), partial(self._fate_alone, ticket))
+        else:
+            self._lose(ticket, error, message)
+
+    def _fate_alone(self, ticket: RunTicket, error: KafkaError | None, message: ProducedMessage) -> None:
+        if error is None:
+            self._meter.use_topic(message.topic() or "")
+        else:
+            self._lose(ticket, error, message)
+
+    def _lose(self, ticket: RunTicket, error: KafkaError, message: ProducedMessage) -> None:
+        ticket.entry.refused = True
+        if is_purged(error):
+            return
         failure = self._refused(error, message)
-        text = f"{self._label} {failure.message.rstrip('.')}. It came from source partition {dict(partition)}"
+        text = f"{self._label} {failure.message.rstrip('.')}. It came from source partition {dict(ticket.partition)}"
         self._opened.fail(renamed(failure, text))
 
     def _refused(self, error: KafkaError, message: ProducedMessage) -> ConnectError:
@@ -201,10 +228,7 @@ class AtLeastOnce(Delivery):
         if producer is None:
             return True
         with self._commit_lock:
-            if final or self._side.stopping.is_set():
-                producer.flush(self._flush_timeout_s)
-            else:
-                producer.poll()
+            self._settle(producer, final or self._side.stopping.is_set())
             self._proofs.check()
             self._sweep()
             stored = self._store()
@@ -212,6 +236,21 @@ class AtLeastOnce(Delivery):
         if stored:
             self._side.offsets_done()
         return stored
+
+    def _settle(self, producer: RecordProducer, final: bool) -> None:
+        """Serve callbacks; with `final`, wait for what is on its way, up to the flush timeout."""
+        deadline = self._clock() + self._flush_timeout_s
+        producer.poll()
+        if final:
+            producer.flush(self._flush_timeout_s)
+
+        def check() -> None:
+            self._side.check_alive()
+            if self._clock() >= deadline:
+                raise TaskStopped(f"{self._label} sends the rest of refused batches later")
+
+        with suppress(ConnectError):  # a failure is the loop's to raise (`check`)
+            self._refused_batches.send(producer, check)
 
     def _store(self) -> bool:
         if not self._uncommitted:
@@ -248,105 +287,15 @@ class AtLeastOnce(Delivery):
 class _Submitted(Entry):
     """A record that is handed over by itself; its own callback."""
 
-    __slots__ = ("_told", "record")
+    __slots__ = ("_told", "alone", "out", "record")
 
-    def __init__(self, record: SourceRecord, told: Callable[[_Submitted, KafkaError | None, Any], None]) -> None:
+    def __init__(
+        self, record: SourceRecord, out: Outgoing, told: Callable[[_Submitted, KafkaError | None, Any], None]
+    ) -> None:
         super().__init__(record.source_offset)
-        self.record, self._told = record, told
+        self.record, self.out, self._told = record, out, told
+        #: Whether it is sent without others in its batch.
+        self.alone = False
 
     def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
         self._told(self, error, message)
-
-
-class _RunTicket(Ticket):
-    """The callback of a run's records: called for those that could not be written."""
-
-    __slots__ = ("_delivery", "_partition", "entry")
-
-    def __init__(self, delivery: AtLeastOnce, partition: Mapping[str, Any]) -> None:
-        self._delivery, self._partition = delivery, partition
-        self.entry = RunEntry(self)
-
-    def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
-        if error is None:
-            return
-        self.entry.refused = True
-        if not is_purged(error):
-            self._delivery.not_written(self._partition, error, message)
-
-
-class _OpenRun(Run):
-    """A run while records are added. It holds no ticket itself: `ticket` makes it, and whoever has it keeps it."""
-
-    __slots__ = ("_entry", "_first", "_ledger", "_partition")
-
-    def __init__(self, delivery: AtLeastOnce, ledger: Ledger, partition: Mapping[str, Any]) -> None:
-        self._ledger, self._partition = ledger, partition
-        self._first: _RunTicket | None = _RunTicket(delivery, partition)
-        self._entry = self._first.entry
-        ledger.add(partition, self._entry)
-
-    def ticket(self) -> Delivered:
-        ticket, self._first = self._first, None
-        assert ticket is not None
-        return ticket
-
-    def close(self, offset: Mapping[str, Any] | None) -> None:
-        self._first = None
-        if offset is None:
-            self._ledger.withdraw(self._partition, self._entry)
-        else:
-            self._entry.offset = offset
-
-
-class _Proof:
-    """Whether the first record of a topic was written."""
-
-    __slots__ = ("refused", "ticket", "topic")
-
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
-        self.refused = False
-        self.ticket: Callable[[], Any] = lambda: None
-
-
-class _ProofTicket(Ticket):
-    __slots__ = ("_inner", "_proof")
-
-    def __init__(self, proof: _Proof, inner: Delivered) -> None:
-        self._proof, self._inner = proof, inner
-
-    def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
-        if error is not None:
-            self._proof.refused = True
-        self._inner(error, message)
-
-
-class _TopicProofs:
-    """Tells of a topic once Kafka has acknowledged a record of it (``SourceTask``'s active topics, KIP-558)."""
-
-    def __init__(self, meter: TaskMeter, unproven: set[str]) -> None:
-        self._meter, self._unproven = meter, unproven
-        self._lock = threading.Lock()
-        self._open: list[_Proof] = []
-
-    def ticket(self, topic: str, inner: Delivered) -> Ticket:
-        proof = _Proof(topic)
-        ticket = _ProofTicket(proof, inner)
-        proof.ticket = weakref.ref(ticket)
-        with self._lock:
-            self._unproven.discard(topic)
-            self._open.append(proof)
-        return ticket
-
-    def check(self) -> None:
-        """Tell of what was acknowledged since; a topic whose record was refused stays unproven."""
-        if not self._open:
-            return
-        with self._lock:
-            ended = [proof for proof in self._open if proof.ticket() is None]
-            self._open = [proof for proof in self._open if proof not in ended]
-            self._unproven.update(proof.topic for proof in ended if proof.refused)
-        for proof in ended:
-            if not proof.refused:
-                self._meter.use_topic(proof.topic)

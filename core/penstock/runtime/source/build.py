@@ -70,7 +70,7 @@ class SourceTaskBuilder:
             )
         task = made(task_class, SourceTask)
         meter = TaskMeter(self._admission, self._topic_listener(task_id))
-        policy = ErrorPolicy.from_config(task_id, common, log_reporters(common), threading.Event(), meter)
+        policy = ErrorPolicy.from_config(task_id, common, log_reporters(common, meter), threading.Event(), meter)
         parts = SourceTaskParts(
             task=task,
             config=task_config,

@@ -143,6 +143,10 @@ class Delivery(ABC):
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         """Return the callback for a record of an unproven topic: `ticket`, and the news that Kafka took it."""
 
+    @abstractmethod
+    def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
+        """Return the callback for a record that has headers: `ticket`, and the headers, which no report brings back."""
+
     def dispatched(self) -> None:
         """A piece was handed over, or a poll returned nothing."""
 
