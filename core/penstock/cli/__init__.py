@@ -50,7 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    """For one command, or for all if `command` is none: no other's module is imported, nor the rooms it stands on."""
+    """Return the parser for one command, or for all if `command` is none of them.
+
+    The modules of other commands are not imported, nor the rooms that they stand on.
+    """
     parser = argparse.ArgumentParser(
         prog="penstock", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What several commands share: arguments, logging, signals."""
+"""Parts that several commands share: arguments, logging, signals."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _worker_properties(arguments: argparse.Namespace, servers: str, embedded: bo
         "listeners": f"http://127.0.0.1:{arguments.rest_port}",
     }
     if embedded:
-        # Short of what it promised, a sink says so rather than skip: the broker may have dropped what was not read.
+        # A sink that would have to skip records says so: the broker may have dropped what was not read.
         props |= {f"consumer.{k}": v for k, v in EMBEDDED_CLIENT_SETTINGS.items()}
     if arguments.worker is not None:
         props |= load_file(arguments.worker)

@@ -1,4 +1,4 @@
-"""``penstock plugins``: what there is, what it takes, and what is wrong with it."""
+"""``penstock plugins``: lists plugins, their settings, and the faults of broken ones."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _list(plugins: Plugins) -> int:
 
 
 def _groups(plugins: Plugins) -> Iterable[tuple[str, list[PluginInfo]]]:
-    """Title and plugins; converters that need a schema registry stand apart from those that do not."""
+    """Return title and plugins; converters that need a schema registry stand apart from those that do not."""
     for kind, title in _TITLES.items():
         infos = plugins.infos(kind)
         if kind is PluginKind.CONVERTER:
@@ -170,6 +170,6 @@ def _doctor(plugins: Plugins) -> int:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, columns aligned, the last one as long as it is."""
+    """Return rows as lines with aligned columns, the last one as long as it is."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -14,7 +14,7 @@ _NO_SCHEMA: Final = "-"
 
 
 class Line(NamedTuple):
-    """One thing a record says: where it stands, its type by the schema, its value in Python's notation."""
+    """One value of a record: its place, its type by the schema, itself in Python's notation."""
 
     path: str
     type: str
@@ -54,7 +54,7 @@ def _lines(path: str, value: Any, schema: Schema | None) -> Iterator[Line]:
 
 
 def type_of(schema: Schema | None) -> str:
-    """``int64``, ``string?`` (optional), ``struct com.acme.Order v2``, ``array<int32>``; with its default, if any."""
+    """Return a schema in a few words: ``int64``, ``string?`` (optional), ``struct com.acme.Order v2``, ``array<int32>``; with its default, if any."""
     if schema is None:
         return _NO_SCHEMA
     text = schema.type.value
@@ -70,7 +70,7 @@ def type_of(schema: Schema | None) -> str:
 
 
 def compare(before: ConnectRecord, after: ConnectRecord) -> tuple[list[str], list[str]]:
-    """Both as text. ``-`` marks what goes, ``+`` what is new, ``~`` another value, ``!`` another schema."""
+    """Return both as text. ``-`` marks what goes, ``+`` what is new, ``~`` another value, ``!`` another schema."""
     old, new = lines_of(before), lines_of(after)
     was, becomes = {line.path: line for line in old}, {line.path: line for line in new}
     marked_old = [("-" if line.path not in becomes else " ", line, "") for line in old]

@@ -15,7 +15,7 @@ from penstock.config.files import from_environment, load_file
 __all__ = ["add_parser", "run"]
 
 _log: Final = logging.getLogger(__name__)
-#: How Confluent's container image spells the registry's settings.
+#: The prefix of the registry's settings in Confluent's container image.
 _ENVIRONMENT_PREFIX: Final = "SCHEMA_REGISTRY_"
 
 

@@ -31,7 +31,7 @@ class RegistryHttpError(ConnectError):
 
 
 def segment(text: str) -> str:
-    """`text` as one part of a path, slashes and all."""
+    """Return `text` as one part of a path, slashes and all."""
     return quote(text, safe="")
 
 
@@ -77,7 +77,7 @@ class RegistryHttp:
             ) from None
 
     def find(self, path: str, **query: Any) -> Any:
-        """As `ask` with GET; None where there is nothing (404)."""
+        """Ask with GET; return None where there is nothing (404)."""
         try:
             return self.ask("GET", path, **query)
         except RegistryHttpError as error:
@@ -86,7 +86,7 @@ class RegistryHttp:
             raise
 
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
-        """All entries of a list, page by page; a registry that knows no pages gives them all at once."""
+        """Return all entries of a list, page by page; a registry that knows no pages gives them all at once."""
         seen: set[str] = set()
         offset = 0
         while True:

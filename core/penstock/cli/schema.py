@@ -217,7 +217,7 @@ def _reference(text: str) -> dict[str, Any]:
 
 
 def _lines(schema: str) -> list[str]:
-    """JSON laid out, so that a change shows where it is; other languages have lines of their own."""
+    """Return JSON laid out, so that a change shows where it is; other languages have lines of their own."""
     try:
         return json.dumps(json.loads(schema), indent=2, ensure_ascii=False).splitlines()
     except ValueError:

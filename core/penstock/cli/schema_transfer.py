@@ -124,7 +124,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _in_order(schemas: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each after what it references."""
+    """Return the schemas, each after those that it references."""
     by_place = {_place(entry): entry for entry in schemas}
     done: set[Place] = set()
 
@@ -175,7 +175,7 @@ def _delete(registry: RegistryHttp, entry: Mapping[str, Any]) -> None:
 
 
 def _set_mode(registry: RegistryHttp, scope: str, mode: str | None, say: Callable[[str], None]) -> None:
-    """Never raises: it also runs while another error is on its way."""
+    """Set a mode, None to take it away. Never raises: it also runs while another error is on its way."""
     try:
         if mode is None:
             registry.ask("DELETE", f"/mode/{segment(scope)}")
@@ -198,5 +198,5 @@ def _put_settings(registry: RegistryHttp, document: Mapping[str, Any], say: Call
 
 
 def _config_body(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What GET calls ``compatibilityLevel``, PUT calls ``compatibility``."""
+    """Return a config as PUT takes it: GET's ``compatibilityLevel`` is PUT's ``compatibility``."""
     return {"compatibility" if name == "compatibilityLevel" else name: value for name, value in config.items()}

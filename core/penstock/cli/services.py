@@ -1,4 +1,4 @@
-"""What needs plugins only: settings with their providers, and the registry, which is a service of a plugin."""
+"""Parts that need plugins only: settings with their providers, and the registry, which is a service of a plugin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REGISTRY_SERVICE: Final = "schema-registry"
 
 
 def config_transformer(props: Mapping[str, str], plugins: Plugins) -> ConfigTransformer:
-    """Providers as ``config.providers`` and ``config.providers.<name>.*`` say (KIP-297)."""
+    """Return the transformer with the providers that ``config.providers`` and ``config.providers.<name>.*`` name (KIP-297)."""
     providers: dict[str, ConfigProvider] = {}
     for name in (n.strip() for n in props.get("config.providers", "").split(",")):
         if not name:

@@ -33,7 +33,7 @@ _REGISTRY_LISTENERS: Final = "http://127.0.0.1:8081"
 
 
 def worker_environment(props: Mapping[str, str], number: int) -> dict[str, str]:
-    """What differs for worker `number` (0 is as the file says), as environment variables."""
+    """Return what differs for worker `number` (0 is as the file says), as environment variables."""
     changed: dict[str, str] = {}
     for key in ("listeners", "admin.listeners"):
         text = props.get(key, "http://:8083" if key == "listeners" else "")
@@ -54,7 +54,7 @@ def _variable(key: str) -> str:
 
 
 def registry_url(props: Mapping[str, str]) -> str | None:
-    """Where workers find the registry that the first of them serves."""
+    """Return the address of the registry that the first worker serves; None if it serves none."""
     if props.get("schema.registry.embedded", "").strip().lower() != "true":
         return None
     listener = parse_listener(
@@ -80,7 +80,7 @@ class _Child:
 
 
 class Supervisor:
-    """For one thread. Workers end by themselves when this process is gone (``--parent``)."""
+    """Starts and watches the workers. For one thread. Workers end by themselves when this process is gone (``--parent``)."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Supervisor:
                 self._ended(child, code)
 
     def stop(self) -> None:
-        """SIGTERM to all, SIGKILL to those that are still there after a while."""
+        """Send SIGTERM to all, then SIGKILL to those that are still there after a while."""
         running = [child.process for child in self._children if child.process is not None]
         for process in running:
             process.send_signal(signal.SIGTERM)

@@ -36,8 +36,11 @@ _LOCAL_NAME: Final = "default"
 
 
 def embedded_registry(config: WorkerConfig) -> dict[str, str]:
-    """The settings of a worker's own registry. Where they name no store it is the worker's Kafka cluster: the ids stand
-    in its topics, and must mean the same for as long as these are kept."""
+    """Return the settings of a worker's own registry.
+
+    Where they name no store it is the worker's Kafka cluster: the ids stand in its topics, and must mean the same for as
+    long as these are kept.
+    """
     own = config.with_prefix("registry.")
     settings = {"listeners": _EMBEDDED_LISTENERS, **own, "registry.name": _LOCAL_NAME}
     if "store" not in own and "kafkastore.bootstrap.servers" not in own:
@@ -112,7 +115,7 @@ class _Process:
         )
 
     def start(self) -> None:
-        """Registry first, since converters need it; REST last, since it answers for everything else."""
+        """Start the registry first, since converters need it, and REST last, since it answers for everything else."""
         if self._config["schema.registry.embedded"]:
             self.registry = start_registry(self._plugins, embedded_registry(self._config))
         try:
@@ -143,7 +146,7 @@ class StandaloneProcess(_Process):
         admission: UnreadLimit | None = None,
         embedded: bool = False,
     ) -> None:
-        """`embedded`: whether the worker's broker is `penstock.kafka.embedded`'s."""
+        """`embedded` tells whether the worker's broker is `penstock.kafka.embedded`'s."""
         super().__init__(config, plugins)
         made = compose_standalone(
             plugins,

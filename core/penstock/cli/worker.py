@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         default=1,
         help="run N workers on this machine, a process each; ports are counted up from those in listeners, and a worker that ends is started again",
     )
-    # From a supervisor to its workers: the registry that the first one serves, and whose workers they are.
+    # A supervisor tells its workers of the registry that the first one serves, and whose workers they are.
     parser.add_argument("--registry-url", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--parent", metavar="PID", type=int, help=argparse.SUPPRESS)
     add_common_arguments(parser)

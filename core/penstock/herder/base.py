@@ -38,7 +38,7 @@ __all__ = ["REQUEST_TIMEOUT", "AbstractHerder", "HerderParts", "finish", "guard"
 
 _T = TypeVar("_T")
 
-#: How long a request may take, as in ``RestRequestTimeout`` of Connect.
+#: Seconds that a request may take, as in ``RestRequestTimeout`` of Connect.
 REQUEST_TIMEOUT: Final = 90.0
 
 

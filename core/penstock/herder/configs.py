@@ -21,13 +21,13 @@ def stricter(one: TargetState, other: TargetState) -> TargetState:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorEntry:
-    """All that is kept about one connector. Immutable; a change makes a new one."""
+    """The configuration and target states of one connector. Immutable; a change makes a new entry."""
 
     config: Mapping[str, str]
     target: TargetState = TargetState.STARTED
-    #: As the connector generated them, placeholders put back.
+    #: The configurations that the connector generated, with placeholders put back.
     tasks: Sequence[Mapping[str, str]] = ()
-    #: The connector's configuration at the time the tasks were generated: converters and transforms are in there.
+    #: The connector's configuration when the tasks were generated: converters and transforms stand in it.
     applied_config: Mapping[str, str] | None = None
     task_targets: Mapping[int, TargetState] = field(default_factory=dict)
     #: Changes with every new configuration or target state, and never comes back: tells late news from fresh.
@@ -41,11 +41,11 @@ class ConnectorEntry:
 
 
 class ConfigReader(Protocol):
-    """Configurations as they are known here. Safe from any thread."""
+    """Reads configurations as they are known here. Safe from any thread."""
 
     @property
     def revision(self) -> int:
-        """Another one with every change."""
+        """A number that changes with every change."""
 
     def names(self) -> list[str]: ...
 
@@ -56,7 +56,7 @@ class ConfigReader(Protocol):
 
 
 class MemoryConfigStore:
-    """Safe from any thread; changed by the herder's only."""
+    """Configurations in memory. Safe from any thread; changed by the herder's only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,7 +105,7 @@ class MemoryConfigStore:
             return entry
 
     def remove_tasks(self, name: str) -> ConnectorEntry:
-        """Their target states too."""
+        """Remove the task configurations and the tasks' own target states."""
         return self._change(name, tasks=(), applied_config=None, task_targets={})
 
     def put_task_target(self, task: ConnectorTaskId, state: TargetState) -> ConnectorEntry:

@@ -29,7 +29,7 @@ class WorkerAnswer(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What an error says."""
+        """The message of an answer that is an error."""
         try:
             return str(json.loads(self.body)["message"])
         except (ValueError, KeyError, TypeError):

@@ -55,7 +55,7 @@ class Loggers:
             return {name: found for name, found in described.items() if found.level != "OFF"}
 
     def get(self, name: str) -> LoggerLevel | None:
-        """None for a logger that nothing has used or set yet."""
+        """Return a logger's level; None for a logger that nothing has used or set yet."""
         name = _root_or(name)
         with self._lock:
             return self._describe(name) if name == ROOT or name in _known() else None
@@ -68,7 +68,7 @@ class Loggers:
         namespace = _root_or(namespace)
         with self._lock:
             wanted = {namespace, _PYTHON_NAMES.get(namespace, namespace)}
-            # By the text alone, as Java's (``Log4jLoggers.loggers``): a part of a package's name will do.
+            # Names are matched by their text alone, as Java's (``Log4jLoggers.loggers``): a part of a package's name will do.
             below = (namespace, *(f"{name}." for name in wanted))
             names = {*wanted, *(n for n in _known() if namespace == ROOT or n.startswith(below))}
             return [name for name in sorted(names) if self._set(name, LEVELS[level])]

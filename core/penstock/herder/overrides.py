@@ -1,4 +1,4 @@
-"""What a connector overrides of its Kafka clients' settings (KIP-458, KIP-1188): whether it may, and whether it is valid."""
+"""Overrides of Kafka clients' settings by connectors (KIP-458, KIP-1188): whether they are allowed, and valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["OverridePolicy"]
 _PRODUCER, _CONSUMER, _ADMIN = "producer", "consumer", "admin"
 #: Parts of the names of the client library's own settings whose values are secrets.
 _SECRET_WORDS: Final = ("password", "secret", "token", "jaas", "pem", "oauthbearer.config")
-#: Who one is to the broker, and nothing else: what the policy ``Principal`` lets through.
+#: The settings that say who one is to the broker: the policy ``Principal`` lets these through.
 _PRINCIPAL_KEYS: Final = frozenset({"security.protocol", "sasl.jaas.config", "sasl.mechanism"})
 _NAMES: Final = {
     f"{package}{name}{suffix}": name
@@ -37,7 +37,7 @@ class OverridePolicy:
 
     @classmethod
     def named(cls, name: str, allowlist: Collection[str] = ()) -> OverridePolicy:
-        """By short name or by class name. `ConfigError` for one that is not known."""
+        """Return the policy of a short name or class name. Raises `ConfigError` for one that is not known."""
         short = _NAMES.get(name.strip())
         if short is None:
             raise ConfigError(

@@ -27,7 +27,7 @@ _KINDS: Final = (
 
 
 def describe_plugins(plugins: Plugins, connectors_only: bool) -> list[PluginDescription]:
-    """By kind and class name. Plugins that another distribution's claim makes unusable are left out."""
+    """List plugins by kind and class name. Plugins that another distribution's claim makes unusable are left out."""
     kinds = _KINDS[:1] if connectors_only else _KINDS
     return [
         PluginDescription(info.class_name, info.plugin.connector_type or kind.value, info.version)

@@ -19,11 +19,11 @@ class RestartRequest:
 
     @property
     def connector_only(self) -> bool:
-        """Neither flag: the old form, which restarts the instance whatever its state and answers without a body."""
+        """Whether neither flag is set: the old form, which restarts the instance whatever its state and has no body."""
         return not self.only_failed and not self.include_tasks
 
     def plan(self, connector: State, tasks: Mapping[ConnectorTaskId, State]) -> RestartPlan:
-        """Who is to be restarted, given the states now."""
+        """Return what is to be restarted, given the states now."""
         return RestartPlan(
             self._concerns(connector),
             [t for t, state in sorted(tasks.items()) if self.include_tasks and self._concerns(state)],

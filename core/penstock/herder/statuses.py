@@ -25,7 +25,7 @@ def trace_of(error: BaseException) -> str:
         seen.add(id(cause))
         head = java_class_of(cause) + (f": {cause}" if str(cause) else "")
         if isinstance(cause, ToleranceExceeded):
-            # What the JVM worker says, and tooling looks for; ours says more, so it follows.
+            # Tooling looks for the JVM worker's sentence; ours says more, so it follows.
             head = f"{java_class_of(cause)}: Tolerance exceeded in error handler\n\t{cause}"
         lines.append(f"Caused by: {head}" if lines else head)
         for frame in reversed(traceback.extract_tb(cause.__traceback__)):
@@ -35,11 +35,11 @@ def trace_of(error: BaseException) -> str:
 
 
 class StatusKeeper(Protocol):
-    """Where statuses and active topics go and come from. Safe from any thread."""
+    """The store of statuses and active topics. Safe from any thread."""
 
     @property
     def revision(self) -> int:
-        """Another one with every change."""
+        """A number that changes with every change."""
 
     def problems(self) -> list[str]:
         """Return a sentence for each record that makes no sense, where statuses come out of a topic."""
@@ -53,16 +53,16 @@ class StatusKeeper(Protocol):
     def task(self, task: ConnectorTaskId) -> TaskState | None: ...
 
     def tasks(self, connector: str) -> list[TaskState]:
-        """In the order of their numbers."""
+        """Return the tasks' statuses in the order of their numbers."""
 
     def add_topic(self, task: ConnectorTaskId, topic: str) -> None:
-        """`task` used `topic` (KIP-558)."""
+        """Note that `task` used `topic` (KIP-558)."""
 
     def topics(self, connector: str) -> list[str]: ...
 
 
 class MemoryStatusStore:
-    """What connectors and tasks were last heard to be doing. Safe from any thread."""
+    """The last known states of connectors and tasks, in memory. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,12 +98,12 @@ class MemoryStatusStore:
             return self._tasks.get(task.connector, {}).get(task.task)
 
     def tasks(self, connector: str) -> list[TaskState]:
-        """In the order of their numbers."""
+        """Return the tasks' statuses in the order of their numbers."""
         with self._lock:
             return [status for _, status in sorted(self._tasks.get(connector, {}).items())]
 
     def set_task_state(self, task: ConnectorTaskId, state: State) -> None:
-        """The state alone; a trace goes with the state it explained."""
+        """Set the state alone; a trace goes with the state that it explained."""
         with self._lock:
             tasks = self._tasks.get(task.connector, {})
             if (status := tasks.get(task.task)) is not None:
@@ -116,7 +116,7 @@ class MemoryStatusStore:
             self._revision += 1
 
     def forget_connector(self, connector: str) -> None:
-        """Statuses and topics."""
+        """Forget the statuses and topics of the connector."""
         with self._lock:
             self._revision += 1
             self._connectors.pop(connector, None)

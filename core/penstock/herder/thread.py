@@ -1,4 +1,4 @@
-"""The herder's own thread: requests one after the other, some of them later."""
+"""The herder's own thread: runs requests one after the other, some of them later."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class HerderThread:
         return self.wait(outcome, timeout, what)
 
     def wait(self, outcome: Future[_T], timeout: float, what: str) -> _T:
-        """The result of something this thread brings about."""
+        """Return the result of something that this thread brings about."""
         with self._changed:
             stopped = self._stopping
         if stopped and not outcome.done():

@@ -206,7 +206,7 @@ class ConnectorValidator:
 
 
 def _restart_infos(connector_type: str, props: Mapping[str, str]) -> dict[str, Any]:
-    """Of ``errors.restart.*``, where they are given: Connect does not know them."""
+    """Return the infos of ``errors.restart.*`` where they are given: Connect does not know them."""
     given = [key for key in restart_config_def().keys if key.name in props]
     values = [value for value in restart_config_def().validate(props) if value.name in props]
     return config_infos(connector_type, given, values, ["Error Handling"] if given else [])
@@ -227,7 +227,7 @@ def _check_group(props: Mapping[str, str], values: Mapping[str, ConfigValue], wo
 
 
 def _own_validation(connector: _Connector, props: Mapping[str, str]) -> tuple[ConfigDef, Config]:
-    """What the connector says itself; a fault of its code is told as such."""
+    """Return the connector's own definitions and verdict; a fault of its code is told as such."""
     name = type(connector).__qualname__
     try:
         return connector.config_def(), connector.validate(props)

@@ -33,8 +33,10 @@ _MAX_NAME: Final = 32_000
 
 
 class ConfigUpdateListener(Protocol):
-    """Told of changes, after the snapshot has them, from the thread that reads the topic. Must be quick, must not
-    read the topic, and must not call the store's writing methods."""
+    """Hears of changes, after the snapshot has them, from the thread that reads the topic.
+
+    Must be quick, must not read the topic, and must not call the store's writing methods.
+    """
 
     def on_connector_config_remove(self, connector: str) -> None: ...
 
@@ -57,16 +59,16 @@ class ConfigUpdateListener(Protocol):
 class ClusterConfigState:
     """The cluster's configurations as of one offset. Immutable. Configurations are raw: placeholders unresolved."""
 
-    #: Of the record that comes next: workers compare it to know who has read how far.
+    #: The offset of the record that comes next: workers compare it to know who has read how far.
     offset: int = -1
     session_key: SessionKey | None = None
     #: Names and configurations of connectors.
     connectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     task_counts: Mapping[str, int] = field(default_factory=dict)
-    #: May hold more tasks than a connector still has; `tasks` knows.
+    #: The configurations of tasks. May hold more tasks than a connector still has; `tasks` knows.
     task_configs: Mapping[ConnectorTaskId, Mapping[str, str]] = field(default_factory=dict)
     target_states: Mapping[str, TargetState] = field(default_factory=dict)
-    #: One task's own, where one was set.
+    #: A task's own target state, where one was set.
     task_target_states: Mapping[ConnectorTaskId, TargetState] = field(default_factory=dict)
     task_count_records: Mapping[str, int] = field(default_factory=dict)
     task_config_generations: Mapping[str, int] = field(default_factory=dict)
@@ -87,7 +89,7 @@ class ClusterConfigState:
         return self.task_counts.get(connector, 0)
 
     def tasks(self, connector: str) -> list[ConnectorTaskId]:
-        """In the order of their numbers; none while the connector is inconsistent."""
+        """Return the tasks in the order of their numbers; none while the connector is inconsistent."""
         if connector in self.inconsistent:
             return []
         return [ConnectorTaskId(connector, i) for i in range(self.task_count(connector))]
@@ -96,7 +98,7 @@ class ClusterConfigState:
         return self.task_configs.get(task)
 
 
-#: What a record means for a listener.
+#: A call that tells a listener what a record means.
 News = Callable[[ConfigUpdateListener], None]
 _Tasks = dict[ConnectorTaskId, Mapping[str, str]]
 
@@ -200,7 +202,7 @@ class ConfigRecordReader:
         return lambda listener: listener.on_connector_config_update(name)
 
     def _forget(self, name: str) -> None:
-        # What says which producers are to be fenced stays: a connector made again under the name needs it.
+        # The record of which producers are to be fenced stays: a connector made again under the name needs it.
         for known in (self._connectors, self._task_counts, self._deferred, self._applied):
             known.pop(name, None)
         self._task_configs = {task: config for task, config in self._task_configs.items() if task.connector != name}
@@ -343,7 +345,7 @@ def _is_int(value: Any) -> bool:
 
 
 def _int(value: Any) -> int:
-    """``KafkaConfigBackingStore.intValue``, with Java's narrowing."""
+    """Return a number as ``KafkaConfigBackingStore.intValue`` does, with Java's narrowing."""
     if not _is_int(value):
         raise ConnectError("Expected integer value to be either Integer or Long")
     return int((value + 2**31) % 2**32 - 2**31)

@@ -1,4 +1,4 @@
-"""Records of the topic of configurations: their keys, and what is written (``KafkaConfigBackingStore``).
+"""Records of the topic of configurations: their keys and values (``KafkaConfigBackingStore``).
 
 All values are JSON without schemas. penstock's own key, ``penstock-task-state-<connector>-<task>``, begins with none of
 Connect's prefixes, so that a JVM worker logs it and skips it.
@@ -71,7 +71,7 @@ class SessionKey:
 
 
 def connector_records(name: str, config: Mapping[str, str | None], target: TargetState | None) -> list[Record]:
-    """A connector's configuration; with an initial target state before it, so that it never starts in another."""
+    """Return the record of a connector's configuration; with an initial target state before it, so that it never starts in another."""
     record = (CONNECTOR + name, jsontext.dumps({"properties": dict(config)}))
     return [record] if target is None else [target_state_record(name, target), record]
 
@@ -81,7 +81,7 @@ def connector_removal(name: str) -> list[Record]:
 
 
 def task_records(name: str, configs: Sequence[Mapping[str, str | None]]) -> list[Record]:
-    """Task configurations. They count only once a commit record follows."""
+    """Return the records of task configurations. They count only once a commit record follows."""
     return [
         (f"{TASK}{ConnectorTaskId(name, i)}", jsontext.dumps({"properties": dict(config)}))
         for i, config in enumerate(configs)
@@ -93,13 +93,13 @@ def commit_record(name: str, tasks: int) -> Record:
 
 
 def target_state_record(name: str, state: TargetState) -> Record:
-    # Workers before 3.5 know no STOPPED: they read `state` and take it for PAUSED (KIP-875).
+    # Workers before 3.5 do not know STOPPED: they read `state` and take it for PAUSED (KIP-875).
     old = TargetState.PAUSED if state is TargetState.STOPPED else state
     return TARGET_STATE + name, jsontext.dumps({"state": old.value, "state.v2": state.value})
 
 
 def task_count_record(name: str, tasks: int) -> Record:
-    """So many producers were in use: that many must be fenced before newer tasks start (KIP-618)."""
+    """Return the record that so many producers were in use: that many are fenced before newer tasks start (KIP-618)."""
     return TASK_COUNT + name, jsontext.dumps({"task-count": tasks})
 
 
@@ -119,13 +119,13 @@ def logger_record(namespace: str, level: str | None) -> Record:
 
 
 def task_target_record(task: ConnectorTaskId, state: TargetState | None) -> Record:
-    """One task's own target state; None forgets it."""
+    """Return the record of one task's own target state; None forgets it."""
     value = None if state is None else jsontext.dumps({"state": state.value})
     return f"{TASK_TARGET_STATE}{task}", value
 
 
 def parse_task_key(key: str, parts_before: int) -> ConnectorTaskId | None:
-    """The task in a key of `parts_before` parts, the connector's name and a number, all joined by ``-``."""
+    """Return the task in a key of `parts_before` parts, the connector's name and a number, all joined by ``-``."""
     parts = key.split("-")
     while parts and not parts[-1]:
         parts.pop()  # as Java's String.split
@@ -136,7 +136,7 @@ def parse_task_key(key: str, parts_before: int) -> ConnectorTaskId | None:
 
 
 def java_int(text: str) -> int | None:
-    """``Integer.parseInt``; None for what is not one."""
+    """Return the number that ``Integer.parseInt`` makes of `text`; None where it makes none."""
     digits = text[1:] if text[:1] == "+" else text
     if not digits.isdecimal() or len(digits) > _MAX_DIGITS:
         return None
@@ -145,5 +145,5 @@ def java_int(text: str) -> int | None:
 
 
 def changed_tasks(known: Iterable[ConnectorTaskId], connector: str, count: int) -> list[ConnectorTaskId]:
-    """Those of `known` that a connector with `count` tasks has no more."""
+    """Return the tasks in `known` that a connector with `count` tasks has no more."""
     return [task for task in known if task.connector == connector and task.task >= count]

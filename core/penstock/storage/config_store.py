@@ -20,7 +20,7 @@ from penstock.storage.states import ConnectorTaskId, TargetState
 __all__ = ["ConfigStore", "PrivilegedWriteError"]
 
 _log: Final = logging.getLogger(__name__)
-#: For one write with all the reading around it (``READ_WRITE_TOTAL_TIMEOUT_MS``).
+#: Seconds for one write with all the reading around it (``READ_WRITE_TOTAL_TIMEOUT_MS``).
 _TIMEOUT_S: Final = 30.0
 
 
@@ -117,17 +117,17 @@ class ConfigStore:
     def put_connector_config(
         self, connector: str, config: Mapping[str, str | None], target: TargetState | None = None
     ) -> None:
-        """*leader.* `target` is the state to begin with, None to leave it. Has read it back."""
+        """*leader.* Write a connector's configuration and read it back. `target` is the state to begin with, None to leave it."""
         self._put(records.connector_records(connector, config, target), "connector configuration")
 
     def remove_connector_config(self, connector: str) -> None:
-        """*leader.* The target states of the connector and of its tasks go with it. Has read it back."""
+        """*leader.* Remove a connector, with the target states of it and its tasks, and read that back."""
         own = [t for t in self.snapshot().task_target_states if t.connector == connector]
         gone = [records.task_target_record(task, None) for task in own]
         self._put([*records.connector_removal(connector), *gone], "removal of a connector")
 
     def put_task_configs(self, connector: str, configs: Sequence[Mapping[str, str | None]]) -> None:
-        """*leader.* All of a connector's task configurations; none stops them all. Has read them back.
+        """*leader.* Write all of a connector's task configurations and read them back; none stops them all.
 
         The records count from the commit record on, so that a leader that dies halfway leaves the old ones in force.
         """
@@ -146,22 +146,22 @@ class ConfigStore:
         self._send(records.target_state_record(connector, state), "target state")
 
     def put_task_target_state(self, task: ConnectorTaskId, state: TargetState | None) -> None:
-        """One task's own; None takes it back."""
+        """Write one task's own target state; None takes it back."""
         self._send(records.task_target_record(task, state), "target state of a task")
 
     # --- the rest
 
     def put_task_count_record(self, connector: str, tasks: int) -> None:
-        """*leader.* After fencing: `tasks` producers may be in use from now on. Has read it back."""
+        """*leader.* Write, after fencing, that `tasks` producers may be in use from now on, and read it back."""
         self._put([records.task_count_record(connector, tasks)], "task count")
 
     def put_session_key(self, key: SessionKey) -> None:
-        """*leader.*"""
+        """*leader.* Write the key that workers sign requests with."""
         with self._writing:
             self._write([records.session_key_record(key)], "session key", time.monotonic() + _TIMEOUT_S)
 
     def put_restart_request(self, connector: str, only_failed: bool, include_tasks: bool) -> None:
-        """*leader.*"""
+        """*leader.* Write a request that every worker hears of (KIP-745)."""
         record = records.restart_record(connector, only_failed, include_tasks)
         with self._writing:
             self._write([record], "restart request", time.monotonic() + _TIMEOUT_S)
@@ -172,7 +172,7 @@ class ConfigStore:
     # --- the right to write
 
     def claim_write_privileges(self) -> None:
-        """Fence every worker that led before. Nothing without `transactional_id`, or if the right is held.
+        """Fence every worker that led before. Nothing happens without `transactional_id`, or if the right is held.
 
         Raises `ConnectError` if the cluster cannot be reached.
         """
@@ -217,7 +217,7 @@ class ConfigStore:
             raise PrivilegedWriteError(f"Cannot write a {what}: {error.message}") from error
 
     def _send(self, record: Record, what: str) -> None:
-        """Through the plain producer: any worker may."""
+        """Write through the plain producer, as any worker may."""
         _log.debug("Writing a %s to %s", what, self.topic)
         self._log.send_and_flush([record], _TIMEOUT_S)
 

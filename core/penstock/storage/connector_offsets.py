@@ -25,16 +25,16 @@ class ConnectorOffsetStore(OffsetStore):
         self._own, self._worker = own, worker
 
     def write(self, connector: str, offsets: Offsets) -> None:
-        """As safe as the connector's own store makes it; a copy that fails is logged, unless it forgets an offset."""
+        """Write as safely as the connector's own store does; a copy that fails is logged, unless it forgets an offset."""
         forgotten = [(partition, offset) for partition, offset in offsets if offset is None]
         if forgotten:
-            # First, or a failure in between would leave an offset in the worker's store that comes back to life.
+            # This comes first, or a failure in between would leave an offset in the worker's store that comes back to life.
             self._worker.write(connector, forgotten)
         self._own.write(connector, offsets)
         self.copy(connector, [(partition, offset) for partition, offset in offsets if offset is not None])
 
     def copy(self, connector: str, offsets: Offsets) -> None:
-        """Into the worker's store, at best effort: for offsets that a transaction has put into the connector's own."""
+        """Copy into the worker's store, at best effort: for offsets that a transaction has put into the connector's own."""
         if not offsets:
             return
         try:

@@ -19,7 +19,7 @@ Offset = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def read_java_offsets(data: bytes) -> dict[str, list[Offset]]:
-    """Source partitions and offsets of each connector. Nothing but the map that Connect writes is read, so that no file
+    """Return source partitions and offsets of each connector. Nothing but the map that Connect writes is read, so that no file
     can make other objects. Raises `DataError` for any other."""
     try:
         entries = _Stream(data).byte_map()
@@ -32,11 +32,11 @@ def read_java_offsets(data: bytes) -> dict[str, list[Offset]]:
 
 
 class _Stream:
-    """As much of the Java Object Serialization Stream Protocol (version 5) as that map needs."""
+    """Reads as much of the Java Object Serialization Stream Protocol (version 5) as that map needs."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
-        #: What a later reference may mean, by its number.
+        #: The objects that a later reference may mean, by their number.
         self._handles: list[object] = []
 
     def byte_map(self) -> list[tuple[bytes | None, bytes | None]]:

@@ -25,7 +25,7 @@ _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 
 
 def dumps(tree: Any) -> bytes:
-    """`tree` (JSON's types, and bytes as Base64) in Jackson's notation. Members keep their order."""
+    """Return `tree` (JSON's types, and bytes as Base64) in Jackson's notation. Members keep their order."""
     parts: list[str] = []
     _write(tree, parts.append)
     return "".join(parts).encode("utf-8")
@@ -96,8 +96,11 @@ _SPACE: Final = " \t\r\n"
 
 
 def loads(data: bytes | None) -> Any:
-    """What `data` holds; None for a tombstone, and for nothing but white space. A `DataError` if it is not JSON. Whole
-    numbers are Java's longs: of longer ones the lowest 64 bits are kept, as ``JsonConverter`` does."""
+    """Return the document in `data`; None for a tombstone, and for nothing but white space.
+
+    Raises `DataError` if it is not JSON. Whole numbers are Java's longs: of longer ones the lowest 64 bits are kept, as
+    ``JsonConverter`` does.
+    """
     if data is None:
         return None
     _check_depth(data)
@@ -130,8 +133,7 @@ def _check_depth(data: bytes) -> None:
 
 
 def _first(text: str) -> Any:
-    """The first document in `text`; whatever comes after it, Jackson does not look at, unless it touches a bare word or
-    number."""
+    """Return the first document in `text`. Jackson ignores what comes after it, unless that touches a bare word or number."""
     if not text:
         return None
     text = _ZEROS.sub(lambda found: found.group() if found.group()[0] == '"' else "", text)

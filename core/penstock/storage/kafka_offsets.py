@@ -49,7 +49,7 @@ class KafkaOffsetStore(OffsetStore):
             self._table.read(record.key, record.value)
 
     def records(self, connector: str, offsets: Offsets) -> list[tuple[bytes, bytes | None]]:
-        """Key and value of each offset's record, for a producer of one's own. Raises `DataError` for offsets that
+        """Return key and value of each offset's record, for a producer of one's own. Raises `DataError` for offsets that
         cannot be stored. A partition that the topic knows keeps its key's bytes, whatever the order of its members."""
         encoded = [(partition, *encode_offset(connector, partition, offset)) for partition, offset in offsets]
         with self._lock:

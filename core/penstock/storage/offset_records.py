@@ -20,7 +20,7 @@ _log: Final = logging.getLogger(__name__)
 def encode_offset(
     connector: str, partition: Mapping[str, Any] | None, offset: Mapping[str, Any] | None
 ) -> tuple[bytes, bytes | None]:
-    """Key ``["<connector>",{partition}]`` and value of a record; None as an offset makes a tombstone.
+    """Return key ``["<connector>",{partition}]`` and value of a record; None as an offset makes a tombstone.
 
     Raises `DataError` for anything but text keys and plain values, in Kafka's words.
     """
@@ -39,7 +39,7 @@ def _check(data: Mapping[str, Any] | None) -> None:
 
 
 def _unfit(value: Any) -> str | None:
-    """What Kafka calls a value that may not be in an offset; None for one that may."""
+    """Return Kafka's name for a value that may not be in an offset; None for one that may."""
     if isinstance(value, StructValue):
         return "STRUCT"
     if isinstance(value, dict):
@@ -53,7 +53,7 @@ def _unfit(value: Any) -> str | None:
 
 
 class _Entry(NamedTuple):
-    #: As it stands in the topic: written again, so that compaction and partitioning take it for the same key.
+    #: The key as it stands in the topic. It is written again, so that compaction and partitioning take it for the same key.
     key: bytes
     partition: Mapping[str, Any]
     offset: Any
@@ -87,7 +87,7 @@ class OffsetTable:
         return list(self._entries)
 
     def partitions(self, connector: str) -> list[Mapping[str, Any]]:
-        """In the order first seen."""
+        """Return the partitions in the order first seen."""
         return [entry.partition for entry in self._entries.get(connector, {}).values()]
 
     def offset(self, connector: str, partition: Mapping[str, Any]) -> Mapping[str, Any] | None:

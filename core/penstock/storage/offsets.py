@@ -36,7 +36,7 @@ def partition_key(partition: Mapping[str, Any]) -> str:
 
 
 class OffsetStore(ABC):
-    """Interface. Safe from any thread."""
+    """The interface of a store of source offsets. Safe from any thread."""
 
     def start(self) -> None:
         """Called once, before anything else. Raises `WorkerError` if the store cannot be read."""
@@ -54,7 +54,7 @@ class OffsetStore(ABC):
 
     @abstractmethod
     def all(self, connector: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """Every partition of a connector with its offset, in the order first stored."""
+        """Return every partition of a connector with its offset, in the order first stored."""
 
 
 class MemoryOffsetStore(OffsetStore):
@@ -81,7 +81,7 @@ class MemoryOffsetStore(OffsetStore):
         return changed
 
     def _save(self, offsets: Mapping[str, Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]]) -> None:
-        """Nothing to do in memory."""
+        """Do nothing: memory is all there is."""
 
     def read(self, connector: str, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
         with self._lock:
@@ -143,7 +143,7 @@ class FileOffsetStore(MemoryOffsetStore):
             ) from error
 
     def _check_writable(self) -> None:
-        # Better to fail at start than at the first commit, a minute later.
+        # The worker fails at its start rather than at the first commit, a minute later.
         folder = self._path.parent
         if not folder.is_dir():
             raise WorkerError(

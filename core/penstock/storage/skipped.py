@@ -9,9 +9,9 @@ from typing import Final
 __all__ = ["MAX_SHOWN", "SkippedRecords", "shorten", "summarize"]
 
 _log: Final = logging.getLogger(__name__)
-#: How many records are remembered and logged at ERROR; a topic full of garbage must not fill the log, nor memory.
+#: The most records that are remembered and logged at ERROR; a topic full of garbage must not fill the log, nor memory.
 _MAX_KNOWN: Final = 100
-#: How many records a summary names.
+#: The most records that a summary names.
 MAX_SHOWN: Final = 3
 _MAX_TEXT: Final = 200
 

@@ -32,11 +32,11 @@ _TOPIC_CONNECTOR: Final = ":connector-"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a worker said of a connector or a task, and in which generation of the group it said so."""
+    """A worker's word on a connector or a task, with the generation of the group in which it was said."""
 
     state: State
     trace: str | None
-    #: None only where another implementation has left it out.
+    #: The worker's ``host:port``; None only where another implementation has left it out.
     worker_id: str | None
     generation: int
     version: str | None = None
@@ -58,7 +58,7 @@ class TopicStatus:
 
 
 def connector_status_record(connector: str, status: Status) -> tuple[str, bytes | None]:
-    """DESTROYED is a tombstone."""
+    """Return the record of a connector's status; DESTROYED is a tombstone."""
     return _CONNECTOR + connector, _encode(status)
 
 
@@ -161,7 +161,7 @@ class StatusTable:
         return made
 
     def connectors(self) -> set[str]:
-        """Every connector that anything is known about."""
+        """Return every connector that anything is known about."""
         return {*self._connectors, *self._tasks, *self._topics}
 
     def connector(self, name: str) -> Status | None:
@@ -214,7 +214,7 @@ def _text(value: Any) -> str | None:
 
 
 def _narrow(number: int) -> int:
-    """Java's ``Long.intValue``."""
+    """Return what Java's ``Long.intValue`` makes of `number`."""
     return (number + 2**31) % 2**32 - 2**31
 
 

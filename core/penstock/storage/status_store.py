@@ -39,7 +39,7 @@ class StatusStore:
         self._log.start(timeout)
 
     def stop(self) -> None:
-        """What was put before is given a last chance to be written."""
+        """Stop; records put before get a last chance to be written."""
         self._log.stop()
 
     def flush(self, timeout: float = 5.0) -> None:
@@ -58,11 +58,11 @@ class StatusStore:
     # --- writing
 
     def put_connector(self, connector: str, status: Status) -> None:
-        """Whatever was said before. State DESTROYED removes the entry, and its tasks' with it."""
+        """Write the status, whatever was said before. State DESTROYED removes the entry, and its tasks' with it."""
         self._put(records.connector_status_record(connector, status), status, lambda: None)
 
     def put_connector_safe(self, connector: str, status: Status) -> None:
-        """Unless a newer generation of the group has spoken: for news that may come late."""
+        """Write the status unless a newer generation of the group has spoken: for news that may come late."""
         self._put(records.connector_status_record(connector, status), status, lambda: self._table.connector(connector))
 
     def put_task(self, task: ConnectorTaskId, status: Status) -> None:
@@ -91,7 +91,7 @@ class StatusStore:
         self._send(key, value, sent)
 
     def put_topic(self, status: TopicStatus) -> None:
-        """A task has used a topic for the first time."""
+        """Write that a task has used a topic for the first time."""
         self._send(*records.topic_status_record(status), None)
 
     def delete_topic(self, connector: str, topic: str) -> None:
@@ -104,7 +104,7 @@ class StatusStore:
             _log.error("A status was not written: %s: %s", key, error)
 
     def remove_connector(self, connector: str, worker_id: str, generation: int) -> None:
-        """Tombstones for the connector, all its tasks and all its topics."""
+        """Write tombstones for the connector, all its tasks and all its topics."""
         gone = Status(State.DESTROYED, None, worker_id, generation)
         for task in self.tasks(connector):
             self.put_task(task, gone)
@@ -116,7 +116,7 @@ class StatusStore:
 
     @property
     def revision(self) -> int:
-        """Another one with every record read."""
+        """A number that changes with every record read."""
         with self._lock:
             return self._revision
 
@@ -134,12 +134,12 @@ class StatusStore:
             return self._table.task(task)
 
     def last_worker(self, item: str | ConnectorTaskId) -> str | None:
-        """Who spoke last of a connector or task, as ``host:port``."""
+        """Return the worker that spoke last of a connector or task, as ``host:port``."""
         status = self.connector(item) if isinstance(item, str) else self.task(item)
         return None if status is None else status.worker_id or None
 
     def tasks(self, connector: str) -> dict[ConnectorTaskId, Status]:
-        """In the order of their numbers."""
+        """Return the tasks' statuses in the order of their numbers."""
         with self._lock:
             return self._table.tasks(connector)
 
@@ -152,7 +152,7 @@ class StatusStore:
             return self._table.topics(connector)
 
     def connectors(self) -> set[str]:
-        """Every connector that anything is known about."""
+        """Return every connector that anything is known about."""
         with self._lock:
             return self._table.connectors()
 

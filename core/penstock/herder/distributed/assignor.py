@@ -1,4 +1,4 @@
-"""Who runs what: incremental cooperative rebalancing (KIP-415, ``IncrementalCooperativeAssignor``) and the eager kind.
+"""Decides who runs what: incremental cooperative rebalancing (KIP-415, ``IncrementalCooperativeAssignor``) and the eager kind.
 
 A pure function of its inputs and of what the leader remembers from the round before, time included. Work moves in two
 rounds: in one it is taken from whoever has too much, in the next, which follows at once, it is given to others. Work of a
@@ -36,16 +36,16 @@ _BACKOFF_FACTOR: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class AssignorState:
-    """What the leader remembers from round to round. A new leader begins with a new one; so should one that led before
+    """The leader's memory from round to round. A new leader begins with a new one; so should one that led before
     and did not in between."""
 
     assignment: Work = NO_WORK
     generation: int = -1
     members: frozenset[str] = frozenset()
-    #: When lost work is given away, in milliseconds; 0: nothing is scheduled.
+    #: The time in milliseconds at which lost work is given away; 0 if nothing is scheduled.
     scheduled: int = 0
     delay: int = 0
-    #: Workers that joined with nothing while lost work waits: those that went away and came back.
+    #: Workers that joined with nothing while lost work waits: they went away and came back.
     candidates: frozenset[str] = frozenset()
     revoked_before: bool = False
     revoking_rounds: int = 0
@@ -53,7 +53,7 @@ class AssignorState:
 
 @dataclass(frozen=True, slots=True)
 class RoundInput:
-    """One rebalance as its leader sees it.
+    """The input of one rebalance, as its leader sees it.
 
     `configured` is all there is to run, `members` what each member says that it runs now. `generation` is the round's,
     `last_generation` the last one whose assignment this worker received itself. Times are in milliseconds; `max_delay` is
@@ -68,13 +68,13 @@ class RoundInput:
     max_delay: int
     #: Work that nobody runs and that was last run at the address of a member, by that member.
     returned: Mapping[str, Work] = field(default_factory=dict)
-    #: For a leader that is new to it, in a group it was in: work that nobody runs, last run by a worker that is no member.
+    #: Work that nobody runs and that a worker ran last which is no member; only for a leader that is new and was a member before.
     departed: Work = NO_WORK
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What each member is told: what is new for it, and what it must stop. With `delay` > 0 all join again after so many
+    """The outcome for each member: the work that is new for it, and the work that it must stop. With `delay` > 0 all join again after so many
     milliseconds; members with something revoked join again at once."""
 
     assigned: Mapping[str, Work]
@@ -86,7 +86,7 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
     """One round. `given.members` must not be empty."""
     active = _union(given.members.values())
     previous = _trusted_previous(state, given) | (given.departed & given.configured)
-    # Of what runs too: a member may not have heard that it should stop (KAFKA-10763), or this leader is new.
+    # This concerns what runs, too: a member may not have heard that it should stop (KAFKA-10763), or this leader is new.
     deleted = (previous | active) - given.configured
     duplicated = _duplicated(given.members.values())
     lost = previous - active - deleted
@@ -99,7 +99,7 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
     state, reassigned = _handle_lost(state, given, lost, loads)
     state = _balance(state, given, loads, revoked)
     for member, own in given.members.items():
-        # Given back a moment ago and already too much: it runs nowhere, so others may have it at once.
+        # This was given back a moment ago and is already too much: it runs nowhere, so others may have it at once.
         reassigned |= revoked[member] - own
         revoked[member] &= own
     loads.give(created | reassigned)
@@ -117,7 +117,7 @@ def assign(state: AssignorState, given: RoundInput) -> tuple[AssignorState, Roun
 
 
 def _trusted_previous(state: AssignorState, given: RoundInput) -> Work:
-    """What was assigned as far as the leader knows, from the last round that it and the members completed."""
+    """Return what was assigned as far as the leader knows, from the last round that it and the members completed."""
     if state.generation != given.last_generation:
         # The round was computed and never arrived (KAFKA-9848), or another worker led in between.
         _log.debug(
@@ -151,7 +151,7 @@ def _handle_lost(state: AssignorState, given: RoundInput, lost: Work, loads: _Lo
     if not lost and (not state.revoked_before or state.scheduled <= 0):
         return _without_delay(state), NO_WORK
     if state.scheduled <= 0 and not given.departed and state.members <= given.members.keys():
-        # Nobody left: a member did not receive what it was given. Nothing to wait for.
+        # Nobody has left: a member did not receive what it was given. There is nothing to wait for.
         return state, lost
     if given.max_delay == 0:
         return _without_delay(state), lost
@@ -203,7 +203,7 @@ def _backoff(rounds: int, max_delay: int) -> int:
 
 @dataclass(slots=True)
 class _Loads:
-    """What each member will run; changed in the course of a round."""
+    """The work that each member will run; changed in the course of a round."""
 
     _initial: Mapping[str, Work]
     _connectors: dict[str, set[str]] = field(init=False)
@@ -221,12 +221,12 @@ class _Loads:
         self._tasks[member] -= work.tasks
 
     def give(self, work: Work) -> None:
-        """To whoever has least; among equals to whoever has fewest of the same connector."""
+        """Give each item to the member that has least, among equals to the one with fewest of the same connector."""
         _give(self._connectors, sorted(work.connectors), lambda connector: connector)
         _give(self._tasks, sorted(work.tasks), lambda task: task.connector)
 
     def give_back(self, owners: Mapping[str, Work], work: Work) -> Work:
-        """What of `work` is its owners', to them; what that was."""
+        """Give owners what of `work` is theirs; return what that was."""
         given = NO_WORK
         for member, own in owners.items():
             back = own & work
@@ -236,13 +236,13 @@ class _Loads:
         return given
 
     def give_share(self, work: Work, members: Sequence[str], configured: Work) -> Work:
-        """To `members` up to their fair share of all that is configured; what is left is returned."""
+        """Give `work` to `members` up to their fair share of all that is configured; return what is left."""
         connectors = _share(self._connectors, members, sorted(work.connectors), len(configured.connectors))
         tasks = _share(self._tasks, members, sorted(work.tasks), len(configured.tasks))
         return Work.of(connectors, tasks)
 
     def surplus(self, configured: Work) -> dict[str, Work]:
-        """What those with more than their share must give, by member."""
+        """Return what members with more than their share must give, by member."""
         connectors = _surplus(self._connectors, len(configured.connectors), lambda connector: connector)
         tasks = _surplus(self._tasks, len(configured.tasks), lambda task: task.connector)
         return {
@@ -258,7 +258,7 @@ def _give(loads: dict[str, set[_T]], items: Iterable[_T], connector_of: Callable
     sizes = [(len(own), member) for member, own in loads.items()]
     heapq.heapify(sizes)
     for item in items:
-        # Among those with least, whoever has fewest of the connector.
+        # Among members with least, take the one with fewest of the connector.
         least = sizes[0][0]
         equal = []
         while sizes and sizes[0][0] == least:
@@ -283,11 +283,11 @@ def _share(loads: dict[str, set[_T]], members: Sequence[str], items: Iterable[_T
 
 
 def _surplus(loads: dict[str, set[_T]], total: int, connector_of: Callable[[_T], str]) -> dict[str, list[_T]]:
-    """`total` shared out gives each member `least`, and one more to some: to those who have it, if they are enough."""
+    """Return the shares of `total`: each member gets `least`, some one more, first those that have one more already."""
     least, extras = divmod(total, len(loads))
     taken_of: Counter[str] = Counter()
     surplus: dict[str, list[_T]] = {}
-    # Those with most keep an extra first; it makes no difference to how much moves.
+    # Members with most keep an extra item first; it makes no difference to how much moves.
     for member in sorted(loads, key=lambda member: (-len(loads[member]), member)):
         excess = len(loads[member]) - least
         if excess <= 0:
@@ -301,7 +301,7 @@ def _surplus(loads: dict[str, set[_T]], total: int, connector_of: Callable[[_T],
 
 
 def _pick(own: Iterable[_T], count: int, connector_of: Callable[[_T], str], taken_of: Counter[str]) -> list[_T]:
-    """`count` of `own`, from the connectors it has most of, and not always the same ones over all members."""
+    """Return `count` items of `own`, from the connectors it has most of, and not always the same ones over all members."""
     by_connector: dict[str, list[_T]] = {}
     for item in sorted(own, reverse=True):
         by_connector.setdefault(connector_of(item), []).append(item)
@@ -316,7 +316,7 @@ def _pick(own: Iterable[_T], count: int, connector_of: Callable[[_T], str], take
 
 
 def assign_eagerly(configured: Work, members: Iterable[str]) -> dict[str, Work]:
-    """All of `configured` dealt out round-robin, connectors first (``EagerAssignor``), for the sub-protocol ``default``.
+    """Deal out all of `configured` round-robin, connectors first (``EagerAssignor``), for the sub-protocol ``default``.
 
     It is each member's whole work: whatever else a member runs it must stop, also when the group comes down from a
     cooperative protocol (KAFKA-13816).

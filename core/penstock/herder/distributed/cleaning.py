@@ -12,7 +12,7 @@ __all__ = ["StatusCleaner"]
 
 
 class StatusCleaner:
-    """For the leader's herder thread."""
+    """Writes statuses on behalf of workers that cannot. For the leader's herder thread."""
 
     def __init__(self, configs: ConfigView, statuses: StatusView, leader: Leader) -> None:
         self._configs, self._statuses, self._leader = configs, statuses, leader

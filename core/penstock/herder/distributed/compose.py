@@ -61,7 +61,7 @@ class Surroundings(Generic[_W]):
     client: WorkerClient
     make_store: Callable[[ConfigUpdateListener], ConfigStore]
     make_membership: Callable[[ConfigStore, Leader], Membership]
-    #: Given the worker's listener, and what tells whether its work is still its own.
+    #: Takes the worker's listener, and a call that tells whether its work is still its own.
     make_worker: Callable[[Recorder, Callable[[], bool]], _W]
     make_validator: Callable[[_W], ConnectorValidator]
 

@@ -11,7 +11,7 @@ __all__ = ["ZombieFencing"]
 
 
 class ZombieFencing:
-    """For the leader's herder thread."""
+    """Fences older tasks of sources. For the leader's herder thread."""
 
     def fence(self, name: str) -> None:
         """Fence the tasks of earlier generations of connector `name`. Raises `BadRequestError` where there are none."""

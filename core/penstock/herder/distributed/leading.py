@@ -21,7 +21,7 @@ __all__ = ["Leader", "Pending", "configured_work"]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Work that waits, and for how many more milliseconds."""
+    """The work that waits, and how many more milliseconds it does."""
 
     work: Work
     milliseconds: int
@@ -54,7 +54,7 @@ class Leader:
         generation: int,
         before: GroupView,
     ) -> Deal:
-        """What the members are told in `generation`; `before` is the group as this worker last knew it."""
+        """Decide what the members are told in `generation`; `before` is the group as this worker last knew it."""
         configured = configured_work(snapshot)
         if protocol == wire.DEFAULT:
             whole = assign_eagerly(configured, states)
@@ -111,7 +111,7 @@ class Leader:
     def _homes(
         self, configured: Work, running: Iterable[Work], members: Mapping[str, str]
     ) -> tuple[Mapping[str, Work], Work]:
-        """Of what nobody runs: what each member ran last, and what was last run by workers that are not there."""
+        """Return, out of what nobody runs, what each member ran last, and what workers ran last that are not there."""
         idle = configured
         for work in running:
             idle -= work
@@ -130,7 +130,7 @@ class Leader:
         return returned, departed
 
     def pending(self) -> Pending | None:
-        """Lost work that is kept for a worker that may come back; None when nothing waits."""
+        """Return the lost work that is kept for a worker that may come back; None when nothing waits."""
         with self._lock:
             left = self._state.scheduled - int(self._clock() * 1000)
             return Pending(self._waiting, max(0, left)) if self._state.scheduled > 0 else None

@@ -97,7 +97,7 @@ class GroupSettings:
     #: Connection settings in Java's names.
     connection: Mapping[str, Any]
     group_id: str
-    #: Where this worker's REST listens, for the others.
+    #: The address of this worker's REST, for the others.
     url: str
     client_id: str = "worker"
     #: ``connect.protocol``.
@@ -219,7 +219,7 @@ class Membership:
         new = wire.decode_assignment(protocol, assignment)
         had_connectors, had_tasks = before.assignment.connectors, before.assignment.tasks
         if protocol == wire.DEFAULT:
-            # Nothing is left of before, unless the group has only now fallen back to this protocol.
+            # Nothing is left of the last round, unless the group has only now fallen back to this protocol.
             new = replace(
                 new,
                 revoked_connectors=tuple(c for c in had_connectors if c not in new.connectors),

@@ -1,4 +1,4 @@
-"""What workers say to each other inside Kafka's group protocol, as bytes.
+"""The bytes that workers exchange inside Kafka's group protocol.
 
 Three sub-protocols of the protocol type ``connect``: ``default`` (version 0, eager: everything is stopped and dealt out
 again), ``compatible`` (version 1, KIP-415: only what moves is stopped) and ``sessioned`` (version 2: the same, and requests
@@ -46,7 +46,7 @@ DEFAULT: Final = "default"
 COMPATIBLE: Final = "compatible"
 SESSIONED: Final = "sessioned"
 _VERSIONS: Final = {DEFAULT: 0, COMPATIBLE: 1, SESSIONED: 2}
-#: What a worker offers for each value of ``connect.protocol``, best first.
+#: The sub-protocols that a worker offers for each value of ``connect.protocol``, best first.
 _OFFERS: Final = {
     "eager": (DEFAULT,),
     "compatible": (COMPATIBLE, DEFAULT),
@@ -54,7 +54,7 @@ _OFFERS: Final = {
 }
 
 ASSIGNMENT_NO_ERROR: Final = 0
-#: The leader's view of the config topic is behind a member's: nobody got anything, all try again.
+#: The leader's view of the config topic is behind a member's: nobody gets anything, and all try again.
 ASSIGNMENT_CONFIG_MISMATCH: Final = 1
 
 _CONNECTOR: Final = -1  # stands for the connector among its tasks' numbers
@@ -68,7 +68,7 @@ class ProtocolError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What the leader tells one member: what is new for it (with ``default``: all it has), and what it must stop.
+    """The leader's message to one member: what is new for it (with ``default``: all it has), and what it must stop.
 
     `delay` is in milliseconds: after it the member joins again, because work of a lost worker waits until then.
     """
@@ -76,7 +76,7 @@ class Assignment:
     error: int = ASSIGNMENT_NO_ERROR
     leader: str | None = None
     leader_url: str | None = None
-    #: Offset in the config topic that the leader assigned by: the next record's.
+    #: The offset in the config topic that the leader assigned by: the next record's.
     offset: int = -1
     connectors: tuple[str, ...] = ()
     tasks: tuple[ConnectorTaskId, ...] = ()
@@ -100,7 +100,7 @@ EMPTY_ASSIGNMENT: Final = Assignment()
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What one member tells the leader when it joins: where its REST listens, how far it read the config topic, and
+    """A member's message to the leader when it joins: where its REST listens, how far it read the config topic, and
     what it runs (None with ``default``)."""
 
     url: str
@@ -109,12 +109,12 @@ class WorkerState:
 
 
 def subprotocols(connect_protocol: str) -> tuple[str, ...]:
-    """Names to offer for ``connect.protocol``, the preferred one first. All members must share one."""
+    """Return the names to offer for ``connect.protocol``, the preferred one first. All members must share one."""
     return _OFFERS[connect_protocol]
 
 
 def encode_metadata(protocol: str, state: WorkerState) -> bytes:
-    """`state` for the sub-protocol `protocol`."""
+    """Encode `state` for the sub-protocol `protocol`."""
     version = _VERSIONS[protocol]
     head = struct.pack(">h", version) + _text(state.url) + struct.pack(">q", state.offset)
     if version == 0:
@@ -124,7 +124,7 @@ def encode_metadata(protocol: str, state: WorkerState) -> bytes:
 
 
 def encode_assignment(protocol: str, assignment: Assignment) -> bytes | None:
-    """`assignment` for the sub-protocol `protocol`; None for an empty one, which only ``default`` can write."""
+    """Encode `assignment` for the sub-protocol `protocol`; None for an empty one, which only ``default`` can write."""
     version = _VERSIONS[protocol]
     if version and assignment.empty:
         return None
@@ -160,7 +160,7 @@ def _group(connectors: Iterable[str], tasks: Iterable[ConnectorTaskId]) -> bytes
 
 
 def _in_java_order(names: Iterable[str]) -> list[str]:
-    """`names` without repetitions in the order of a ``java.util.HashSet``, which Connect writes them in."""
+    """Return `names` without repetitions in the order of a ``java.util.HashSet``, which Connect writes them in."""
     distinct = list(dict.fromkeys(names))
     buckets = 16
     while buckets < len(distinct) / 0.75 + 1:
@@ -216,7 +216,7 @@ _T = TypeVar("_T")
 
 
 class _Reader:
-    """Kafka's ``Schema.read``: its words for bytes that do not fit, because people search for them."""
+    """Reads as Kafka's ``Schema.read`` does, with its words for bytes that do not fit, because people search for them."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

@@ -1,4 +1,4 @@
-"""`Rounds`: from an assignment of the group to running work, and from news of the config topic to the next round."""
+"""`Rounds`: turns an assignment of the group into running work, and news of the config topic into the next round."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from penstock.storage.config_store import ConfigStore
 __all__ = ["Rounds"]
 
 _log: Final = logging.getLogger(__name__)
-#: How often a worker that cannot read the config topic tries before it stops what it runs (``BACKOFF_RETRIES``).
+#: The number of tries of a worker that cannot read the config topic, before it stops what it runs (``BACKOFF_RETRIES``).
 _RETRIES: Final = 5
 
 
@@ -98,7 +98,7 @@ class Rounds:
         elif offset < assignment.offset and not self._caught_up(assignment):
             self._fall_behind(assignment)
         elif self._store.snapshot().offset != assignment.offset:
-            # Perhaps past it: the leader did not know of what was written since.
+            # It may be past the offset: the leader did not know of what was written since.
             self.rejoin("the config topic has moved on since the work was dealt out")
         else:
             self._take_up(assignment, revoked)

@@ -15,7 +15,7 @@ from penstock.runtime.status import ConnectorTaskId, TargetState
 __all__ = ["RunningWork"]
 
 _log: Final = logging.getLogger(__name__)
-#: How many tasks are made at the same time: each may wait for brokers and plugins (``START_STOP_THREAD_POOL_SIZE``).
+#: The number of tasks that are made at the same time: each may wait for brokers and plugins (``START_STOP_THREAD_POOL_SIZE``).
 _STARTERS: Final = 8
 
 Done = Callable[[BaseException | None], None]
@@ -44,7 +44,7 @@ class RunningWork:
         self._may_start, self._on_start = may_start, on_start
         self._pool = ThreadPoolExecutor(max_workers=_STARTERS, thread_name_prefix="herder-start")
         self.connectors: set[str] = set()
-        #: With the target state that each has.
+        #: The tasks with the target state that each has.
         self.tasks: dict[ConnectorTaskId, TargetState] = {}
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class RunningWork:
         for task in own:
             wanted = entry.task_target(task.task)
             if wanted is not entry.target or self.tasks[task] is TargetState.STOPPED:
-                # It is held by a state of its own, or was and has no instance.
+                # The task has a target state of its own, or had one and has no instance.
                 self._replace(task, entry, wanted)
             else:
                 self.tasks[task] = wanted

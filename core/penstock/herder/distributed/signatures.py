@@ -35,7 +35,7 @@ _ALGORITHMS: Final[Mapping[str, tuple[str, int]]] = {
 
 
 def new_key(algorithm: str, bits: int | None, now_ms: int) -> SessionKey:
-    """A random key for `algorithm`, of its usual size if `bits` is None."""
+    """Return a random key for `algorithm`, of its usual size if `bits` is None."""
     size = bits if bits is not None else _known(algorithm)[1]
     if size < 40:
         raise ConfigError("inter.worker.key.size", size, "must be at least 40 bits")
@@ -52,13 +52,13 @@ def _known(algorithm: str) -> tuple[str, int]:
 
 
 def sign(key: bytes, algorithm: str, body: bytes) -> dict[str, str]:
-    """The headers for a request with `body`."""
+    """Return the headers for a request with `body`."""
     digest = hmac.new(key, body, _known(algorithm)[0]).digest()
     return {SIGNATURE_HEADER: base64.b64encode(digest).decode(), SIGNATURE_ALGORITHM_HEADER: algorithm}
 
 
 def signature_of(headers: Mapping[str, str], body: bytes) -> RequestSignature | None:
-    """What a request's headers say; None where one of the two is missing. `headers` are looked up in any case."""
+    """Return the signature in a request's headers; None where one of the two is missing. `headers` are looked up in any case."""
     lower = {name.lower(): value for name, value in headers.items()}
     signature, algorithm = lower.get(SIGNATURE_HEADER.lower()), lower.get(SIGNATURE_ALGORITHM_HEADER.lower())
     if signature is None or algorithm is None:
@@ -72,7 +72,7 @@ def signature_of(headers: Mapping[str, str], body: bytes) -> RequestSignature | 
 
 
 def check(signature: RequestSignature | None, key: SessionKey | None, allowed: Sequence[str]) -> None:
-    """Raises `InternalRequestError` unless `signature` was made with `key` (``requestNotSignedProperly``)."""
+    """Raise `InternalRequestError` unless `signature` was made with `key` (``requestNotSignedProperly``)."""
     if signature is None:
         raise InternalRequestError(400, "Internal request missing required signature")
     if signature.algorithm not in allowed:

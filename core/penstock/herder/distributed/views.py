@@ -1,4 +1,4 @@
-"""The topics of configurations and of states, as the herder's common parts look at them."""
+"""Views of the config and status topics that give the herder's common parts what they read."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class StatusView:
     def __init__(self, store: StatusStore, worker_id: str, generation: Callable[[], int]) -> None:
         self._store, self._worker_id, self._generation = store, worker_id, generation
         self._lock = threading.Lock()
-        #: What this worker said last of what it runs or ran.
+        #: This worker's last word on what it runs or ran.
         self._said: dict[str | ConnectorTaskId, ConnectorState | TaskState] = {}
 
     @property
@@ -108,8 +108,10 @@ class StatusView:
                 self._said[key] = status
 
     def repair(self, connectors: Collection[str], tasks: Collection[ConnectorTaskId]) -> None:
-        """Say again what was said of these, which run here, where another worker has said something since: one that slept
-        through the loss of its work says UNASSIGNED before it has read who has it now."""
+        """Repeat what was said of these, which run here, where another worker has said something since.
+
+        A worker that slept through the loss of its work says UNASSIGNED before it has read who has it now.
+        """
         running = {*connectors, *tasks}
         with self._lock:
             said = {key: status for key, status in self._said.items() if key in running}
@@ -148,7 +150,7 @@ class StatusView:
         for status in self._store.topics(connector):
             self._store.delete_topic(connector, status.topic)
 
-    # Those that are no more, which the leader cleans up
+    # Removals, by the leader, of what is no more
 
     def forget_task(self, task: ConnectorTaskId) -> None:
         self._store.put_task(task, Status(State.DESTROYED, None, self._worker_id, self._generation()))
@@ -157,7 +159,7 @@ class StatusView:
         self._store.remove_connector(name, self._worker_id, self._generation())
 
     def connectors(self) -> set[str]:
-        """All that anything is said about."""
+        """Return every connector that anything is said about."""
         return self._store.connectors()
 
 

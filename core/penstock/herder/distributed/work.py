@@ -10,7 +10,7 @@ from penstock.runtime.status import ConnectorTaskId
 
 __all__ = ["NO_WORK", "Work"]
 
-#: How many names a log line has of each kind.
+#: The most names of each kind in a log line.
 _MAX_LISTED: Final = 20
 
 
