@@ -25,7 +25,7 @@ from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage import config_records as records
-from penstock.storage.cluster_state import ClusterConfigState, ConfigReader, ConfigUpdateListener
+from penstock.storage.cluster_state import ClusterConfigState, ConfigRecordReader, ConfigUpdateListener
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_records import Status, StatusTable, connector_status_record, task_status_record
 from penstock.storage.status_store import StatusStore
@@ -39,7 +39,7 @@ class FakeConfigStore:
     """The config topic in memory."""
 
     def __init__(self, news: ConfigUpdateListener) -> None:
-        self._news, self._reader, self._offset = news, ConfigReader(), 0
+        self._news, self._reader, self._offset = news, ConfigRecordReader(), 0
         self.unreadable = False
         self.refreshed = 0
 

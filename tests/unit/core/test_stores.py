@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.errors import ConnectError, DataError
 from penstock.storage import config_records as records
 from penstock.storage import jsontext
-from penstock.storage.cluster_state import ConfigReader
+from penstock.storage.cluster_state import ConfigRecordReader
 from penstock.storage.config_records import SessionKey, parse_task_key
 from penstock.storage.offset_records import OffsetTable, encode_offset
 from penstock.storage.states import ConnectorTaskId, State, TargetState
@@ -30,7 +30,7 @@ class Reading:
     """A reader that numbers its records and counts the news."""
 
     def __init__(self) -> None:
-        self.reader, self.offset, self.news = ConfigReader(), 0, 0
+        self.reader, self.offset, self.news = ConfigRecordReader(), 0, 0
 
     def take(self, *group: records.Record) -> Reading:
         for key, value in group:
@@ -114,7 +114,7 @@ def test_compaction_between_records_and_commit_makes_a_connector_inconsistent_un
 
 
 def test_a_commit_that_claims_more_tasks_than_fit_into_memory_makes_the_connector_inconsistent() -> None:
-    reader = ConfigReader()
+    reader = ConfigRecordReader()
     for offset, (key, value) in enumerate(
         [
             ("connector-c", b'{"properties":{}}'),
