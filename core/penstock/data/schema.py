@@ -186,6 +186,12 @@ class Schema:
     def as_optional(self) -> Schema:
         return self if self.optional else self.replace(optional=True)
 
+    def __copy__(self) -> Schema:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Schema:
+        return self  # it never changes, and comparing one with its copy would be dear
+
     def __hash__(self) -> int:
         return self._hash  # type: ignore[no-any-return,attr-defined]  # a slot set in _set_fields
 

@@ -36,6 +36,8 @@ class AddTenant(Transform):
 
         def apply(record: Any) -> Any:
             if record.value is not None:
+                if not isinstance(record.value, dict):
+                    raise DataError(f"AddTenant adds a field to structs and maps, met {record.value!r}")
                 record.value["tenant"] = tenant
             record.value_schema = schema
             return record

@@ -33,6 +33,8 @@ class Uppercase(Transform):
     def apply(self, record: Any) -> Any:
         if record.value is None:
             return record
+        if not isinstance(record.value, dict):
+            raise DataError(f"Uppercase expects a struct or a map, met {record.value!r}")
         text = record.value.get(self._field)
         if text is None:
             return record
