@@ -388,6 +388,7 @@ class Member:
         self.told: list[tuple[str, list[api.TopicPartition]]] = []
         self.begin: dict[api.TopicPartition, int] = {}
         self.taken: dict[api.TopicPartition, int] = {}
+        self.refused = 0
         self.on_assigned: Callable[[], None] = lambda: None
 
     def assigned(self, partitions: list[api.TopicPartition]) -> Mapping[api.TopicPartition, int]:
@@ -400,6 +401,9 @@ class Member:
 
     def committed(self, offsets: Mapping[api.TopicPartition, int]) -> None:
         self.taken.update(offsets)
+
+    def not_committed(self) -> None:
+        self.refused += 1
 
     def thrown_out(self) -> None:
         self.told.append(("thrown out", []))
@@ -506,6 +510,7 @@ def test_commits_are_told_of_and_a_refused_one_is_logged_and_tells_of_what_was_t
     consumer.commit_later({unknown: 1})
     until(lambda: not consumer.poll(0.2, 1) and "[c|task-0] commit of offsets failed" in caplog.text)
     assert told.taken == {place: 1}
+    assert told.refused == 1
     assert not consumer.commit_now({unknown: 1}, 5)
 
 

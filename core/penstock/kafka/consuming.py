@@ -64,6 +64,9 @@ class Partitions(Protocol):
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         """An asynchronous commit of `offsets` succeeded."""
 
+    def not_committed(self) -> None:
+        """An asynchronous commit was refused, as a whole or in part. It was logged."""
+
     def thrown_out(self) -> None:
         """The group gave up on this member, since it did not poll within ``max.poll.interval.ms``. It joins again."""
 
@@ -256,13 +259,15 @@ class GroupConsumer:
 
     # ---- offsets
 
-    def commit_later(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Send a commit; `Partitions.committed` hears of it inside a later poll. A refusal is logged."""
+    def commit_later(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Send a commit; `Partitions` hears of it inside a later poll. A refusal is logged; False if it was at once."""
         with self._lock:
             try:
                 self._usable.commit(offsets=_positions_of(offsets), asynchronous=True)
             except CLIENT_ERRORS as error:
                 self._commit_failed(error)
+                return False
+        return True
 
     def commit_now(self, offsets: Mapping[TopicPartition, int], timeout_s: float) -> bool:
         """Commit, wait for the answer, and try again for up to `timeout_s` while that may help. False if it failed."""
@@ -288,9 +293,11 @@ class GroupConsumer:
         taken = {TopicPartition(p.topic, p.partition): p.offset for p in positions if p.error is None}
         if error is not None:
             self._commit_failed(error)
+            self._partitions.not_committed()
             if all(p.error is None for p in positions):
                 return
-        self._partitions.committed(taken)
+        if taken:
+            self._partitions.committed(taken)
 
     def _commit_failed(self, error: BaseException | KafkaError) -> None:
         _log.warning(

@@ -3,7 +3,7 @@
 Source of the rules: ``WorkerSinkTask`` of Kafka Connect.
 """
 
-from penstock.runtime.sink.parts import Consumption, SinkTaskParts
+from penstock.runtime.sink.parts import SinkTaskParts
 from penstock.runtime.sink.task import WorkerSinkTask
 
-__all__ = ["Consumption", "SinkTaskParts", "WorkerSinkTask"]
+__all__ = ["SinkTaskParts", "WorkerSinkTask"]

@@ -18,6 +18,7 @@ from penstock.kafka.subscription import Subscription
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.sink.dead_letters import DeadLetterQueue, dead_letter_queue
 from penstock.runtime.sink.parts import SinkTaskParts
@@ -61,8 +62,9 @@ class Topics:
     def subscription(self, settings: Mapping[str, Any], internal: bool, embedded: bool) -> Subscription:
         """`settings` are the consumer's, in librdkafka's names; `internal`: whether a pattern means Kafka's own topics
         too; `embedded`: whether the broker is `penstock.kafka.embedded`'s."""
-        refresh_ms = int(settings.get(_METADATA_REFRESH, _DEFAULT_REFRESH_MS))
-        refresh_s = (refresh_ms if refresh_ms > 0 else _DEFAULT_REFRESH_MS) / 1000
+        given = str(settings.get(_METADATA_REFRESH, _DEFAULT_REFRESH_MS)).strip()
+        # A client that looks at no interval (-1) still has to hear of new topics.
+        refresh_s = (int(given) if re.fullmatch(r"[1-9][0-9]{0,9}", given) else _DEFAULT_REFRESH_MS) / 1000
         pattern = self.pattern
         if pattern is None and embedded:
             # A member that joins the embedded broker's group before its topic is there joins once more when the topic
@@ -112,9 +114,10 @@ class SinkTaskBuilder:
         common = sink_connector_config_def().parse(connector)
         task = made(task_class, SinkTask)
         topics = Topics.of(common)
-        queue = self._dead_letters(task_id, connector, common, topics)
+        meter = TaskMeter(self._admission)
+        queue = self._dead_letters(task_id, connector, common, topics, meter)
         reporters = [*log_reporters(common), *([queue] if queue else [])]
-        policy = ErrorPolicy.from_config(task_id, common, reporters, threading.Event())
+        policy = ErrorPolicy.from_config(task_id, common, reporters, threading.Event(), meter)
         owner = f"task {task_id}"
         overrides = {
             "group.id": f"connect-{task_id.connector}",
@@ -145,7 +148,6 @@ class SinkTaskBuilder:
             commit_timeout_s=self._config["offset.flush.timeout.ms"] / 1000,
             on_topic=self._topic_listener(task_id),
             reports=bool(reporters) or policy.tolerate_all,
-            consumption=self._admission,
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
         )
         worker_task = WorkerSinkTask(task_id, listener, target, parts)
@@ -155,7 +157,12 @@ class SinkTaskBuilder:
         return worker_task
 
     def _dead_letters(
-        self, task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], topics: Topics
+        self,
+        task_id: ConnectorTaskId,
+        connector: Mapping[str, str],
+        common: Mapping[str, Any],
+        topics: Topics,
+        meter: TaskMeter,
     ) -> DeadLetterQueue | None:
         topic = common["errors.deadletterqueue.topic.name"]
         if not topic:
@@ -166,7 +173,7 @@ class SinkTaskBuilder:
                 topic,
                 "the dead letter queue must not be one of the topics the connector reads",
             )
-        return dead_letter_queue(task_id, connector, common, self._clients)
+        return dead_letter_queue(task_id, connector, common, self._clients, meter)
 
 
 def _number(java: Mapping[str, Any], name: str) -> int:

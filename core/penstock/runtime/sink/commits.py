@@ -11,6 +11,7 @@ from penstock.api import TopicPartition
 from penstock.errors import ConnectError
 from penstock.kafka.consuming import GroupConsumer
 from penstock.logs import log_failure
+from penstock.runtime.meters import Total
 from penstock.runtime.sink.offsets import SinkOffsets
 from penstock.runtime.sink.parts import SinkTaskParts
 
@@ -81,12 +82,20 @@ class OffsetCommits:
     def _send(self, offsets: Mapping[TopicPartition, int], closing: bool) -> None:
         self._sent_at = time.monotonic()
         if not closing:
-            self._client.commit_later(offsets)
+            if not self._client.commit_later(offsets):
+                self.not_committed()
         elif self._client.commit_now(offsets, self._parts.commit_timeout_s):
             self.committed(offsets)
+        else:
+            self.not_committed()
+
+    def not_committed(self) -> None:
+        """Kafka has refused a commit."""
+        self._parts.policy.meter.add(Total.FAILED_COMMITS)
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Kafka has these offsets."""
+        self._parts.policy.meter.add(Total.COMMITS)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(
                 "%s committed offsets %s in %.0f ms",

@@ -16,6 +16,7 @@ from penstock.kafka.consuming import Message
 from penstock.kafka.errors import Fault, connect_error, meaning_of
 from penstock.kafka.producing import ProducedMessage, RecordProducer
 from penstock.runtime.assembly import strip_prefix
+from penstock.runtime.meters import TaskMeter, Total
 from penstock.runtime.status import ConnectorTaskId
 from penstock.runtime.tolerance import RecordFailure
 
@@ -44,6 +45,7 @@ class DeadLetterQueue:
         producer: Callable[..., Any],
         make_topic: Callable[[], None] = lambda: None,
         owner: str = "dead letter queue",
+        meter: TaskMeter | None = None,
     ) -> None:
         """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages."""
         self._topic = topic
@@ -51,6 +53,7 @@ class DeadLetterQueue:
         self._with_context = with_context
         self._make_producer = producer
         self._owner = owner
+        self._meter = meter or TaskMeter()
         self._producer: RecordProducer | None = None
         self._stopping: Callable[[], bool] = lambda: False
 
@@ -79,6 +82,7 @@ class DeadLetterQueue:
             if error is None:
                 written.set_result(None)
                 return
+            self._meter.add(Total.DEAD_LETTER_FAILURES)
             refusal = connect_error(error, what, "producer.override.")
             if meaning_of(error).fault in _TASK_FAULTS:
                 producer.fail(refusal)
@@ -89,12 +93,14 @@ class DeadLetterQueue:
         if self._with_context:
             headers += _context(failure, message)
         timestamp = message.timestamp()[1] if message.timestamp()[0] else 0
+        self._meter.add(Total.DEAD_LETTERS)
         letter = (self._topic, message.value(), message.key(), -1, timestamp, headers)
         try:
             producer.send(letter, delivered, wait=self._wait)
         except TaskStopped:
             raise
         except ConnectError as error:
+            self._meter.add(Total.DEAD_LETTER_FAILURES)
             written.set_exception(ConnectError(f"{what}: {error}"))
         producer.poll(0)
         return written
@@ -125,7 +131,11 @@ class DeadLetterQueue:
 
 
 def dead_letter_queue(
-    task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], clients: KafkaClients
+    task_id: ConnectorTaskId,
+    connector: Mapping[str, str],
+    common: Mapping[str, Any],
+    clients: KafkaClients,
+    meter: TaskMeter | None = None,
 ) -> DeadLetterQueue:
     """Return the queue that a sink connector's parsed configuration `common` asks for."""
     owner = f"[{task_id.connector}|task-{task_id.task}] dead letter queue"
@@ -154,6 +164,7 @@ def dead_letter_queue(
         lambda extra, **callbacks: clients.producer({**settings, **extra}, owner, **callbacks),
         make_topic,
         owner,
+        meter,
     )
 
 

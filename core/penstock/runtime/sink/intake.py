@@ -11,6 +11,7 @@ from penstock.data import SinkRecord
 from penstock.errors import TaskStopped
 from penstock.kafka.consuming import GroupConsumer, Message
 from penstock.runtime.conversion import locate
+from penstock.runtime.meters import Total
 from penstock.runtime.sink.offsets import SinkOffsets
 from penstock.runtime.sink.parts import SinkTaskParts
 from penstock.runtime.status import ConnectorTaskId
@@ -39,7 +40,7 @@ class Intake:
         self._report_lock = threading.Lock()
         #: What the task has been given but has not taken: a RetriableError keeps it for another try.
         self.batch: list[SinkRecord] = []
-        self.read = 0
+        self._meter = parts.policy.meter
 
     def convert(self, messages: Sequence[Message]) -> None:
         """Messages to records, in order; the offsets move also past those that are dropped or tolerated."""
@@ -48,15 +49,15 @@ class Intake:
             self._seen_topics.clear()
         to_record = self._parts.conversion.record
         append = self.batch.append
-        consumption = self._parts.consumption
         topic: str | None = None
         partition = offset = first = -1
+        read = len(messages)
         for message in messages:
             error = message.error()
             if error is not None:
+                read -= 1
                 self._client.check(error)
                 continue
-            self.read += 1
             place = message.topic(), message.partition()
             if place[1] != partition or place[0] != topic:
                 self._advance(topic, partition, first, offset)
@@ -68,9 +69,10 @@ class Intake:
                 record = self._recover(message, failure)
             if record is not None:
                 append(record)
-            if consumption is not None:
-                consumption.consumed({topic or "": (1, len(message.value() or b"") + len(message.key() or b""))})
         self._advance(topic, partition, first, offset)
+        self._meter.add(Total.READ, read)
+        if self._meter.flow is not None:
+            self._meter.flow.consumed(_amounts(messages))
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
         """Forget the records that came from `partitions`, whatever a transform has made of their topic since."""
@@ -123,6 +125,17 @@ class Intake:
         done: Future[None] = Future()
         done.set_result(None)
         return done
+
+
+def _amounts(messages: Sequence[Message]) -> dict[str, tuple[int, int]]:
+    """By topic, how many records with how many bytes of key and value."""
+    found: dict[str, tuple[int, int]] = {}
+    for message in messages:
+        if message.error() is None:
+            count, size = found.get(message.topic() or "", (0, 0))
+            size += len(message.value() or b"") + len(message.key() or b"")
+            found[message.topic() or ""] = count + 1, size
+    return found
 
 
 def _place(message: Message) -> tuple[str, int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from penstock.api import SinkTask
 from penstock.kafka.consuming import ConsumerFactory
@@ -13,13 +12,7 @@ from penstock.kafka.subscription import Subscription
 from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.tolerance import ErrorPolicy
 
-__all__ = ["Consumption", "SinkTaskParts"]
-
-
-class Consumption(Protocol):
-    """Hears what a sink has taken in; only ``penstock dev`` listens, see `penstock.runtime.admission`."""
-
-    def consumed(self, amounts: Mapping[str, tuple[int, int]]) -> None: ...
+__all__ = ["SinkTaskParts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +23,7 @@ class SinkTaskParts:
     config: Mapping[str, str]
     configs: Callable[[], Mapping[str, str]]
     conversion: SinkConversion
+    #: Its meter counts the records, too.
     policy: ErrorPolicy
     #: Makes the consumer, given its callbacks.
     consumer: ConsumerFactory
@@ -41,7 +35,6 @@ class SinkTaskParts:
     commit_timeout_s: float
     on_topic: Callable[[str], None]
     reports: bool = False
-    consumption: Consumption | None = None
     clock: Callable[[], float] = time.monotonic
     #: The group throws a member out that does not poll for so long.
     max_poll_interval_s: float = 300.0

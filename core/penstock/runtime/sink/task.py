@@ -13,6 +13,7 @@ from penstock.api import TopicPartition
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.kafka.consuming import GroupConsumer
 from penstock.kafka.subscription import Subscription
+from penstock.runtime.meters import Total
 from penstock.runtime.sink.commits import OffsetCommits
 from penstock.runtime.sink.context import WorkerSinkTaskContext
 from penstock.runtime.sink.intake import Intake
@@ -54,8 +55,7 @@ class WorkerSinkTask(WorkerTask):
         self._pace = PutPace(self._label, parts.max_poll_interval_s, parts.max_poll_records)
         self._started = False
         self._retry_at: float | None = None
-        #: Records given to the task's `put` and taken by it.
-        self.sent = 0
+        self._meter = parts.policy.meter
 
     @property
     def version(self) -> str:
@@ -64,7 +64,12 @@ class WorkerSinkTask(WorkerTask):
     @property
     def read(self) -> int:
         """Records consumed."""
-        return self._intake.read
+        return self._meter.total(Total.READ)
+
+    @property
+    def sent(self) -> int:
+        """Records given to the task's `put` and taken by it."""
+        return self._meter.total(Total.SENT)
 
     @property
     def idle(self) -> bool:
@@ -151,9 +156,12 @@ class WorkerSinkTask(WorkerTask):
         except Exception as error:
             raise self._put_failed(error) from error
         self._pace.took(self._clock() - began, len(batch))
-        self.sent += len(batch)
-        self._offsets.taken()
-        batch.clear()
+        if batch:
+            self._meter.add(Total.SENT, len(batch))
+            self._offsets.taken()
+            batch.clear()
+        else:
+            self._offsets.taken()
         if self._retry_at is not None:
             self._retry_at = None
             self.retries.succeeded()
@@ -197,6 +205,9 @@ class WorkerSinkTask(WorkerTask):
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._commits.committed(offsets)
+
+    def not_committed(self) -> None:
+        self._commits.not_committed()
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go on from `offset`; what was read ahead of it is forgotten."""
