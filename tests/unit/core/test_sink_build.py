@@ -52,14 +52,12 @@ def test_names_that_kafka_does_not_allow_are_refused(name: str) -> None:
 def test_a_number_that_is_none_is_a_named_refusal_and_never_a_bare_value_error(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=rf"consumer\.override\.{name}: expected a whole number") as raised:
         _number({name: value}, name)
-    assert len(str(raised.value)) < 200_000
+    assert len(str(raised.value)) < 300
 
 
-@pytest.mark.parametrize(
-    ("settings", "seconds"), [({}, 300), ({"r": "1000"}, 1), ({"r": "-1"}, 300), ({"r": "x"}, 300)]
-)
-def test_topics_are_looked_for_at_the_metadata_interval(settings: dict[str, str], seconds: float) -> None:
-    given = {"topic.metadata.refresh.interval.ms": value for value in settings.values()}
-    subscription = Topics.of(common(topics_regex="a.*")).subscription(given, internal=False, embedded=False)
+@pytest.mark.parametrize(("given", "seconds"), [(None, 300), ("1000", 1), ("-1", 300), ("x", 300)])
+def test_topics_are_looked_for_at_the_metadata_interval(given: str | None, seconds: float) -> None:
+    settings = {} if given is None else {"topic.metadata.refresh.interval.ms": given}
+    subscription = Topics.of(common(topics_regex="a.*")).subscription(settings, internal=False, embedded=False)
     subscription.update("[c|task-0]", lambda timeout: frozenset({"a1"}), lambda topics: None)
     assert seconds - 1 < subscription.wait <= seconds

@@ -32,6 +32,8 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEFAULTS: Final = {"max.poll.records": 500, "max.poll.interval.ms": 300_000}
 _METADATA_REFRESH: Final = "topic.metadata.refresh.interval.ms"
 _DEFAULT_REFRESH_MS: Final = 300_000
+#: So much of a wrong value stands in its refusal.
+_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,5 +182,6 @@ def _number(java: Mapping[str, Any], name: str) -> int:
     """A consumer setting that the loop itself uses: a whole number of at least 1."""
     text = str(java.get(name, _DEFAULTS[name])).strip()
     if not re.fullmatch(r"\+?[0-9]{1,10}", text) or not 1 <= int(text) < 2**31:
-        raise ConfigError(f"consumer.override.{name}", text, "expected a whole number from 1 to 2147483647")
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise ConfigError(f"consumer.override.{name}", shown, "expected a whole number from 1 to 2147483647")
     return int(text)
