@@ -15,6 +15,7 @@ from penstock import KAFKA_VERSION
 from penstock.api import SinkTask, TopicPartition
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import Schema, SinkRecord
+from penstock.java.text import to_utf8
 from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
 from penstock_connectors.java_text import printer
 
@@ -71,7 +72,7 @@ class FileStreamSinkTask(SinkTask):
             sys.stdout.write(text)
         else:
             # Whole batches in one append keep several tasks' lines whole. Lone surrogates become ?, as in Java.
-            self._file.write(text.encode("utf-8", "replace"))
+            self._file.write(to_utf8(text))
 
     def _lines(self, records: Sequence[SinkRecord]) -> list[str]:
         schema, print_value = self._printer

@@ -19,6 +19,7 @@ from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, V
 from penstock.data import Float32, Schema, SinkRecord, Type
 from penstock.errors import DataError
 from penstock.java.number_text import float_text
+from penstock.java.text import well_formed
 from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
 
 __all__ = ["JsonLinesSink", "JsonLinesSinkTask"]
@@ -89,7 +90,11 @@ class JsonLinesSinkTask(SinkTask):
                 value = record.value if prepare is None or record.value is None else prepare(record.value)
                 if not plain:
                     value = self._wrapped(record, value)
-                lines.append(dumps(value, default, _OPTIONS))
+                try:
+                    line = dumps(value, default, _OPTIONS)
+                except orjson.JSONEncodeError:
+                    line = dumps(_well_formed(value), default, _OPTIONS)
+                lines.append(line)
             except (orjson.JSONEncodeError, AttributeError, TypeError) as error:
                 where = f"{record.topic}-{record.partition} at offset {record.offset}"
                 raise DataError(f"JsonLinesSink cannot write the record of {where} as JSON: {error}") from error
@@ -208,3 +213,14 @@ def _struct(schema: Schema) -> Prepare:
         return value
 
     return prepare
+
+
+def _well_formed(value: Any) -> Any:
+    """Return `value` with a question mark for each half of a character pair, which no file in UTF-8 can hold."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_well_formed(item) for item in value]
+    return value

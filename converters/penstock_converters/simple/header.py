@@ -9,6 +9,7 @@ from penstock.api import HeaderConverter
 from penstock.data import Schema, SchemaAndValue
 from penstock.data.conversion import convert_to_string
 from penstock.data.parsing import parse_string
+from penstock.java.text import to_utf8
 from penstock_converters.simple.charset import decode_utf8
 
 __all__ = ["SimpleHeaderConverter"]
@@ -23,7 +24,7 @@ class SimpleHeaderConverter(HeaderConverter):
 
     def from_connect_header(self, topic: str, key: str, schema: Schema | None, value: Any) -> bytes | None:
         text = convert_to_string(schema, value)
-        return None if text is None else text.encode("utf-8", "replace")
+        return None if text is None else to_utf8(text)
 
     def to_connect_header(self, topic: str, key: str, data: bytes | None) -> SchemaAndValue:
         return _NULL if data is None else parse_string(decode_utf8(data))

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from penstock.errors import ConnectError, DataError
 from penstock.java import base64 as javabase64
+from penstock.java.text import to_utf8
 from penstock.storage import jsontext
 from penstock.storage.config_records import (
     CONNECTOR,
@@ -190,7 +191,7 @@ class ConfigRecordReader:
         if value is None:
             self._forget(name)
             return lambda listener: listener.on_connector_config_remove(name)
-        if len(name.encode()) > _MAX_NAME:
+        if len(to_utf8(name)) > _MAX_NAME:
             raise _NonsenseError(f"the connector's name is longer than {_MAX_NAME} bytes, so no worker can be given it")
         config = self._properties(CONNECTOR + name, value)
         if not config.get("connector.class"):

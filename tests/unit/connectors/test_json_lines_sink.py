@@ -140,3 +140,14 @@ def test_the_connector_checks_its_settings():
     connector.start({"file": "x"})
     assert connector.task_configs(2) == [{"file": "x"}] * 2
     assert connector.task_class is JsonLinesSinkTask
+
+
+@pytest.mark.parametrize("settings", [{}, {"include.key": "true", "include.metadata": "true"}])
+def test_half_a_character_pair_is_written_as_a_question_mark(tmp_path, settings):
+    value = {"a\ud83d": ["cut \ud83d", {"b": "\ud83d\ude00"}]}
+    file = tmp_path / "out"
+    task = JsonLinesSinkTask()
+    task.start({"file": str(file), **settings})
+    task.put([SinkRecord("t", 0, key="k\ud83d", value=value, offset=1)])
+    line = json.loads(file.read_text().splitlines()[0])
+    assert (line["value"] if settings else line) == {"a?": ["cut ?", {"b": "\U0001f600"}]}

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 from penstock.errors import DataError
 from penstock.java.hash_order import spread_hash
+from penstock.java.text import to_utf8
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = [
@@ -141,7 +142,7 @@ def encode_assignment(protocol: str, assignment: Assignment) -> bytes | None:
 
 
 def _text(text: str) -> bytes:
-    data = text.encode("utf-8")
+    data = to_utf8(text)
     if len(data) > 32767:
         raise ProtocolError(f"A name of {len(data)} bytes does not fit into the group protocol; at most 32767 do")
     return struct.pack(">h", len(data)) + data

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from penstock.data import ConnectRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped, java_class_of
+from penstock.java.text import to_utf8
 from penstock.kafka import KafkaClients
 from penstock.kafka.admin import create_topic, existing_topics
 from penstock.kafka.consuming import Message
@@ -184,7 +185,4 @@ def _context(failure: RecordFailure, message: Message) -> list[tuple[str, bytes 
         "exception.stacktrace": trace if len(trace) <= _MAX_TRACE else trace[:_MAX_TRACE] + "...",
     }
     # Text that came with the data may hold half a character; Java writes '?' for it.
-    return [
-        (_PREFIX + name, None if value is None else str(value).encode(errors="replace"))
-        for name, value in context.items()
-    ]
+    return [(_PREFIX + name, None if value is None else to_utf8(str(value))) for name, value in context.items()]
