@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from penstock_converters.precision import Precision
+from penstock_converters.options import DataOptions, option
 
 NAMESPACE: Final = "io.confluent.connect.avro"
+KEY: Final = "key"
+VALUE: Final = "value"
 DEFAULT_NAME: Final = "ConnectDefault"
 DEFAULT_FULL_NAME: Final = f"{NAMESPACE}.{DEFAULT_NAME}"
 MAP_ENTRY: Final = "MapEntry"
-KEY: Final = "key"
-VALUE: Final = "value"
 
 CONNECT_NAME: Final = "connect.name"
 CONNECT_DOC: Final = "connect.doc"
@@ -45,31 +44,15 @@ DECIMAL_PRECISION: Final = "connect.decimal.precision"
 DEFAULT_PRECISION: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class AvroDataOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvroDataOptions(DataOptions):
     """Confluent's ``AvroDataConfig``."""
 
-    enhanced: bool = False
-    connect_meta_data: bool = True
-    scrub_names: bool = False
-    discard_type_doc_default: bool = False
-    optional_map_keys: bool = False
-    flatten_singleton_unions: bool = False
-    general_sum_types: bool = False
-    ignore_default_for_nullables: bool = False
-    #: penstock's own: how fine timestamps are
-    precision: Precision = Precision.MILLISECONDS
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> AvroDataOptions:
-        return cls(
-            values["enhanced.avro.schema.support"],
-            values["connect.meta.data"],
-            values["scrub.invalid.names"],
-            values["discard.type.doc.default"],
-            values["allow.optional.map.keys"],
-            values["flatten.singleton.unions"],
-            values["generalized.sum.type.support"],
-            values["ignore.default.for.nullables"],
-            Precision.of(values),
-        )
+    enhanced: bool = option("enhanced.avro.schema.support")
+    connect_meta_data: bool = option("connect.meta.data", default=True)
+    scrub_names: bool = option("scrub.invalid.names")
+    discard_type_doc_default: bool = option("discard.type.doc.default")
+    optional_map_keys: bool = option("allow.optional.map.keys")
+    flatten_singleton_unions: bool = option("flatten.singleton.unions")
+    general_sum_types: bool = option("generalized.sum.type.support")
+    ignore_default_for_nullables: bool = option("ignore.default.for.nullables")

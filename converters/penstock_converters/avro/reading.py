@@ -22,22 +22,19 @@ from penstock.data.logical import (
 from penstock.errors import DataError, SerializationError
 from penstock_converters.avro.instants import instants, precision_of
 from penstock_converters.avro.names import AvroDataOptions
+from penstock_converters.avro.timestamps import TIME_HIGH, TIME_LOW, read_timestamp, time_parts
 from penstock_converters.avro.varint import (
     NUMBERS,
     SIX_HIGH,
     SIX_LOW,
     SIX_MIDDLE,
     THREE_MARKS,
-    TIME_HIGH,
-    TIME_LOW,
     TOO_SHORT,
     beyond_int,
     read_length,
     read_long,
     read_more,
-    read_timestamp,
     six_bytes,
-    time_parts,
 )
 from penstock_converters.codegen import Source
 from penstock_registry.formats.avro.model import AvroSchema

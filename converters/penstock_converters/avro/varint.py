@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import struct
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-from penstock.data.logical import EPOCH
 from penstock.errors import SerializationError
 
 __all__ = [
-    "DAYS",
     "LAST",
     "MORE",
     "NUMBERS",
@@ -19,8 +16,6 @@ __all__ = [
     "SIX_MIDDLE",
     "SMALL",
     "THREE_MARKS",
-    "TIME_HIGH",
-    "TIME_LOW",
     "TOO_SHORT",
     "beyond_int",
     "long_bytes",
@@ -28,9 +23,7 @@ __all__ = [
     "read_length",
     "read_long",
     "read_more",
-    "read_timestamp",
     "six_bytes",
-    "time_parts",
 ]
 
 
@@ -83,8 +76,11 @@ THREE_MARKS: Final = 0x204080
 _FOUR_MARKS: Final = 0x10204080
 
 # An integer of six bytes, which most identifiers and milliseconds since 1970 are, is the sum of what its three pairs of
-# bytes say. Only pairs that were met in one that is not negative are in these tables; each can have 16,384. Threads may
-# fill them at once: what stands under a key is always the same.
+# bytes say. The tables hold only pairs that were met in a number that is not negative; each has room for 16,384.
+#
+# The tables are shared by all threads and have no lock. They need none: every entry is a function of its key alone, so that
+# two threads that fill one write the same; setting and getting one entry of a dict are atomic; nothing is ever taken out;
+# and a reader that misses an entry computes the number itself (``except KeyError``).
 
 #: Reads the three pairs, as little-endian numbers.
 six_bytes: Final = struct.Struct("<HHH").unpack_from
@@ -147,57 +143,6 @@ def _learn(data: bytes, position: int, low: int, high: int) -> None:
     SIX_LOW[first] = (low & 0x3FFF) >> 1
     SIX_MIDDLE[second] = low >> 14 << 13
     SIX_HIGH[third] = high << 27
-
-
-# A timestamp of six bytes is the sum of what its first two and its last four bytes say. The tables hold both as Python
-# objects, so that the usual one costs two look-ups and an addition.
-
-#: Reads the two parts, as little-endian numbers.
-time_parts: Final = struct.Struct("<HI").unpack_from
-#: First two bytes to their milliseconds, for an even integer (zigzag: not negative) of at least three bytes; else None.
-TIME_LOW: Final[list[dt.timedelta | None]] = [None] * 65536
-for _n in range(0, 1 << 14, 2):
-    TIME_LOW[int.from_bytes(MORE[_n], "little")] = dt.timedelta(milliseconds=_n >> 1)
-#: Last four bytes of six to the instant when the first two say nothing: windows of eight seconds that were met.
-TIME_HIGH: Final[dict[int, dt.datetime]] = {}
-_MAX_WINDOWS: Final = 8192
-
-
-class _Days(dict[int, tuple[int, int]]):
-    """Days since 1970 to the low 28 bits, and the rest, of their milliseconds in zigzag form; bounded.
-
-    A KeyError for days whose milliseconds do not take six bytes all day long.
-    """
-
-    def __missing__(self, day: int) -> tuple[int, int]:
-        if not 2 <= day < 25_450:
-            raise KeyError(day)
-        if len(self) >= _MAX_WINDOWS:
-            self.clear()
-        number = day * 172_800_000
-        parts = self[day] = (number & 0xFFFFFFF, number >> 28)
-        return parts
-
-
-DAYS: Final = _Days()
-
-
-def read_timestamp(data: bytes, position: int) -> tuple[Any, int]:
-    """Milliseconds as a datetime in UTC; as a number where the years 1 to 9999 do not hold them."""
-    start = position
-    millis, position = read_long(data, position)
-    try:
-        instant = EPOCH + dt.timedelta(0, 0, 0, millis)
-    except OverflowError:
-        return millis, position
-    if position - start == 6:
-        first, last = time_parts(data, start)
-        low = TIME_LOW[first]
-        if low is not None:
-            if len(TIME_HIGH) >= _MAX_WINDOWS:
-                TIME_HIGH.clear()
-            TIME_HIGH[last] = instant - low
-    return instant, position
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:

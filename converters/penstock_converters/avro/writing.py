@@ -22,7 +22,8 @@ from penstock.data.logical import (
 from penstock.errors import DataError
 from penstock_converters.avro.general import general_writer
 from penstock_converters.avro.plan import Plan, ScalarPlan
-from penstock_converters.avro.varint import DAYS, LAST, MORE, SMALL, long_bytes
+from penstock_converters.avro.timestamps import DAYS
+from penstock_converters.avro.varint import LAST, MORE, SMALL, long_bytes
 from penstock_converters.codegen import Source
 
 __all__ = ["UNFIT", "ScalarWriting", "Unusual"]

@@ -72,7 +72,7 @@ class JsonSchemaConverter(RegistryConverter):
 
     def _configured(self, values: Mapping[str, Any]) -> None:
         self._options = JsonSchemaOptions.of(values)
-        self._writer = SchemaWriter(self._options.numeric_decimals, self._options.precision)
+        self._writer = SchemaWriter(values["decimal.format"].upper() == "NUMERIC", self._options.precision)
         self._format = JsonSchemaFormat()
         self._validates: bool = values["json.fail.invalid.schema"]
 

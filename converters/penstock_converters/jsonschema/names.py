@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from penstock.data import Schema, Type
-from penstock_converters.precision import Precision
+from penstock_converters.options import DataOptions, option
 from penstock_converters.sumtypes import GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.json"
@@ -25,30 +24,15 @@ ONE_OF: Final = f"{NAMESPACE}.OneOf"
 ID: Final = f"{NAMESPACE}.Id"
 
 
-@dataclass(frozen=True, slots=True)
-class JsonSchemaOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSchemaOptions(DataOptions):
     """Confluent's ``JsonSchemaDataConfig``."""
 
-    additional_properties: bool = True
-    optional_for_nonrequired: bool = False
-    ignore_modern_dialects: bool = False
-    numeric_decimals: bool = False
-    general_sum_types: bool = False
-    flatten_singleton_unions: bool = False
-    #: penstock's own: how fine timestamps are
-    precision: Precision = Precision.MILLISECONDS
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> JsonSchemaOptions:
-        return cls(
-            values["object.additional.properties"],
-            values["use.optional.for.nonrequired"],
-            values["ignore.modern.dialects"],
-            values["decimal.format"].upper() == "NUMERIC",
-            values["generalized.sum.type.support"],
-            values["flatten.singleton.unions"],
-            Precision.of(values),
-        )
+    additional_properties: bool = option("object.additional.properties", default=True)
+    optional_for_nonrequired: bool = option("use.optional.for.nonrequired")
+    ignore_modern_dialects: bool = option("ignore.modern.dialects")
+    general_sum_types: bool = option("generalized.sum.type.support")
+    flatten_singleton_unions: bool = option("flatten.singleton.unions")
 
 
 def is_union(schema: Schema) -> bool:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from penstock.data import Schema
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME
-from penstock_converters.precision import Precision
+from penstock_converters.options import DataOptions, option
 from penstock_converters.scrub import scrub
 from penstock_converters.sumtypes import GENERAL_ENUM, GENERAL_UNION
 
 NAMESPACE: Final = "io.confluent.connect.protobuf"
-DEFAULT_NAME: Final = "ConnectDefault"
-ENTRY: Final = "Entry"
 KEY: Final = "key"
 VALUE: Final = "value"
+DEFAULT_NAME: Final = "ConnectDefault"
+ENTRY: Final = "Entry"
 
 TAG: Final = f"{NAMESPACE}.Tag"
 TYPE: Final = f"{NAMESPACE}.Type"
@@ -58,42 +57,22 @@ WRAPPERS: Final = {
 WRAPPED: Final = {wrapper: scalar for scalar, wrapper in WRAPPERS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ProtobufDataOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtobufDataOptions(DataOptions):
     """Confluent's ``ProtobufDataConfig``."""
 
-    enhanced: bool = False
-    scrub_names: bool = False
-    general_sum_types: bool = False
-    int_for_enums: bool = False
-    optional_for_nullables: bool = False
-    optional_for_proto2: bool = True
-    wrapper_for_nullables: bool = False
-    wrapper_for_raw_primitives: bool = True
-    struct_for_nulls: bool = False
-    index_for_unions: bool = True
-    flatten_unions: bool = False
-    ignore_default_for_nullables: bool = False
-    #: penstock's own: how fine timestamps are
-    precision: Precision = Precision.MILLISECONDS
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> ProtobufDataOptions:
-        return cls(
-            values["enhanced.protobuf.schema.support"],
-            values["scrub.invalid.names"],
-            values["generalized.sum.type.support"],
-            values["int.for.enums"],
-            values["optional.for.nullables"],
-            values["optional.for.proto2"],
-            values["wrapper.for.nullables"],
-            values["wrapper.for.raw.primitives"],
-            values["generate.struct.for.nulls"],
-            values["generate.index.for.unions"],
-            values["flatten.unions"],
-            values["ignore.default.for.nullables"],
-            Precision.of(values),
-        )
+    enhanced: bool = option("enhanced.protobuf.schema.support")
+    scrub_names: bool = option("scrub.invalid.names")
+    general_sum_types: bool = option("generalized.sum.type.support")
+    int_for_enums: bool = option("int.for.enums")
+    optional_for_nullables: bool = option("optional.for.nullables")
+    optional_for_proto2: bool = option("optional.for.proto2", default=True)
+    wrapper_for_nullables: bool = option("wrapper.for.nullables")
+    wrapper_for_raw_primitives: bool = option("wrapper.for.raw.primitives", default=True)
+    struct_for_nulls: bool = option("generate.struct.for.nulls")
+    index_for_unions: bool = option("generate.index.for.unions", default=True)
+    flatten_unions: bool = option("flatten.unions")
+    ignore_default_for_nullables: bool = option("ignore.default.for.nullables")
 
     @property
     def enum_parameter(self) -> str:
