@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from penstock.errors import SerializationError
 from penstock_registry.server.errors import RegistryError, invalid_schema, record_too_large
-from penstock_registry.server.log_values import check_config, mode_of, schema_of
+from penstock_registry.server.log_values import check_config, check_schema, mode_of
 from penstock_registry.store import ConfigKey, Key, ModeKey, RecordTooLargeError, RegistryStore, SchemaKey
 from penstock_registry.store.records import Value, decode_key, decode_value, encode_key, encode_value
 
@@ -56,11 +56,11 @@ def _reads_back(key: Key, value: Value | None, again: Value | None) -> bool:
         return value is again
     match key:
         case SchemaKey():
-            return schema_of(key, again, 0) == schema_of(key, value, 0)
+            check_schema(key, again)
         case ConfigKey():
-            return check_config(again) == check_config(value)
+            check_config(again)
         case ModeKey():
-            return mode_of(again) == mode_of(value)
+            mode_of(again)
     return again == value
 
 

@@ -15,7 +15,16 @@ from penstock_registry.server.content import SchemaContent, StoredSchema, sorted
 from penstock_registry.server.levels import CompatibilityLevel, Mode
 from penstock_registry.store.records import MAX_IDS, SchemaKey, Value
 
-__all__ = ["MAX_INT", "WrongRecordError", "check_config", "max_ids_of", "mode_of", "schema_of", "version_of"]
+__all__ = [
+    "MAX_INT",
+    "WrongRecordError",
+    "check_config",
+    "check_schema",
+    "max_ids_of",
+    "mode_of",
+    "schema_of",
+    "version_of",
+]
 
 #: The largest id and version: clients read both as 32-bit integers.
 MAX_INT: Final = 2**31 - 1
@@ -33,18 +42,29 @@ class WrongRecordError(ValueError):
 
 def schema_of(key: SchemaKey, value: Value, timestamp_ms: int) -> StoredSchema:
     """Return the version that `value` describes. Old registries leave the type out for Avro."""
+    references = check_schema(key, value)
+    content = SchemaContent(
+        sys.intern(value.get("schemaType") or "AVRO"),
+        value["schema"],
+        references,
+        sorted_metadata(value.get("metadata")),
+        value.get("ruleSet"),
+    )
+    return StoredSchema(key.subject, key.version, value["id"], content, bool(value.get("deleted")), timestamp_ms)
+
+
+def check_schema(key: SchemaKey, value: Value) -> tuple[SchemaReference, ...]:
+    """Check that every member of a version has its type, and return its references."""
     named = _of_type(value, "subject", str)
     if named != key.subject or _number(value, "version") != key.version:
         raise WrongRecordError(f"its value is of {named!r} version {value.get('version')}")
-    content = SchemaContent(
-        sys.intern(_of_type(value, "schemaType", str, "AVRO") or "AVRO"),
-        _of_type(value, "schema", str),
-        _references(value),
-        _metadata(value, "metadata"),
-        _rule_set(value, "ruleSet"),
-    )
-    deleted = _of_type(value, "deleted", bool, False)
-    return StoredSchema(key.subject, key.version, _number(value, "id", 0), content, deleted, timestamp_ms)
+    _number(value, "id", 0)
+    _of_type(value, "schema", str)
+    _of_type(value, "schemaType", str, None)
+    _of_type(value, "deleted", bool, None)
+    _check_metadata(value, "metadata")
+    _check_rule_set(value, "ruleSet")
+    return _references(value) if value.get("references") is not None else ()
 
 
 def version_of(value: Value) -> int:
@@ -71,9 +91,9 @@ def check_config(value: Value) -> Value:
     for name in _CONFIG_FLAGS:
         _of_type(value, name, bool, None)
     for name in ("defaultMetadata", "overrideMetadata"):
-        _metadata(value, name)
+        _check_metadata(value, name)
     for name in ("defaultRuleSet", "overrideRuleSet"):
-        _rule_set(value, name)
+        _check_rule_set(value, name)
     return value
 
 
@@ -134,22 +154,21 @@ def _check_text_values(found: Mapping[str, Any], name: str) -> None:
         raise WrongRecordError(f"{name} is {_shown(found)}; expected texts")
 
 
-def _metadata(value: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+def _check_metadata(value: Mapping[str, Any], name: str) -> None:
     metadata = _of_type(value, name, dict, None)
     if metadata is None:
-        return None
+        return
     for path, tags in _of_type(metadata, "tags", dict, {}).items():
         _check_texts(tags, f"{name}.tags.{path}")
     _check_text_values(_of_type(metadata, "properties", dict, {}), f"{name}.properties")
     if metadata.get("sensitive") is not None:
         _check_texts(metadata["sensitive"], f"{name}.sensitive")
-    return sorted_metadata(metadata)
 
 
-def _rule_set(value: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    rule_set: Mapping[str, Any] | None = _of_type(value, name, dict, None)
+def _check_rule_set(value: Mapping[str, Any], name: str) -> None:
+    rule_set = _of_type(value, name, dict, None)
     if rule_set is None:
-        return None
+        return
     for list_name in RULE_LISTS:
         for rule in _objects(rule_set, list_name):
             for member in _RULE_TEXTS:
@@ -159,4 +178,3 @@ def _rule_set(value: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
             _check_text_values(_of_type(rule, "params", dict, {}), f"{name}.{list_name}.params")
             _of_type(rule, "disabled", bool, False)
     _of_type(rule_set, "enableAt", str, None)
-    return rule_set

@@ -36,6 +36,8 @@ class Candidate:
 
     parsed: ParsedSchema
     content: SchemaContent
+    #: Whether it was parsed from the very text that would be stored.
+    is_as_stored: bool = False
 
 
 class SchemaReader:
@@ -65,6 +67,7 @@ class SchemaReader:
         try:
             references = self._fixed(subject, request.references)
             parsed = schema_format.parse(request.text, references, self._resolve(subject, references))
+            as_stored = parsed.canonical == request.text and tuple(parsed.references) == references
             if normalize:
                 parsed = parsed.normalized()
         except InvalidSchemaError as error:
@@ -74,7 +77,8 @@ class SchemaReader:
         )
         if _is_plain(request):
             self._read.put((schema_type, request.text, normalize), content, len(request.text) + len(content.text))
-        return Candidate(parsed, content)
+        as_stored = as_stored and content.text == request.text and content.references == references
+        return Candidate(parsed, content, as_stored)
 
     def remembered(self, request: SchemaRequest, normalize: bool) -> SchemaContent | None:
         """The content of what `candidate` makes of `request`, if it was read before; None says nothing."""
@@ -104,12 +108,13 @@ class SchemaReader:
     def check_readable(self, subject: str, candidate: Candidate) -> None:
         """Raise 42201 unless `candidate`, once stored under `subject`, reads back as an equal schema.
 
-        This parses the text a second time: call it for schemas that are new, before they are written.
+        This parses the text a second time, unless it was sent as it would be stored: call it for schemas that are new,
+        before they are written.
         """
         content, parsed = candidate.content, candidate.parsed
         try:
             content.text.encode()
-            again = self._parse_stored(subject, content)
+            again = parsed if candidate.is_as_stored else self._parse_stored(subject, content)
         except UnicodeEncodeError as error:
             shown = (
                 content.text[max(0, error.start - 20) : error.start + 20].encode("ascii", "backslashreplace").decode()

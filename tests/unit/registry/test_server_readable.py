@@ -184,7 +184,7 @@ def test_only_new_schemas_are_parsed_twice() -> None:
     format_ = CountingFormat()
     registry = Registry(MemoryStore(), Formats({"AVRO": lambda: format_}))
     registry.start()
-    first, second = (SchemaRequest(json.dumps({"type": "fixed", "name": "F", "size": size})) for size in (1, 2))
+    first, second = (SchemaRequest(f'{{"type": "fixed", "name": "F", "size": {size}}}') for size in (1, 2))
     registry.settings.update_config(None, {"compatibility": "NONE"})
     registry.register("s", first)
     assert format_.parsed == 2
@@ -196,6 +196,8 @@ def test_only_new_schemas_are_parsed_twice() -> None:
     registry.settings.update_config(None, {"compatibility": "BACKWARD"})
     registry.test_compatibility("s", second)
     assert format_.parsed == 7, "the check of a new schema leaves its parsed form for comparisons"
+    registry.register("canonical", SchemaRequest('{"type":"fixed","name":"F","size":3}'))
+    assert format_.parsed == 8, "a text that is sent as it is stored was parsed as such"
 
 
 # --- what the log holds ----------------------------------------------------------------------------------------------
