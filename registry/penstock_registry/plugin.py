@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from penstock.api import Plugin, hookimpl
+from penstock_registry.languages import BUILT_IN
 
 
 @hookimpl
 def penstock_register_schema_formats() -> list[Plugin]:
     return [
-        Plugin("AVRO", "penstock_registry.formats.avro:AvroFormat", summary="Avro schemas"),
-        Plugin("PROTOBUF", "penstock_registry.formats.protobuf:ProtobufFormat", summary="Protobuf schemas"),
-        Plugin("JSON", "penstock_registry.formats.jsonschema:JsonSchemaFormat", summary="JSON Schemas"),
+        Plugin("AVRO", BUILT_IN["AVRO"], summary="Avro schemas"),
+        Plugin("PROTOBUF", BUILT_IN["PROTOBUF"], summary="Protobuf schemas"),
+        Plugin("JSON", BUILT_IN["JSON"], summary="JSON Schemas"),
     ]
 
 

@@ -16,6 +16,7 @@ from penstock_registry.client.caching import CachingClient
 from penstock_registry.client.interface import RegistryClient
 from penstock_registry.client.local import local_client
 from penstock_registry.client.memory import mock_client
+from penstock_registry.languages import BUILT_IN
 
 __all__ = ["ClientSettings", "client_for", "split_urls"]
 
@@ -196,14 +197,10 @@ def client_for(urls: str | Sequence[str], config: Mapping[str, Any]) -> Registry
 
 
 def normalized_text(schema: str, schema_type: str, resolved: Mapping[str, str]) -> str:
-    """The normalized text of a schema in any format that this package offers."""
-    from penstock_registry.plugin import (
-        penstock_register_schema_formats,
-    )  # the list of formats; imported late, as it grows
-
-    for plugin in penstock_register_schema_formats():
-        if schema_type.lower() in (plugin.name.lower(), plugin.extra.get("schema_type", "").lower()):
-            module, _, name = plugin.target.partition(":")
-            make: Callable[[], SchemaFormat] = getattr(importlib.import_module(module), name)
-            return make().parse(schema, (), resolved).normalized().canonical
-    return schema
+    """Return the normalized text of a schema in a format that this package offers; of another one the text as it is."""
+    target = BUILT_IN.get(schema_type.upper())
+    if target is None:
+        return schema
+    module, _, name = target.partition(":")
+    make: Callable[[], SchemaFormat] = getattr(importlib.import_module(module), name)
+    return make().parse(schema, (), resolved).normalized().canonical

@@ -1,1 +1,1 @@
-"""Schema languages: parsing, canonical text, normalisation, compatibility. One package or module a language."""
+"""Schema languages: parsing, canonical text, normalization, compatibility. One package or module a language."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_registry.guid import guid_digest
-from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema, referenced_keys
 from penstock_registry.server.log_values import check_config, max_ids_of, mode_of, schema_of, version_of
 from penstock_registry.server.subjects import DEFAULT_CONTEXT, Subject, context_of
+from penstock_registry.server.weighed import WeighedCache
 from penstock_registry.store import (
     ClearSubjectKey,
     ConfigKey,
@@ -70,7 +70,7 @@ class Catalog:
         self._referrers: dict[SchemaKey, set[SchemaKey]] = {}
         #: The ids that have a key among their overwritten ones.
         self._overwritten: dict[SchemaKey, set[int]] = {}
-        self._prepared: BoundedCache[tuple[str, int], bytes] = BoundedCache(_PREPARED_COUNT, _PREPARED_BYTES)
+        self._prepared: WeighedCache[tuple[str, int], bytes] = WeighedCache(_PREPARED_COUNT, _PREPARED_BYTES)
         #: Every subject, sorted, and whether it has a version that is not deleted; None when that has changed.
         self._listing: Sequence[tuple[str, bool]] | None = None
 

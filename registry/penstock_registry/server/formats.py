@@ -8,15 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from penstock.api.registry import SchemaFormat
+from penstock_registry.languages import BUILT_IN
 
-__all__ = ["BUILT_IN", "Formats"]
-
-#: In the order ``/schemas/types`` tells them.
-BUILT_IN: Mapping[str, str] = {
-    "JSON": "penstock_registry.formats.jsonschema:JsonSchemaFormat",
-    "PROTOBUF": "penstock_registry.formats.protobuf:ProtobufFormat",
-    "AVRO": "penstock_registry.formats.avro:AvroFormat",
-}
+__all__ = ["Formats"]
 
 
 class Formats:

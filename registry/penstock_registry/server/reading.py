@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from penstock.api.registry import InvalidSchemaError, ParsedSchema, ReadsRegistered, SchemaReference
 from penstock_registry.guid import content_digest
-from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.content import Identity, SchemaContent, StoredSchema
 from penstock_registry.server.errors import RegistryError, invalid_schema, schema_too_deep, schema_too_large
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.requests import ReferenceRequest, SchemaRequest
 from penstock_registry.server.subjects import Subject, context_of
+from penstock_registry.server.weighed import WeighedCache
 from penstock_registry.store import SchemaKey
 
 __all__ = ["Candidate", "SchemaReader"]
@@ -50,7 +50,7 @@ class SchemaReader:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, Identity], ParsedSchema] = OrderedDict()
-        self._read: BoundedCache[tuple[str, str, bool], SchemaContent] = BoundedCache(_READ_COUNT, _READ_CHARACTERS)
+        self._read: WeighedCache[tuple[str, str, bool], SchemaContent] = WeighedCache(_READ_COUNT, _READ_CHARACTERS)
 
     def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
         """What `request` means under `subject`; None if it has no schema at all. Raises 42201, 42209."""

@@ -16,7 +16,7 @@ from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.http.app import make_app
 from penstock_registry.server.leader.forwarding import Forwarder
-from penstock_registry.server.leader.protocol import Identity
+from penstock_registry.server.leader.protocol import MemberIdentity
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.requests import SchemaRequest
 from penstock_registry.store import MemoryStore, NotLeaderError
@@ -69,7 +69,7 @@ class Election:
     problem = "nobody leads"
     heartbeat_seconds = 0.0
 
-    def __init__(self, leader: Identity | None = None, leads: bool = False) -> None:
+    def __init__(self, leader: MemberIdentity | None = None, leads: bool = False) -> None:
         self.leader, self.leads = leader, leads
 
     def await_leader(self, seconds: float) -> None:
@@ -85,7 +85,7 @@ class Log:
 
 
 def forwarder_to(leader: Leader) -> Forwarder:
-    return Forwarder(Election(Identity("127.0.0.1", leader.server_port)), Log())  # type: ignore[arg-type]  # stand-ins
+    return Forwarder(Election(MemberIdentity("127.0.0.1", leader.server_port)), Log())  # type: ignore[arg-type]  # stand-ins
 
 
 def test_who_does_not_lead_any_more_has_done_nothing_and_the_next_one_is_asked(leader: Leader) -> None:

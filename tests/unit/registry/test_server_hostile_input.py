@@ -188,3 +188,17 @@ def test_a_version_may_have_zeros_before_it(asked: TestClient) -> None:
 def test_an_id_that_is_no_integer_is_refused(number: str, asked: TestClient) -> None:
     answer = asked.post("/subjects/s/versions", content='{"schema":"\\"int\\"","id":' + number + "}")
     assert (answer.status_code, answer.json()["error_code"]) == (400, 400)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 201 + '"' + '\\"' * 32_000,
+        '"' * 100_001 + "{" * 201,
+        '"\\' * 50_000 + "{" * 201,
+        "{" * 201 + "\\" * 99_999,
+    ],
+)
+def test_how_deep_a_text_is_nested_is_told_in_one_pass(text: str, asked: TestClient) -> None:
+    assert cpu(lambda: asked.post("/subjects/x", json={"schema": text})) < 1
+    assert asked.post("/subjects/x/versions", json={"schema": text}).status_code == 422

@@ -12,19 +12,19 @@ from penstock.errors import ConnectError, RetriableError, SerializationError
 from penstock_registry.server.access.rules import is_change
 from penstock_registry.server.kafka_config import KafkaConfig
 from penstock_registry.server.leader.election import Election
-from penstock_registry.server.leader.protocol import Assignment, Identity, choose
+from penstock_registry.server.leader.protocol import Assignment, MemberIdentity, choose
 
 
 def test_an_identity_has_confluents_bytes() -> None:
-    identity = Identity("host", 8081)
+    identity = MemberIdentity("host", 8081)
     assert identity.encode() == (
         b'{"version":1,"host":"host","port":8081,"master_eligibility":true,"scheme":"http","leader":false}'
     )
-    assert Identity.decode(identity.encode()) == identity
+    assert MemberIdentity.decode(identity.encode()) == identity
 
 
 def test_an_assignment_has_confluents_bytes() -> None:
-    assignment = Assignment("m-1", Identity("h", 1, "https", leader=True))
+    assignment = Assignment("m-1", MemberIdentity("h", 1, "https", leader=True))
     assert assignment.encode() == (
         b'{"version":1,"error":0,"master":"m-1","master_identity":{"version":1,"host":"h","port":1,'
         b'"master_eligibility":true,"scheme":"https","leader":true}}'
@@ -37,23 +37,23 @@ def test_an_assignment_has_confluents_bytes() -> None:
 
 def test_what_older_and_newer_registries_say_is_understood() -> None:
     old = b'{"version":1,"host":"h","port":1,"master_eligibility":false}'
-    assert Identity.decode(old) == Identity("h", 1, "http", False, False)
-    new = {**json.loads(Identity("h", 1).encode()), "zone": "a"}
-    assert Identity.decode(json.dumps(new).encode()) == Identity("h", 1)
+    assert MemberIdentity.decode(old) == MemberIdentity("h", 1, "http", False, False)
+    new = {**json.loads(MemberIdentity("h", 1).encode()), "zone": "a"}
+    assert MemberIdentity.decode(json.dumps(new).encode()) == MemberIdentity("h", 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"host":"h","port":"x"}', b"null"])
 def test_what_makes_no_sense_is_refused(data: bytes) -> None:
     with pytest.raises(SerializationError):
-        Identity.decode(data)
+        MemberIdentity.decode(data)
 
 
 def test_the_smallest_url_of_those_who_may_leads() -> None:
     members = {
-        "m1": Identity("b", 1),
-        "m2": Identity("a", 1, eligible=False),
-        "m3": Identity("b", 1, "https"),
-        "m4": Identity("b", 10),
+        "m1": MemberIdentity("b", 1),
+        "m2": MemberIdentity("a", 1, eligible=False),
+        "m3": MemberIdentity("b", 1, "https"),
+        "m4": MemberIdentity("b", 10),
     }
     assert choose(members) == Assignment("m1", members["m1"])
     assert choose({"m2": members["m2"]}) == Assignment(None, None)
@@ -61,7 +61,7 @@ def test_the_smallest_url_of_those_who_may_leads() -> None:
 
 
 def test_two_with_one_url_are_an_error() -> None:
-    told = choose({"m1": Identity("a", 1), "m2": Identity("a", 1, eligible=False)})
+    told = choose({"m1": MemberIdentity("a", 1), "m2": MemberIdentity("a", 1, eligible=False)})
     assert (told.error, told.member) == (1, None)
     assert "two registries of the group give the same URL" in (told.problem or "")
 
@@ -115,8 +115,8 @@ def election(store: Store, clock: Clock | None = None, **props: str) -> Election
     return Election(config, "me", 8081, store, clock or Clock())
 
 
-def told(member: str | None, identity: Identity | None = None) -> bytes:
-    return Assignment(member, identity or (Identity("me", 8081) if member else None)).encode()
+def told(member: str | None, identity: MemberIdentity | None = None) -> bytes:
+    return Assignment(member, identity or (MemberIdentity("me", 8081) if member else None)).encode()
 
 
 def identity_of(one: Election) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_it_leads_once_the_store_is_claimed_and_until_the_next_round(store: Stor
 
 def test_it_follows_whom_it_is_told(store: Store) -> None:
     one = election(store)
-    other = Identity("other", 1)
+    other = MemberIdentity("other", 1)
     one.on_assignment(1, "m", "v0", told("x", other))
     assert (one.leads, one.leader, one.problem) == (False, other, None)
     assert "claim" not in store.calls
@@ -190,7 +190,7 @@ def test_a_url_that_is_taken_is_told(store: Store) -> None:
 
 
 def test_the_groups_leader_decides_from_what_all_say(store: Store) -> None:
-    members = {"m1": Identity("b", 1).encode(), "m2": Identity("a", 1).encode()}
+    members = {"m1": MemberIdentity("b", 1).encode(), "m2": MemberIdentity("a", 1).encode()}
     made = election(store).perform_assignment("m1", "v0", members)
     assert set(made) == {"m1", "m2"}
     assert {Assignment.decode(data).member for data in made.values()} == {"m2"}

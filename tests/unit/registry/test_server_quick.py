@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from penstock.api.registry import ParsedSchema, SchemaFormat, SchemaReference
 from penstock_registry.formats.avro import AvroFormat
-from penstock_registry.server.bounded import BoundedCache
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.http.answers import id_answer
 from penstock_registry.server.http.app import make_app
 from penstock_registry.server.id_view import Found
 from penstock_registry.server.registry import Registry
+from penstock_registry.server.weighed import WeighedCache
 from penstock_registry.store import DeleteSubjectKey, MemoryStore, SchemaKey, StoreRecord
 
 LIMIT = 100_000
@@ -278,7 +278,7 @@ def _copy(part: object) -> object:
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 30)), max_size=200))
 def test_a_bounded_cache_keeps_the_latest_that_fit(puts: list[tuple[int, int]]) -> None:
-    cache: BoundedCache[int, int] = BoundedCache(5, 200)
+    cache: WeighedCache[int, int] = WeighedCache(5, 200)
     model: dict[int, int] = {}
     for key, weight in puts:
         cache.put(key, weight, weight)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from penstock.errors import ConnectError, WorkerError
 from penstock.kafka.group import GroupMember
 from penstock_registry.server.kafka_config import KafkaConfig
-from penstock_registry.server.leader.protocol import PROTOCOL_TYPE, SUBPROTOCOL, Assignment, Identity, choose
+from penstock_registry.server.leader.protocol import PROTOCOL_TYPE, SUBPROTOCOL, Assignment, MemberIdentity, choose
 
 __all__ = ["Election"]
 
@@ -51,9 +51,9 @@ class Election:
         self._store = store
         self._clock = clock
         self._changed = threading.Condition()
-        self._me = Identity(host, port, config.scheme, config.eligible)
+        self._me = MemberIdentity(host, port, config.scheme, config.eligible)
         self._leads = False
-        self._leader: Identity | None = None
+        self._leader: MemberIdentity | None = None
         self._reason = "the group was not joined yet"
         self._stopped = False
         self._not_before = 0.0
@@ -106,7 +106,7 @@ class Election:
         return self._config.heartbeat_interval_ms / 1000
 
     @property
-    def leader(self) -> Identity | None:
+    def leader(self) -> MemberIdentity | None:
         """Another registry that leads; None if this one does, or nobody known."""
         with self._changed:
             return self._leader
@@ -143,7 +143,7 @@ class Election:
         self._stand_down("the registries are agreeing on a leader")
 
     def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        assignment = choose({member: Identity.decode(data) for member, data in members.items()}).encode()
+        assignment = choose({member: MemberIdentity.decode(data) for member, data in members.items()}).encode()
         return dict.fromkeys(members, assignment)
 
     def on_assignment(self, generation: int, member_id: str, protocol: str, assignment: bytes) -> None:

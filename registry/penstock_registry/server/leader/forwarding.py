@@ -16,7 +16,7 @@ import orjson
 from penstock.errors import ConnectError
 from penstock_registry.server.errors import forwarding_failed, unknown_leader
 from penstock_registry.server.leader.election import Election
-from penstock_registry.server.leader.protocol import Identity
+from penstock_registry.server.leader.protocol import MemberIdentity
 from penstock_registry.store.kafka import KafkaStore
 
 __all__ = ["FORWARDED", "Forwarder", "Reply"]
@@ -142,7 +142,7 @@ class Forwarder:
             return  # the change is made; it will be seen here a little later
 
     def _ask(
-        self, leader: Identity, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
+        self, leader: MemberIdentity, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> Reply:
         connection: http.client.HTTPConnection
         if leader.scheme == "https":

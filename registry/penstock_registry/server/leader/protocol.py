@@ -9,7 +9,7 @@ import orjson
 
 from penstock.errors import SerializationError
 
-__all__ = ["PROTOCOL_TYPE", "SUBPROTOCOL", "Assignment", "Identity", "choose"]
+__all__ = ["PROTOCOL_TYPE", "SUBPROTOCOL", "Assignment", "MemberIdentity", "choose"]
 
 PROTOCOL_TYPE: Final = "sr"
 SUBPROTOCOL: Final = "v0"
@@ -18,7 +18,7 @@ _NO_ERROR: Final = 0
 _DUPLICATE_URLS: Final = 1
 
 
-class Identity(NamedTuple):
+class MemberIdentity(NamedTuple):
     """A registry: where the others reach it, and whether it may lead. `leader` says that it did when it joined."""
 
     host: str
@@ -49,7 +49,7 @@ class Identity(NamedTuple):
         return orjson.dumps(self.to_json())
 
     @classmethod
-    def from_json(cls, members: Mapping[str, Any]) -> Identity:
+    def from_json(cls, members: Mapping[str, Any]) -> MemberIdentity:
         """Older registries know no scheme and no leader flag; newer ones may know more."""
         return cls(
             str(members["host"]),
@@ -60,7 +60,7 @@ class Identity(NamedTuple):
         )
 
     @classmethod
-    def decode(cls, data: bytes) -> Identity:
+    def decode(cls, data: bytes) -> MemberIdentity:
         try:
             return cls.from_json(orjson.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -71,7 +71,7 @@ class Assignment(NamedTuple):
     """Who leads: the group's name for that member, and where it is. Neither if nobody may."""
 
     member: str | None
-    identity: Identity | None
+    identity: MemberIdentity | None
     error: int = _NO_ERROR
 
     @property
@@ -93,14 +93,14 @@ class Assignment(NamedTuple):
             identity = members.get("master_identity")
             return cls(
                 members.get("master"),
-                None if identity is None else Identity.from_json(identity),
+                None if identity is None else MemberIdentity.from_json(identity),
                 int(members.get("error") or 0),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SerializationError(f"Not an assignment of a schema registry: {data[:200]!r} ({error})") from error
 
 
-def choose(members: Mapping[str, Identity]) -> Assignment:
+def choose(members: Mapping[str, MemberIdentity]) -> Assignment:
     """The eligible member with the smallest URL leads (``SchemaRegistryCoordinator``)."""
     urls = [identity.url for identity in members.values()]
     if len(set(urls)) < len(urls):

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["BoundedCache"]
+__all__ = ["WeighedCache"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BoundedCache(Generic[K, V]):
+class WeighedCache(Generic[K, V]):
     """Thread-safe. At most `count` entries, of at most `weight` together; what weighs more than a tenth of that by
     itself is not kept."""
 
