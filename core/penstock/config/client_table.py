@@ -140,7 +140,7 @@ group.id|string|null||high|C
 group.instance.id|string|null|non-empty string|medium|C
 session.timeout.ms|int|=45000||high|C
 heartbeat.interval.ms|int|=3000||high|C
-partition.assignment.strategy|list|=org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor||medium|C
+partition.assignment.strategy|list|=class org.apache.kafka.clients.consumer.RangeAssignor,class org.apache.kafka.clients.consumer.CooperativeStickyAssignor||medium|C
 enable.auto.commit|boolean|=true||medium|C
 auto.commit.interval.ms|int|=5000|[0,...]|low|C
 max.partition.fetch.bytes|int|=1048576|[0,...]|high|C

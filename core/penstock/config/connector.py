@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.config.definition import ConfigDef, ConfigType, ConfigValue, Importance, Width
-from penstock.config.lookup import ClassRecommender, Kind, PluginLookup, VersionRecommender, class_parser
+from penstock.config.lookup import (
+    ClassRecommender,
+    ClassValidator,
+    Kind,
+    PluginLookup,
+    VersionRecommender,
+    class_parser,
+)
 from penstock.config.validators import (
     CaseInsensitiveValidString,
     CompositeValidator,
@@ -69,7 +76,7 @@ def connector_config_def(
                 display_name="Connector class",
                 doc="The connector: its plugin name, its class name, or the short form of that.")
         .define("connector.plugin.version", _T.STRING, given.get("connector.plugin.version"), importance=_I.MEDIUM,
-                validator=PluginVersionValidator(given.get("connector.plugin.version")), group="Common", order=3, width=_W.MEDIUM,
+                validator=PluginVersionValidator(), group="Common", order=3, width=_W.MEDIUM,
                 display_name="Connector version",
                 doc="Which version of the connector's class is wanted: a version, a range, or latest.",
                 recommender=VersionRecommender(lookup, "connector", "connector.class", hides=True))
@@ -85,9 +92,10 @@ def connector_config_def(
             width=_W.SHORT, display_name=f"{title} class", doc=_CONVERTER_DOCS[setting],
             recommender=ClassRecommender(lookup, kind) if lookup else None,
             parser=class_parser(lookup, kind) if lookup else None,
+            validator=ClassValidator(lookup, kind) if lookup else None,
         ).define(
             f"{setting}.plugin.version", _T.STRING, given.get(f"{setting}.plugin.version"), importance=_I.LOW,
-            validator=PluginVersionValidator(given.get(f"{setting}.plugin.version")), group="Common", order=7 + 2 * order, width=_W.SHORT,
+            validator=PluginVersionValidator(), group="Common", order=7 + 2 * order, width=_W.SHORT,
             display_name=f"{title} version",
             doc="Which version of that converter is wanted: a version, a range, or latest.",
             recommender=VersionRecommender(lookup, kind, setting, hides=True),
@@ -234,7 +242,7 @@ def validate_sink(props: Mapping[str, str], add_error: Callable[[str, str], None
     if dead_letters and regex and _matches(regex, dead_letters):
         add_error(
             "topics.regex",
-            f"The DLQ topic '{dead_letters}' may not be included in the regex matching the topics "
+            f"The DLQ topic '{dead_letters}' may not be matched by the regex for the topics "
             f"('topics.regex={regex}') consumed by the connector",
         )
 

@@ -10,10 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from penstock.config.definition import NO_DEFAULT, ConfigDef, ConfigType, Importance, Width
-from penstock.config.lookup import ClassRecommender, Kind, PluginLookup, VersionRecommender, class_parser
+from penstock.config.lookup import (
+    ClassRecommender,
+    ClassValidator,
+    Kind,
+    PluginLookup,
+    VersionRecommender,
+    class_parser,
+)
 from penstock.config.types import split_list
 from penstock.config.validators import CompositeValidator, LambdaValidator, Validator
-from penstock.config.versions import PluginVersionValidator
+from penstock.config.versions import PluginVersionValidator, version_problem
 from penstock.errors import ConfigError, PluginError
 from penstock.java.regex import JavaRegexError, compile_regex
 
@@ -55,22 +62,38 @@ def _embed(
     word = kind.capitalize()
     class_name = props.get(type_key)
     version = _version(lookup, kind, class_name)
+    full_name = None if version is None else lookup.class_name(kind, class_name or "")
+    problem = version_problem(full_name or "", props.get(version_key), version)
     definition.define(
         type_key, _T.CLASS, importance=_I.HIGH, group=group, order=0, width=_W.LONG,
         display_name=f"{word} type for {alias}", doc=f"The {kind} that the alias '{alias}' stands for.",
-        validator=LambdaValidator(_negate_needs_predicate(props, prefix), f"valid configs for {alias} {kind}"),
+        validator=CompositeValidator(
+            ClassValidator(lookup, kind),
+            LambdaValidator(_raise(problem), "an installed version"),
+            LambdaValidator(_negate_needs_predicate(props, prefix), f"valid configs for {alias} {kind}"),
+        ),
         recommender=ClassRecommender(lookup, kind), parser=class_parser(lookup, kind),
     ).define(
         version_key, _T.STRING, version, importance=_I.HIGH, group=group, order=1,
         width=_W.LONG, display_name=f"{word} version for {alias}",
         doc=f"Which version of the {kind} '{alias}' is wanted: a version, a range, or latest.",
-        validator=PluginVersionValidator(version), recommender=VersionRecommender(lookup, kind, type_key, hides=False),
+        validator=LambdaValidator(_raise(problem, props.get(version_key)), str(PluginVersionValidator())), recommender=VersionRecommender(lookup, kind, type_key, hides=False),
     )  # fmt: skip
-    own = _definition_of(lookup, kind, class_name)
+    own = _definition_of(lookup, kind, class_name) if problem is None else None
     if own is not None:
         if kind == "transformation":
             own = ConfigDef(own).include(transform_config_def(aliases(props, "predicates")))
         definition.embed(prefix, group, 2, own)
+
+
+def _raise(problem: str | None, of: str | None = None) -> Any:
+    """A check that raises `problem`, if there is one; with `of` for that value only, and not for the default."""
+
+    def check(name: str, value: Any) -> None:
+        if problem is not None and of in (None, value):
+            raise ConfigError(problem)
+
+    return check
 
 
 def _version(lookup: PluginLookup, kind: Kind, class_name: str | None) -> str | None:
@@ -95,7 +118,7 @@ def transform_config_def(predicates: Sequence[str]) -> ConfigDef:
     """What every transform takes besides its own (KIP-585); `predicates` are the aliases it may name."""
 
     def exists(name: str, value: Any) -> None:
-        if value is not None and value not in predicates:
+        if value and value not in predicates:
             expected = ", ".join(predicates) if predicates else "none is defined"
             raise ConfigError(name, value, f"expected an alias of `predicates`: {expected}")
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from penstock.config.definition import Parser
 from penstock.errors import ConfigError, PluginError
 
-__all__ = ["ClassRecommender", "Kind", "PluginLookup", "VersionRecommender", "abstract_class_problem", "class_parser"]
+__all__ = [
+    "ClassRecommender",
+    "ClassValidator",
+    "Kind",
+    "PluginLookup",
+    "VersionRecommender",
+    "abstract_class_problem",
+    "class_parser",
+]
 
 Kind = Literal["connector", "converter", "header_converter", "transformation", "predicate"]
 
@@ -48,11 +56,51 @@ def class_parser(lookup: PluginLookup, kind: Kind) -> Parser:
                 return full
         except PluginError as error:
             raise ConfigError(name, value, error.message) from error
-        if concrete := lookup.concrete_names(kind, str(value)):
-            raise ConfigError(name, f"class {value}", abstract_class_problem(concrete))
+        if _other_kind(lookup, kind, str(value)) is not None or lookup.concrete_names(kind, str(value)):
+            return value  # there is such a class; `ClassValidator` says why it does not serve
         raise ConfigError(name, value, f"Class {value} could not be found.")
 
     return parse
+
+
+_INTERFACES: Final[Mapping[Kind, str]] = {
+    "connector": "Connector",
+    "converter": "Converter",
+    "header_converter": "HeaderConverter",
+    "transformation": "Transformation",
+    "predicate": "Predicate",
+}
+
+
+class ClassValidator:
+    """Accepts a class of one kind (``ConfigValidator`` of ``ConnectorConfig``); what is no class at all is the parser's."""
+
+    def __init__(self, lookup: PluginLookup, kind: Kind) -> None:
+        self._lookup, self._kind = lookup, kind
+
+    def ensure_valid(self, name: str, value: Any) -> None:
+        if value is None or self._lookup.class_name(self._kind, str(value)) is not None:
+            return
+        if concrete := self._lookup.concrete_names(self._kind, str(value)):
+            raise ConfigError(abstract_class_problem(concrete))
+        other = _other_kind(self._lookup, self._kind, str(value))
+        if other is not None:
+            raise ConfigError(f"Class class {other} does not implement the {_INTERFACES[self._kind]} interface")
+
+    def __str__(self) -> str:
+        return f"a class that implements {_INTERFACES[self._kind]}"
+
+
+def _other_kind(lookup: PluginLookup, kind: Kind, name: str) -> str | None:
+    """Return the full name of the class `name` where it is one of another kind."""
+    for other in _INTERFACES:
+        try:
+            full = None if other == kind else lookup.class_name(other, name)
+        except PluginError:
+            continue  # the name of two
+        if full is not None:
+            return full
+    return None
 
 
 class ClassRecommender:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from penstock.errors import ConfigError
 
-__all__ = ["PluginVersionValidator", "VersionRange", "requirement_text", "satisfies"]
+__all__ = ["PluginVersionValidator", "VersionRange", "version_problem"]
 
 #: Longer than any version there is. What numbers and ranges cost grows with their text.
 _MAX_LENGTH: Final = 1_000
@@ -93,38 +93,33 @@ def _key(version: str) -> list[tuple[int, int, str]]:
     return parts
 
 
-def requirement_text(wanted: str) -> str:
-    """Return a version requirement as the range it stands for: ``1.0`` is ``[1.0,1.0]``."""
-    wanted = wanted.strip()
-    return wanted if wanted[:1] in ("[", "(") else f"[{wanted},{wanted}]"
-
-
-def satisfies(version: str, wanted: str) -> bool | None:
-    """Return whether `version` is one that `wanted` asks for; None if `wanted` is no version requirement."""
-    try:
-        return version in VersionRange.parse(wanted)
-    except ValueError:
-        return None
-
-
-class PluginVersionValidator:
-    """Accepts what `VersionRange.parse` does and, where the installed version is known, has that version in it.
+def version_problem(class_name: str, wanted: str | None, installed: str | None) -> str | None:
+    """Return why the installed version of a class is not the one wanted, in the words of Kafka's ``Plugins``; else None.
 
     One version of a distribution can be installed: another one that is asked for would silently not be used.
     """
+    if wanted is None or installed is None:
+        return None
+    try:
+        if installed in (wanted, "undefined") or installed in VersionRange.parse(wanted):
+            return None
+    except ValueError as error:
+        return str(error)
+    asked = wanted.strip()
+    asked = asked if asked[:1] in ("[", "(") else f"[{asked},{asked}]"
+    return f"Plugin {class_name} not found that matches the version range {asked}, available versions: [{installed}]"
 
-    def __init__(self, installed: str | None = None) -> None:
-        self._installed = installed
+
+class PluginVersionValidator:
+    """Accepts what `VersionRange.parse` does."""
 
     def ensure_valid(self, name: str, value: Any) -> None:
         if value is None:
             return
         try:
-            wanted = VersionRange.parse(value)
+            VersionRange.parse(value)
         except ValueError as error:
-            raise ConfigError(name, value, str(error)) from None
-        if self._installed not in (None, "undefined", value) and self._installed not in wanted:
-            raise ConfigError(name, value, f"the installed version is {self._installed}")
+            raise ConfigError(str(error)) from None
 
     def __str__(self) -> str:
         return "a version, a range of versions such as [1.0,2.0), or latest"

@@ -25,10 +25,13 @@ from penstock.config.connector import (
 from penstock.config.disclosure import LookedUpValues, failed_lookup
 from penstock.config.enrich import aliases, enrich, enrich_topic_creation
 from penstock.config.info import config_infos, merged
-from penstock.config.versions import requirement_text, satisfies
+from penstock.config.lookup import Kind
+from penstock.config.versions import version_problem
 from penstock.errors import BadRequestError, ConnectError, PluginError
 from penstock.herder.failures import restart_config_def
 from penstock.herder.overrides import OverridePolicy
+from penstock.herder.unknown_settings import log_unknown_settings
+from penstock.java.hash_order import keys_in_java_order
 from penstock.plugins import PluginKind, Plugins
 from penstock.plugins.lookup import Lookup
 
@@ -62,6 +65,13 @@ def _kind_of(setting: str) -> PluginKind | None:
     return next((k for prefix, k in kinds.items() if setting.startswith(prefix) and setting.endswith(".type")), None)
 
 
+#: Settings of every connector that name a class whose version may be asked for.
+_VERSIONED: Final[Mapping[str, Kind]] = {
+    "connector.class": "connector",
+    "key.converter": "converter",
+    "value.converter": "converter",
+    "header.converter": "header_converter",
+}
 #: Lists of names under which further settings stand → the prefix of those settings.
 _ALIAS_LISTS: Final = {
     "transforms": "transforms.",
@@ -104,7 +114,9 @@ class ConnectorValidator:
             if kind is not None and name and value["errors"]:
                 unknown, advice = f"Class {name} could not be found.", self._plugins.advice(kind, name)
                 value["errors"] = [e + " " + advice if e.endswith(unknown) else e for e in value["errors"]]
-        return checked(infos, config)
+        valid = checked(infos, config)
+        log_unknown_settings(config.get("name"), infos, config)
+        return valid
 
     def validate(self, config: Mapping[str, str | None]) -> dict[str, Any]:
         """Raises `BadRequestError` where there is no connector to ask, otherwise answers whatever is wrong."""
@@ -156,8 +168,7 @@ class ConnectorValidator:
             if setting in values and visible.get(setting) != props.get(setting):
                 values[setting].add_error(failed_lookup(setting))
         self._check_kind(connector, props, values)
-        class_name = self._lookup.class_name("connector", props["connector.class"]) or connector_type
-        _check_version(class_name, props, defaults["connector.plugin.version"], values)
+        self._check_versions(props, defaults, values)
         for key in nulls:
             value = values.setdefault(key, ConfigValue(key))
             value.add_error("Null value can not be supplied as the configuration value.")
@@ -177,7 +188,21 @@ class ConnectorValidator:
         ]
         return merged(connector_type, [part for part in parts if part["configs"]])
 
-    def _check_kind(self, connector: _Connector, props: Mapping[str, str], values: Mapping[str, ConfigValue]) -> None:
+    def _check_versions(
+        self, props: Mapping[str, str], defaults: Mapping[str, str | None], values: Mapping[str, ConfigValue]
+    ) -> None:
+        """Put a version that is not installed on the class and on its version, where the connector names both."""
+        for setting, kind in _VERSIONED.items():
+            version = values[f"{setting.removesuffix('.class')}.plugin.version"]
+            if setting not in props or values[setting].errors or version.name not in props:
+                continue
+            name = self._lookup.class_name(kind, props[setting]) or props[setting]
+            problem = version_problem(name, props[version.name], defaults[version.name])
+            if problem is not None:
+                version.errors[:] = [problem]
+                values[setting].errors.append(problem)
+
+    def _check_kind(self, connector: _Connector, props: Mapping[str, str], values: dict[str, ConfigValue]) -> None:
         if isinstance(connector, SinkConnector):
             validate_sink(props, error_adder(values))
             _check_group(props, values, self._worker_group)
@@ -212,15 +237,17 @@ def _restart_infos(connector_type: str, props: Mapping[str, str]) -> dict[str, A
     return config_infos(connector_type, given, values, ["Error Handling"] if given else [])
 
 
-def _check_group(props: Mapping[str, str], values: Mapping[str, ConfigValue], worker_group: str | None) -> None:
+def _check_group(props: Mapping[str, str], values: dict[str, ConfigValue], worker_group: str | None) -> None:
     """``DistributedHerder.validateSinkConnectorGroupId``: a sink's consumers must not join the workers' own group."""
     key = "consumer.override.group.id"
     group = props.get(key)
     if worker_group is None:
         return
-    if group == worker_group:
-        values["name"].add_error(f"Consumer group {group} conflicts with Connect worker group {worker_group}")
-    elif group is None and f"connect-{props.get('name')}" == worker_group:
+    if group is not None:
+        values[key] = ConfigValue(key, group)  # listed here without a definition, and once more among the overrides
+        if group == worker_group:
+            values[key].add_error(f"Consumer group {group} conflicts with Connect worker group {worker_group}")
+    elif f"connect-{props.get('name')}" == worker_group:
         values["name"].add_error(
             f"Consumer group for sink connector named {props.get('name')} conflicts with Connect worker group {worker_group}"
         )
@@ -238,7 +265,9 @@ def _own_validation(connector: _Connector, props: Mapping[str, str]) -> tuple[Co
 
 
 def _prefixed(connector_type: str, definition: ConfigDef, values: list[ConfigValue], prefix: str) -> dict[str, Any]:
-    infos = config_infos(connector_type, definition, values, definition.groups)
+    # Kafka collects these groups in a HashSet.
+    groups = keys_in_java_order(tuple(definition.groups))
+    infos = config_infos(connector_type, definition, values, list(groups))
     for config in infos["configs"]:
         for part in (config["definition"], config["value"]):
             if part is not None:
@@ -273,21 +302,6 @@ def _check_exactly_once(
             "The connector does not support connector-defined transaction boundaries with the given configuration. "
             "Please reconfigure it to use a different transaction boundary definition."
         )
-
-
-def _check_version(
-    class_name: str, props: Mapping[str, str], installed: str | None, values: Mapping[str, ConfigValue]
-) -> None:
-    """Word a version that is not installed as ``Plugins`` does, on the class and on its version."""
-    wanted = props.get("connector.plugin.version")
-    version = values["connector.plugin.version"]
-    if wanted is None or not version.errors or installed is None or satisfies(installed, wanted) is not False:
-        return
-    version.errors[:] = [
-        f"Plugin {class_name} not found that matches the version range {requirement_text(wanted)}, "
-        f"available versions: [{installed}]"
-    ]
-    values["connector.class"].errors += version.errors
 
 
 def _visible(given: Mapping[str, str], props: Mapping[str, str], looked_up: LookedUpValues) -> dict[str, str]:

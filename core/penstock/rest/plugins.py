@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.errors import BadRequestError
+from penstock.herder.unknown_settings import unknown_settings, warning_header
 from penstock.rest import entities
 from penstock.rest.context import Body, HerderDep, Name, flag
 from penstock.rest.errors import JsonResponse, Route
@@ -32,7 +33,8 @@ def validate(name: Name, body: Body, herder: HerderDep) -> Response:
     included = config.get("connector.class")
     if included is not None and not _stem(included).endswith(_stem(name)):
         raise BadRequestError(f"Included connector type {included} does not match request type {name}")
-    return JsonResponse(herder.validate_connector_config(config))
+    infos = herder.validate_connector_config(config)
+    return JsonResponse(infos, headers=warning_header(unknown_settings(infos, config)))
 
 
 def _stem(class_name: str) -> str:

@@ -145,9 +145,7 @@ def test_errors_of_an_embedded_setting_name_it_as_its_class_does() -> None:
         ),
         (
             {"connector.plugin.version": "[2.0"},
-            {
-                "connector.plugin.version": "Invalid value [2.0 for configuration connector.plugin.version: Unbounded range: [2.0"
-            },
+            {"connector.plugin.version": "Unbounded range: [2.0"},
         ),
         (
             {"transaction.boundary.interval.ms": "-1"},
@@ -216,7 +214,7 @@ def test_converters_and_versions_default_to_the_workers() -> None:
         (
             {"topics.regex": "b.*", "errors.deadletterqueue.topic.name": "bb"},
             {
-                "topics.regex": "The DLQ topic 'bb' may not be included in the regex matching the topics "
+                "topics.regex": "The DLQ topic 'bb' may not be matched by the regex for the topics "
                 "('topics.regex=b.*') consumed by the connector"
             },
         ),

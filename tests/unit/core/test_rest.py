@@ -239,6 +239,19 @@ def test_validation_of_overrides_transforms_and_converters(client: httpx.Client)
     assert infos["error_count"] == 2
 
 
+def test_validation_tells_of_unknown_settings_in_a_header_and_leaves_the_body_as_kafka_has_it(
+    client: httpx.Client,
+) -> None:
+    config = {"connector.class": MOCK, "name": "c", "tasks.maximum": "2"}
+    answer = client.put("/connector-plugins/MockSource/config/validate", json=config)
+    assert answer.headers["warning"] == (
+        '299 penstock "tasks.maximum is not a known setting and has no effect; did you mean tasks.max?"'
+    )
+    assert set(answer.json()) == {"name", "error_count", "groups", "configs"}
+    del config["tasks.maximum"]
+    assert "warning" not in client.put("/connector-plugins/MockSource/config/validate", json=config).headers
+
+
 def test_a_port_in_use_is_named_with_what_to_do() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

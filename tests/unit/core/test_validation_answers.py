@@ -81,3 +81,18 @@ def test_any_value_of_a_plugins_settings_is_answered(
 def test_any_value_of_a_common_setting_is_answered(key: str, value: str, validator: ConnectorValidator) -> None:
     answer = json.loads(json.dumps(validator.validate({**SOURCE, key: value})))
     assert answer["name"] == "FileStreamSource"
+
+
+def test_a_sinks_own_consumer_group_is_listed_by_itself_and_must_not_be_the_workers() -> None:
+    """As a worker of Kafka's distributed mode lists it: before the rest without a definition, and among the overrides."""
+    validator = ConnectorValidator(PLUGINS, {"key.converter": JSON, "value.converter": JSON}, worker_group="g")
+    sink = {"connector.class": "FileStreamSink", "name": "x", "topics": "t"}
+    key = "consumer.override.group.id"
+    for group, errors in (("other", []), ("g", ["Consumer group g conflicts with Connect worker group g"])):
+        configs = validator.validate({**sink, key: group})["configs"]
+        listed = [c for c in configs if c["value"]["name"] == key]
+        assert configs[0] == listed[0]
+        assert [c["definition"] is None for c in listed] == [True, False]
+        assert [c["value"]["errors"] for c in listed] == [errors, []]
+    named = validator.validate({**sink, "name": "x"})
+    assert named["error_count"] == 0
