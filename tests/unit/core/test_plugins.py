@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.api import Converter, Plugin, Predicate, hookimpl
-from penstock.config.lookup import class_parser
+from penstock.config.lookup import ClassValidator, class_parser
 from penstock.errors import ConfigError, PluginError
 from penstock.plugins import BrokenSource, PluginInfo, PluginKind, Plugins, PluginSettings
 from penstock.plugins.discovery import HookSource, from_entry_points, from_folders
@@ -341,9 +341,10 @@ def test_an_outer_class_names_the_two_there_are_where_it_is_validated_and_where_
     expected = f"This class is abstract and cannot be created. Did you mean {java}$Key, {java}$Value?"
     if outer == "Drop":  # not one of Kafka's
         java, expected = "Drop", "This class is abstract and cannot be created. Did you mean Drop$Key, Drop$Value?"
+    key, lookup = "transforms.a.type", Lookup(plugins)
     with pytest.raises(ConfigError) as refused:
-        class_parser(Lookup(plugins), "transformation")("transforms.a.type", java)
-    assert str(refused.value) == f"Invalid value class {java} for configuration transforms.a.type: {expected}"
+        ClassValidator(lookup, "transformation").ensure_valid(key, class_parser(lookup, "transformation")(key, java))
+    assert str(refused.value) == expected
     with pytest.raises(PluginError) as unknown:
         plugins.new(PluginKind.TRANSFORM, java)
     assert expected in str(unknown.value)
