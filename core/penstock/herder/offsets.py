@@ -24,7 +24,8 @@ Resolve = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 
 class OffsetChanges:
-    """Reads and changes the offsets of connectors. A change is for the herder's thread; the connector must be STOPPED."""
+    """Reads and changes the offsets of connectors. A change asks config providers and the connector, which take the time
+    they like: it is for the thread of the request, never for the herder's. The connector must be STOPPED."""
 
     def __init__(self, store: ConnectorOffsets, plugins: Plugins, resolve: Resolve) -> None:
         """`resolve` puts the values of config providers into a configuration."""

@@ -298,14 +298,12 @@ class StandaloneHerder(AbstractHerder):
         self._worker.forget_topics(name)
 
     def alter_connector_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
-        return self._call(
-            f"altering offsets of connector {name}", lambda: self._offsets.alter(name, self._entry(name), offsets)
-        )
+        entry = self._call(f"altering offsets of connector {name}", lambda: self._entry(name))
+        return self._offsets.alter(name, entry, offsets)
 
     def reset_connector_offsets(self, name: str) -> str:
-        return self._call(
-            f"resetting offsets of connector {name}", lambda: self._offsets.reset(name, self._entry(name))
-        )
+        entry = self._call(f"resetting offsets of connector {name}", lambda: self._entry(name))
+        return self._offsets.reset(name, entry)
 
     def set_cluster_logger_level(self, name: str, level: str) -> None:
         self._loggers.set_level(name, level)

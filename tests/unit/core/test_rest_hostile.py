@@ -32,7 +32,7 @@ class Validator(ConnectorValidator):
     """Hangs for as long as `held` is set in a validation of class ``Hang``, as one does whose config provider does."""
 
     def __init__(self, plugins: Plugins) -> None:
-        super().__init__(plugins, {"key.converter": JSON, "value.converter": JSON})
+        super().__init__(plugins, {"key.converter": JSON, "value.converter": JSON}, resolve=self._look_up)
         self.hanging = threading.Semaphore(0)
         self.let_go = threading.Event()
 
@@ -42,6 +42,12 @@ class Validator(ConnectorValidator):
             self.let_go.wait(60)
             config = {"connector.class": MOCK}
         return super().validate(config, *args, **named)
+
+    def _look_up(self, config: Mapping[str, str]) -> Mapping[str, str]:
+        if "provider" in config:
+            self.hanging.release()
+            self.let_go.wait(60)
+        return dict(config)
 
 
 class Herder(InternalHerder):
@@ -366,11 +372,34 @@ def test_a_connector_that_cannot_be_shown_does_not_hide_the_others(url: str, her
         herder.broken = ""
 
 
+def test_a_config_provider_that_hangs_while_offsets_are_changed_holds_up_nobody(url: str, validator: Validator) -> None:
+    validator.let_go.set()
+    config = {"connector.class": MOCK, "provider": "hangs"}
+    assert CLIENT.put(f"{url}/connectors/c/config", json=config).status_code == 201
+    assert CLIENT.put(f"{url}/connectors/c/stop").status_code == 204
+    while CLIENT.get(f"{url}/connectors/c/status").json()["connector"]["state"] != "STOPPED":
+        threading.Event().wait(0.01)
+    while validator.hanging.acquire(blocking=False):
+        pass
+    validator.let_go.clear()
+    with ThreadPoolExecutor() as pool:
+        try:
+            reset = pool.submit(CLIENT.delete, f"{url}/connectors/c/offsets")
+            assert validator.hanging.acquire(timeout=10), reset.result(10).text
+            assert CLIENT.get(f"{url}/health", timeout=5).status_code == 200
+            assert CLIENT.put(f"{url}/connectors/nobody/pause", timeout=5).status_code == 404
+            assert not reset.done()
+        finally:
+            validator.let_go.set()
+        assert reset.result(30).status_code == 200
+
+
 def test_requests_that_hang_leave_threads_for_those_that_do_not(url: str, validator: Validator) -> None:
     def validate() -> int:
         body = b'{"connector.class":"Hang"}'
         return ask(url, "PUT", "/connector-plugins/Hang/config/validate", body, TYPED).status_code
 
+    validator.let_go.clear()
     with ThreadPoolExecutor(60) as pool:
         hanging = [pool.submit(validate) for _ in range(60)]
         try:
