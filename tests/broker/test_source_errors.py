@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from lab.sink_worker import read_topic
 from lab.source_worker import Source, SourceWorker, script
+from penstock.testing.broker import KafkaBroker
 
 LOG = {"errors.log.enable": "true", "errors.log.include.messages": "true"}
 CAST = {"transforms": "c", "transforms.c.type": "org.apache.kafka.connect.transforms.Cast$Value", "transforms.c.spec": "int32", "value.converter": "json", "value.converter.schemas.enable": "false"}  # fmt: skip
@@ -50,7 +51,11 @@ def test_a_tolerated_record_is_left_out_and_logged_its_offset_is_committed_and_n
     connector.restart()
     connector.wait(lambda: connector.state == "RUNNING", "the restart")
     assert [message.value() for message in read_topic(kafka, name)] == [b"1", b"2", b"3"]
-    line = next(line for line in connector.log.splitlines() if said in line and f"[{name}|" in line)
+    line = next(
+        line
+        for line in connector.log.splitlines()
+        if said in line and f"[{name}|" in line and "failed for the record" in line
+    )
     assert "source partition {'source': 's'}, source offset {'n': 1}" in line
     assert shown in line
     assert "object at 0x" not in line
@@ -149,3 +154,25 @@ def test_nothing_comes_twice_after_a_clean_stop_and_nothing_is_missing_after_a_k
     for number, found in seen.items():
         assert found == set(range(max(found) + 1))  # none is missing
         assert max(found) == stored[number]  # and all that was sent is committed
+
+
+def test_while_the_broker_stands_still_the_log_names_what_waits_and_afterwards_nothing_is_missing_or_twice(
+    private_broker: Callable[..., KafkaBroker], tmp_path: Path
+) -> None:
+    broker = private_broker()
+    worker = SourceWorker(tmp_path, broker.bootstrap, "offset.flush.timeout.ms=1000\n")
+    with worker.start() as running:
+        connector = Source(worker, running, "counted", {"topic": "counted", **COUNTING, "rate": "200", **ONE})
+        connector.wait(lambda: len(connector.offsets) == 3, "the first offsets")
+        broker.freeze()
+        connector.wait(lambda: "are not acknowledged by Kafka" in worker.log, "the complaint", 60)
+        broker.thaw()
+        frozen = max(connector.offsets.values())
+        connector.wait(lambda: min(connector.offsets.values()) > frozen + 300, "offsets after it")
+        assert connector.state == "RUNNING"
+        assert running.stop() == 0
+    line = next(line for line in worker.log.splitlines() if "are not acknowledged by Kafka" in line)
+    assert "[counted|task-0] " in line
+    assert "waiting: counted-0 (" in line
+    values = [message.value() for message in read_topic(broker.bootstrap, "counted")]
+    assert len(values) == len(set(values)) > 900

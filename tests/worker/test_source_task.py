@@ -117,6 +117,8 @@ class Rig:
     """One task with everything around it."""
 
     def __init__(self, task: SourceTask, producer: FakeProducer, stages: Sequence[Stage] = (), **policy: Any) -> None:
+        #: Seconds, turned by hand; only what waits for long is measured by it.
+        self.now = 0.0
         self.task, self.producer, self.listener, self.failures = task, producer, Listener(), Failures()
         self.store = MemoryOffsetStore()
         self.topics: list[str] = []
@@ -138,6 +140,7 @@ class Rig:
                 meter,
                 per_record=wants_each_record(task, errors),
                 flush_timeout_s=0.05,
+                clock=lambda: self.now,
             ),
             meter,
         )
@@ -502,3 +505,55 @@ def test_records_of_a_refused_batch_go_again_in_order_before_anything_new_and_ke
     assert producer.produced[5].headers() == [("name", b"x")]
     assert rig.offset == {"line": 3}
     assert rig.topics == ["t"]
+
+
+OTHER = {"file": "b"}
+
+
+def of(
+    partition: dict[str, str], *values: str, start: int = 0, topic_partition: int | None = None
+) -> list[SourceRecord]:
+    return [
+        SourceRecord(
+            "t", topic_partition, None, None, STRING, value,
+            source_partition=partition, source_offset={"line": start + i},
+        )
+        for i, value in enumerate(values)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_stuck_partition_holds_up_the_offsets_of_those_source_partitions_only_that_wrote_to_it(
+    producer: FakeProducer, confirmed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    producer.held = lambda message: message.partition() == 2
+    batch = [*of(FILE, "a", "b", topic_partition=2), *of(OTHER, "x", "y", topic_partition=1)]
+    rig = Rig((Confirming if confirmed else Lines)(batch, of(OTHER, "z", start=2, topic_partition=1)), producer).start()
+    rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
+    assert rig.worker_task.commit_offsets()
+    assert rig.store.read("orders", [FILE, OTHER]) == [None, {"line": 2}]
+    for _ in range(3):
+        rig.now += 5
+        rig.worker_task.poll_producer()
+    (line,) = [record.getMessage() for record in caplog.records if "not acknowledged" in record.getMessage()]
+    assert line.startswith("[orders|task-0] 2 records are not acknowledged by Kafka, some for 5 s")
+    assert "waiting: t-2 (2 records)" in line
+    assert "Offsets of 1 source partitions are not committed, those of others are" in line
+    producer.held = lambda message: False
+    assert rig.worker_task.commit_offsets()
+    assert rig.store.read("orders", [FILE, OTHER]) == [{"line": 1}, {"line": 2}]
+    rig.stop()
+
+
+def test_what_is_acknowledged_leaves_the_ledger_between_commits(producer: FakeProducer) -> None:
+    rig = Rig(Confirming(*(lines(f"{n}", start=n) for n in range(50))), producer).start()
+    rig.wait(rig.task.drained.is_set)  # type: ignore[attr-defined]  # a Lines
+    delivery: Any = rig.worker_task._delivery
+    assert delivery._ledger.unacknowledged() == 50
+    rig.now += 5
+    rig.worker_task.poll_producer()
+    assert delivery._ledger.unacknowledged() == 0
+    assert rig.offset is None
+    assert rig.worker_task.commit_offsets()
+    assert rig.offset == {"line": 49}
+    rig.stop()

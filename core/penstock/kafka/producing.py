@@ -44,7 +44,7 @@ Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, Sequence[
 #: One wait for room in the client's queue, which also serves callbacks: those make the room.
 _FULL_QUEUE_WAIT_S: Final = 0.1
 #: How old the client's own report may be that `RecordProducer.waiting` reads.
-_REPORT_MS: Final = 5000
+_REPORT_MS: Final = 2000
 _LOST_CREDENTIALS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
 
 
@@ -230,7 +230,7 @@ class RecordProducer:
     # ---- what waits
 
     def waiting(self) -> dict[tuple[str, int], int]:
-        """Return how many records wait for which topic and partition, by the client's last report (up to five seconds
+        """Return how many records wait for which topic and partition, by the client's last report (up to two seconds
         old). Empty if nothing was reported yet, or if the producer is not `watched`."""
         with self._lock:
             report = self._report

@@ -24,7 +24,8 @@ class FakeProducer:
 
     It passes the suite that the real client passes (tests/broker/test_producer_conformance.py). A test may
 
-    * hold acknowledgements back (``acknowledging = False``), or let only `flush` wait for them (``slow = True``);
+    * hold acknowledgements back (``acknowledging = False``), those of some records (`held`, like a partition whose
+      broker is away), or let only `flush` wait for them (``slow = True``);
     * bound what may be unacknowledged (`capacity`, then `produce` raises BufferError) and a record's size (`max_bytes`);
     * refuse records (`refuse` returns the error of the delivery report), or give topics other than 3 partitions;
     * call `error` as the client calls its ``error_cb``.
@@ -37,6 +38,7 @@ class FakeProducer:
         self.acknowledging = True
         #: Like a broker that takes its time: only `flush` waits long enough.
         self.slow = False
+        self.held: Callable[[FakeMessage], bool] = lambda message: False
         self.refuse: Callable[[FakeMessage], KafkaError | None] = lambda message: None
         self.settings: dict[str, Any] = {}
         self.produced: list[FakeMessage] = []
@@ -121,9 +123,11 @@ class FakeProducer:
             if self._dropped:
                 message, callback = self._dropped.popleft()
                 return KafkaError(KafkaError._PURGE_QUEUE), message.reported(), callback
-            if not self._waiting or not patient or not self.acknowledging:
+            place = next((at for at, (message, _) in enumerate(self._waiting) if not self.held(message)), None)
+            if place is None or not patient or not self.acknowledging:
                 return None
-            message, callback = self._waiting.popleft()
+            message, callback = self._waiting[place]
+            del self._waiting[place]
             self._known.add(message.topic())
         if not _TOPIC.fullmatch(message.topic()):
             return KafkaError(KafkaError.TOPIC_EXCEPTION), message.reported(), callback

@@ -35,6 +35,8 @@ _MAX_RUN: Final = 1000
 _SWEEP_S: Final = 1.0
 #: How often a partition that is stuck is named in the log.
 _STUCK_LOG_S: Final = 60.0
+#: How long the client may take to report what waits.
+_REPORT_S: Final = 5.0
 _PREFIX: Final = "producer.override."
 
 
@@ -214,8 +216,10 @@ class AtLeastOnce(Delivery):
         late = self._ledger.waiting(now, self._flush_timeout_s)
         if late is None or now < self._next_stuck_log:
             return
-        self._next_stuck_log = now + _STUCK_LOG_S
         places = sorted(producer.waiting().items(), key=lambda found: -found[1])
+        if not places and late.seconds < self._flush_timeout_s + _REPORT_S:
+            return  # the client's last report is older than what waits
+        self._next_stuck_log = now + _STUCK_LOG_S
         where = ", ".join(f"{topic}-{partition} ({count} records)" for (topic, partition), count in places[:10])
         _log.warning(
             "%s %d records are not acknowledged by Kafka, some for %.0f s, longer than offset.flush.timeout.ms; waiting: %s. "
