@@ -97,7 +97,6 @@ class _Process:
             transformer=transformer,
             registry_url=self._registry_url,
             admission=admission,
-            on_topic=recorder.on_topic if config["topic.tracking.enable"] else None,
             in_session=in_session,
         )
 

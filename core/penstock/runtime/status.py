@@ -6,7 +6,7 @@ from typing import Protocol
 
 from penstock.storage.states import ConnectorTaskId, State, TargetState
 
-__all__ = ["ConnectorTaskId", "State", "StatusListener", "TargetState"]
+__all__ = ["ConnectorTaskId", "State", "StatusListener", "TargetState", "WorkerListener"]
 
 
 class StatusListener(Protocol):
@@ -22,3 +22,10 @@ class StatusListener(Protocol):
     def on_task(
         self, task: ConnectorTaskId, state: State, error: BaseException | None = None, version: str | None = None
     ) -> None: ...
+
+
+class WorkerListener(StatusListener, Protocol):
+    """Hears of topics, too."""
+
+    def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
+        """Hear that `task` used `topic` (KIP-558), if ``topic.tracking.enable`` is set. From the task's thread."""

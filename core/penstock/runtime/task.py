@@ -22,7 +22,16 @@ class WorkerTask(ABC):
     """Runs one task in a thread of its own. The worker calls `start`, `transition_to`, `stop`, `await_stop`, `cancel`
     from its threads; the hooks below run in the task's."""
 
-    def __init__(self, task_id: ConnectorTaskId, listener: StatusListener, target: TargetState) -> None:
+    def __init__(
+        self,
+        task_id: ConnectorTaskId,
+        listener: StatusListener,
+        target: TargetState,
+        stopping: threading.Event | None = None,
+        in_session: Callable[[], bool] | None = None,
+    ) -> None:
+        """`stopping` is set once the task is to stop, for those parts of it that wait. `in_session` tells whether the
+        task is this worker's still; None where there is no group that could give it away."""
         self.id = task_id
         self._listener = listener
         self._changed = threading.Condition()
@@ -30,11 +39,11 @@ class WorkerTask(ABC):
         self._cancelled = False
         self._failed = False
         #: Set once the task is to stop; waits in the task's thread end with it.
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         #: What the task tries again after a RetriableError: its `poll` or `put`.
         self.retries = Retries()
         #: Whether the task is still this worker's, for all it can know; False: nothing may be written, a stop will follow.
-        self.in_session: Callable[[], bool] = lambda: True
+        self.in_session: Callable[[], bool] = in_session or (lambda: True)
         #: Set from any thread: announce topics again, as if none had been used yet (KIP-558's reset).
         self.topics_forgotten = threading.Event()
         self._done = threading.Event()

@@ -34,14 +34,15 @@ class TaskBuilder:
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
         on_topic: Callable[[ConnectorTaskId, str], None] | None,
+        in_session: Callable[[], bool] | None,
     ) -> None:
         self._plugins = plugins
         self._on_topic = on_topic
         self._sources = SourceTaskBuilder(
-            config, plugins, clients, offsets, resolve, converter_defaults, admission, self._topic_listener
+            config, plugins, clients, offsets, resolve, converter_defaults, admission, self._topic_listener, in_session
         )
         self._sinks = SinkTaskBuilder(
-            config, plugins, clients, resolve, converter_defaults, admission, self._topic_listener
+            config, plugins, clients, resolve, converter_defaults, admission, self._topic_listener, in_session
         )
 
     def build(

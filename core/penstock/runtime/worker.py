@@ -24,7 +24,7 @@ from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.disclosure import looked_up_values, remember_looked_up
 from penstock.runtime.source.committer import Committer
 from penstock.runtime.source.task import WorkerSourceTask
-from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
+from penstock.runtime.status import ConnectorTaskId, State, TargetState, WorkerListener
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_builder import TaskBuilder
 from penstock.storage import OffsetStore
@@ -51,14 +51,13 @@ class Worker:
         config: WorkerConfig,
         plugins: Plugins,
         offset_store: OffsetStore,
-        listener: StatusListener,
+        listener: WorkerListener,
         *,
         worker_id: str,
         clients: KafkaClients,
         transformer: ConfigTransformer,
         registry_url: str | None = None,
         admission: UnreadLimit | None = None,
-        on_topic: Callable[[ConnectorTaskId, str], None] | None = None,
         in_session: Callable[[], bool] | None = None,
     ) -> None:
         """`in_session` is asked before a task writes: whether the worker's work is still its own (`WorkerTask.in_session`)."""
@@ -70,7 +69,6 @@ class Worker:
         self._offset_store = offset_store
         self._transformer = transformer
         self._admission = admission
-        self._in_session = in_session
         self._lock = threading.Lock()
         self._connectors: dict[str, WorkerConnector] = {}
         self._tasks: dict[ConnectorTaskId, WorkerTask] = {}
@@ -79,8 +77,17 @@ class Worker:
         self._registry_url = registry_url
         #: The worker's own settings, for converters that a connector does not name.
         self.converter_defaults = with_registry_url(plugins, config.raw, registry_url)
+        on_topic = listener.on_topic if config["topic.tracking.enable"] else None
         self._builder = TaskBuilder(
-            config, plugins, clients, offset_store, self.resolve, self.converter_defaults, admission, on_topic
+            config,
+            plugins,
+            clients,
+            offset_store,
+            self.resolve,
+            self.converter_defaults,
+            admission,
+            on_topic,
+            in_session,
         )
         self._cluster_id: str | None = None
 
@@ -231,7 +238,6 @@ class Worker:
                 LookedUpValues({**task_config, **connector_config}, {**resolved_task, **resolved}),
             )
             task = self._builder.build(id, resolved, resolved_task, target, self._listener)
-            task.in_session = self._in_session or task.in_session
         except Exception as failure:
             error = looked_up_values(id.connector).disclosed(failure)
             log_failure(_log, error, "[%s|task-%d] could not be made: %s", id.connector, id.task, error)

@@ -145,10 +145,14 @@ class Listener:
         self.traces: list[str] = []
         self.told = threading.Event()
 
-    def on_connector(self, connector: str, state: State, error: BaseException | None = None) -> None:
+    def on_connector(
+        self, connector: str, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None:
         self._keep(state, error)
 
-    def on_task(self, task: ConnectorTaskId, state: State, error: BaseException | None = None) -> None:
+    def on_task(
+        self, task: ConnectorTaskId, state: State, error: BaseException | None = None, version: str | None = None
+    ) -> None:
         self._keep(state, error)
 
     def _keep(self, state: State, error: BaseException | None) -> None:
@@ -156,6 +160,8 @@ class Listener:
             self.traces.append(trace_of(error))
         if state in (State.FAILED, State.RUNNING, State.UNASSIGNED):
             self.told.set()
+
+    def on_topic(self, task: ConnectorTaskId, topic: str) -> None: ...
 
 
 class Lines(logging.Handler):

@@ -94,6 +94,7 @@ class SinkTaskBuilder:
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
         topic_listener: Callable[[ConnectorTaskId], Callable[[str], None]],
+        in_session: Callable[[], bool] | None,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -101,7 +102,7 @@ class SinkTaskBuilder:
         self._resolve = resolve
         self._converter_defaults = converter_defaults
         self._admission = admission
-        self._topic_listener = topic_listener
+        self._topic_listener, self._in_session = topic_listener, in_session
 
     def build(
         self,
@@ -116,10 +117,12 @@ class SinkTaskBuilder:
         common = sink_connector_config_def().parse(connector)
         task = made(task_class, SinkTask)
         topics = Topics.of(common)
-        meter = TaskMeter(self._admission)
-        queue = self._dead_letters(task_id, connector, common, topics, meter)
+        admission = self._admission
+        meter = TaskMeter(None if admission is None else admission.add_reader(task_id, topics.reads, task_id.connector))
+        stopping = threading.Event()
+        queue = self._dead_letters(task_id, connector, common, topics, meter, stopping)
         reporters = [*log_reporters(common), *([queue] if queue else [])]
-        policy = ErrorPolicy.from_config(task_id, common, reporters, threading.Event(), meter)
+        policy = ErrorPolicy.from_config(task_id, common, reporters, stopping, meter)
         owner = f"task {task_id}"
         overrides = {
             "group.id": f"connect-{task_id.connector}",
@@ -134,8 +137,6 @@ class SinkTaskBuilder:
             build_converters(self._plugins, connector, self._converter_defaults),
             keep_messages=queue is not None,
         )
-        if self._admission is not None:
-            self._admission.add_reader(task_id, topics.reads)
         parts = SinkTaskParts(
             task=task,
             config=task_config,
@@ -151,12 +152,9 @@ class SinkTaskBuilder:
             on_topic=self._topic_listener(task_id),
             reports=bool(reporters) or policy.tolerate_all,
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
+            in_session=self._in_session,
         )
-        worker_task = WorkerSinkTask(task_id, listener, target, parts)
-        policy.stopping = worker_task.stopping
-        if queue is not None:
-            queue.stop_with(worker_task.stopping.is_set)
-        return worker_task
+        return WorkerSinkTask(task_id, listener, target, parts)
 
     def _dead_letters(
         self,
@@ -165,6 +163,7 @@ class SinkTaskBuilder:
         common: Mapping[str, Any],
         topics: Topics,
         meter: TaskMeter,
+        stopping: threading.Event,
     ) -> DeadLetterQueue | None:
         topic = common["errors.deadletterqueue.topic.name"]
         if not topic:
@@ -175,7 +174,7 @@ class SinkTaskBuilder:
                 topic,
                 "the dead letter queue must not be one of the topics the connector reads",
             )
-        return dead_letter_queue(task_id, connector, common, self._clients, meter)
+        return dead_letter_queue(task_id, connector, common, self._clients, meter, stopping.is_set)
 
 
 def _number(java: Mapping[str, Any], name: str) -> int:

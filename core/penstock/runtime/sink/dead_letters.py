@@ -47,8 +47,10 @@ class DeadLetterQueue:
         make_topic: Callable[[], None] = lambda: None,
         owner: str = "dead letter queue",
         meter: TaskMeter | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages."""
+        """`producer` makes the client, given settings and callbacks, at the first dead letter; `owner` begins messages;
+        `stopping` tells whether the task is to stop, which ends a wait for room in the client."""
         self._topic = topic
         self._make_topic = make_topic
         self._with_context = with_context
@@ -56,15 +58,11 @@ class DeadLetterQueue:
         self._owner = owner
         self._meter = meter or TaskMeter()
         self._producer: RecordProducer | None = None
-        self._stopping: Callable[[], bool] = lambda: False
+        self._stopping = stopping
 
     def prepare(self) -> None:
         """Make the topic if it is not there. Raises `RetriableError` while Kafka does not answer."""
         self._make_topic()
-
-    def stop_with(self, stopping: Callable[[], bool]) -> None:
-        """`stopping` says whether the task is asked to stop: then nobody waits for room in the producer's queue."""
-        self._stopping = stopping
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         """Return a future that ends when the broker has the dead letter, with a `ConnectError` if it refuses it; None
@@ -136,7 +134,8 @@ def dead_letter_queue(
     connector: Mapping[str, str],
     common: Mapping[str, Any],
     clients: KafkaClients,
-    meter: TaskMeter | None = None,
+    meter: TaskMeter,
+    stopping: Callable[[], bool],
 ) -> DeadLetterQueue:
     """Return the queue that a sink connector's parsed configuration `common` asks for."""
     owner = f"[{task_id.connector}|task-{task_id.task}] dead letter queue"
@@ -166,6 +165,7 @@ def dead_letter_queue(
         make_topic,
         owner,
         meter,
+        stopping,
     )
 
 

@@ -38,3 +38,5 @@ class SinkTaskParts:
     clock: Callable[[], float] = time.monotonic
     #: The group throws a member out that does not poll for so long.
     max_poll_interval_s: float = 300.0
+    #: Tells whether the task is this worker's still; None where there is no group that could give it away.
+    in_session: Callable[[], bool] | None = None

@@ -38,7 +38,7 @@ class WorkerSinkTask(WorkerTask):
     def __init__(
         self, task_id: ConnectorTaskId, listener: StatusListener, target: TargetState, parts: SinkTaskParts
     ) -> None:
-        super().__init__(task_id, listener, target)
+        super().__init__(task_id, listener, target, parts.policy.stopping, parts.in_session)
         self._parts = parts
         self._task = parts.task
         self._clock = parts.clock

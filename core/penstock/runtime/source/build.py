@@ -41,6 +41,7 @@ class SourceTaskBuilder:
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
         topic_listener: Callable[[ConnectorTaskId], Callable[[str], None]],
+        in_session: Callable[[], bool] | None,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -49,7 +50,7 @@ class SourceTaskBuilder:
         self._resolve = resolve
         self._converter_defaults = converter_defaults
         self._admission = admission
-        self._topic_listener = topic_listener
+        self._topic_listener, self._in_session = topic_listener, in_session
 
     def build(
         self,
@@ -82,11 +83,10 @@ class SourceTaskBuilder:
             topics=self._topics(task_id, connector),
             delivery=self._delivery(task_id, connector, task, policy, meter),
             meter=meter,
+            in_session=self._in_session,
         )
         task.initialize(WorkerSourceTaskContext(self._offsets, task_id.connector, lambda: self._resolve(task_config)))
-        worker_task = WorkerSourceTask(task_id, listener, target, parts)
-        policy.stopping = worker_task.stopping
-        return worker_task
+        return WorkerSourceTask(task_id, listener, target, parts)
 
     def _delivery(
         self,

@@ -46,6 +46,8 @@ class SourceTaskParts:
     #: Makes the way of delivering, given the task that it serves.
     delivery: Callable[[TaskSide], Delivery]
     meter: TaskMeter
+    #: Tells whether the task is this worker's still; None where there is no group that could give it away.
+    in_session: Callable[[], bool] | None = None
 
 
 def wants_each_record(task: SourceTask, policy: ErrorPolicy) -> bool:
@@ -60,7 +62,7 @@ class WorkerSourceTask(WorkerTask):
     def __init__(
         self, task_id: ConnectorTaskId, listener: StatusListener, target: TargetState, parts: SourceTaskParts
     ) -> None:
-        super().__init__(task_id, listener, target)
+        super().__init__(task_id, listener, target, parts.policy.stopping, parts.in_session)
         self._parts = parts
         self._task = parts.task
         self.meter = parts.meter
