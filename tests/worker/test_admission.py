@@ -51,3 +51,26 @@ def test_what_a_reader_that_is_gone_has_not_read_counts_no_more() -> None:
     limit.remove_reader("sink")
     limit.wait(threading.Event())
     assert limit.unread == 0
+
+
+def test_each_sink_has_still_to_read_what_another_has_read() -> None:
+    limit = UnreadLimit(1000)
+    flows = [limit.add_reader(f"{sink}-{task}", ["t"], sink) for sink in ("a", "b") for task in (0, 1)]
+    limit.produced({"t": (1, 50)})
+    assert limit.unread == 2 * 146
+    flows[0].consumed({"t": (1, 50)})
+    assert limit.unread == 146
+    flows[3].consumed({"t": (1, 50)})
+    assert limit.unread == 0
+
+
+def test_a_group_counts_until_its_last_reader_is_gone() -> None:
+    limit = UnreadLimit(10)
+    for task in ("a-0", "a-1"):
+        limit.add_reader(task, ["t"], "a")
+    limit.produced({"t": (1, 50)})
+    limit.remove_reader("a-0")
+    assert limit.unread > 0
+    limit.remove_reader("a-1")
+    limit.remove_reader("a-1")
+    assert limit.unread == 0

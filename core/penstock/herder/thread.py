@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from penstock.errors import ConflictError, ConnectError
+from penstock.logs import log_failure
 
 __all__ = ["HerderThread", "Mailbox"]
 
@@ -73,8 +74,8 @@ class HerderThread:
         while (action := self._next()) is not None:
             try:
                 action()
-            except Exception:
-                _log.exception("Uncaught error in a herder request")
+            except Exception as error:
+                log_failure(_log, error, "A request in the herder's thread failed: %s", error)
 
     def _next(self) -> Callable[[], object] | None:
         with self._changed:

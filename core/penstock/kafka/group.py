@@ -20,6 +20,7 @@ from kafka.net.compat import KafkaNetClient
 
 from penstock.errors import ConnectError, WorkerError
 from penstock.kafka.group_settings import connection_settings
+from penstock.logs import log_failure
 
 __all__ = ["GroupListener", "GroupMember", "Subprotocol"]
 
@@ -291,7 +292,7 @@ class GroupMember:
             call()
         except Exception as error:
             # A listener that fails must not take the member with it: the next round puts things right.
-            _log.exception("Group %s: the listener failed", self.group_id)
+            log_failure(_log, error, "Group %s: the listener failed: %s", self.group_id, error)
             raise WorkerError(f"the listener failed: {error}") from error
 
     def _failed(self, coordinator: _Coordinator, error: Exception) -> None:
@@ -359,7 +360,7 @@ class _Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has n
             return dict(self._own_listener.perform_assignment(leader_id, protocol, metadata))
         except Exception as error:
             # A retriable error of kafka-python's: the round is tried again, after its backoff.
-            _log.exception("Group %s: the assignment failed", self.group_id)
+            log_failure(_log, error, "Group %s: the assignment failed: %s", self.group_id, error)
             raise UnjoinedGroupException(f"the assignment failed: {error}") from error
 
     async def _on_join_complete_async(self, generation: int, member_id: str, protocol: str, data: bytes) -> None:

@@ -29,6 +29,7 @@ from penstock.kafka.delivery import Outcomes, Sent, report
 from penstock.kafka.errors import Fault, connect_error, meaning_of
 from penstock.kafka.producing import RecordProducer
 from penstock.kafka.topic_admin import TopicSpec, end_offsets, ensure_topic
+from penstock.logs import log_failure
 
 __all__ = ["LogRecord", "TopicLog", "TopicSpec", "internal_clients"]
 
@@ -243,8 +244,11 @@ class TopicLog:
         )
         try:
             self._on_record(record)
-        except Exception:
-            _log.exception("%s: the record at %d-%d was not understood", self._name, record.partition, record.offset)
+        except Exception as error:
+            log_failure(
+                _log, error, "%s: the record at %d-%d was not understood: %s",
+                self._name, record.partition, record.offset, error,
+            )  # fmt: skip
 
     def _reached(self, offsets: Mapping[int, int]) -> None:
         if not offsets:

@@ -241,6 +241,8 @@ class Worker:
         except Exception as failure:
             error = looked_up_values(id.connector).disclosed(failure)
             log_failure(_log, error, "[%s|task-%d] could not be made: %s", id.connector, id.task, error)
+            if self._admission is not None:
+                self._admission.remove_reader(id)
             self._listener.on_task(id, State.FAILED, error)
             return False
         with self._lock:
@@ -267,6 +269,8 @@ class Worker:
                     task.id,
                 )
                 task.cancel()
+            if self._admission is not None:
+                self._admission.remove_reader(task.id)
             if isinstance(task, WorkerSourceTask):
                 self._committer.remove(task)
 

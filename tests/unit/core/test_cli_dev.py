@@ -49,6 +49,30 @@ def test_a_wait_is_explained_once_after_nothing_has_moved_for_a_while() -> None:
     assert not patience.explain([], 1)
 
 
+def test_once_waits_for_every_sink_of_a_topic_and_takes_dead_letters_for_dealt_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "org.apache.kafka.connect.storage.StringConverter"
+    (tmp_path / "in.txt").write_text('{"a":1}\nnot json\n{"b":2}\n')
+    source = {"connector.class": "FileStreamSource", "file": str(tmp_path / "in.txt"), "topic": "lines"}
+    sink = {"connector.class": "FileStreamSink", "topics": "lines", "tasks.max": "1"}
+    connectors = {
+        "source": source | {"value.converter": text},
+        "plain": sink | {"file": str(tmp_path / "plain.txt"), "value.converter": text},
+        "tolerant": sink
+        | {"file": str(tmp_path / "tolerant.txt"), "errors.tolerance": "all"}
+        | {"errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1"},
+    }
+    files = []
+    for name, config in connectors.items():
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps({"name": name, "config": config}))
+    assert main(["dev", "--once", "--rest-port", "0", "--registry-port", "0", *map(str, files)]) == 0
+    assert sorted((tmp_path / "plain.txt").read_text().split("\n")) == ["", "not json", '{"a":1}', '{"b":2}']
+    assert sorted((tmp_path / "tolerant.txt").read_text().split()) == ["{a=1}", "{b=2}"]
+    assert "6 from Kafka, 5 to the sinks" in capsys.readouterr().out
+
+
 def test_once_says_which_source_it_waits_for(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"a":1}\n')
     connector = tmp_path / "orders.json"

@@ -134,8 +134,8 @@ def dead_letter_queue(
     connector: Mapping[str, str],
     common: Mapping[str, Any],
     clients: KafkaClients,
-    meter: TaskMeter,
-    stopping: Callable[[], bool],
+    meter: TaskMeter | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> DeadLetterQueue:
     """Return the queue that a sink connector's parsed configuration `common` asks for."""
     owner = f"[{task_id.connector}|task-{task_id.task}] dead letter queue"
