@@ -16,7 +16,15 @@ from penstock_transforms.levels import Level, bind_level, copy_basics
 from penstock_transforms.operating import Edit, OperatingTransform
 from penstock_transforms.requirements import not_a_struct
 from penstock_transforms.settings import REPLACE_NULL, define_field_syntax, define_replace_null
-from penstock_transforms.timestamp_forms import Form, Precision, finer, form_of_schema, form_of_value, reader, writer
+from penstock_transforms.timestamp_forms import (
+    Form,
+    UnixPrecision,
+    finer,
+    form_of_schema,
+    form_of_value,
+    reader,
+    writer,
+)
 
 __all__ = ["TimestampConverter", "TimestampConverterKey", "TimestampConverterValue"]
 
@@ -50,7 +58,7 @@ _CONFIG = define_field_syntax(
             ConfigType.STRING,
             "milliseconds",
             # In the order in which Kafka's message has them.
-            validator=ValidString(*(precision.value[0] for precision in reversed(Precision))),
+            validator=ValidString(*(precision.value[0] for precision in reversed(UnixPrecision))),
             importance=Importance.LOW,
             doc="Unit of Unix times, coming in or going out: seconds, milliseconds, microseconds or nanoseconds. "
             "What is finer than milliseconds is lost when it is read, unless timestamp.precision says otherwise.",
@@ -58,8 +66,8 @@ _CONFIG = define_field_syntax(
         .define(
             "timestamp.precision",
             ConfigType.STRING,
-            Precision.MILLISECONDS.value[0],
-            validator=ValidString(*(precision.value[0] for precision in Precision if precision.per_second >= 1000)),
+            UnixPrecision.MILLISECONDS.value[0],
+            validator=ValidString(*(precision.value[0] for precision in UnixPrecision if precision.per_second >= 1000)),
             importance=Importance.LOW,
             doc="How much of a Unix time a Timestamp keeps: milliseconds as with Kafka, microseconds or nanoseconds.",
             internal=True,
@@ -97,8 +105,8 @@ class TimestampConverter(OperatingTransform):
         config = _CONFIG.parse(configs)
         self._target = Form(config["target.type"])
         self._format = _date_format(config["format"], self._target)
-        self._precision = Precision.named(config["unix.precision"])
-        self._timestamps = Precision.named(config["timestamp.precision"])
+        self._precision = UnixPrecision.named(config["unix.precision"])
+        self._timestamps = UnixPrecision.named(config["timestamp.precision"])
         self._fill: bool = config[REPLACE_NULL]
         self._path = FieldPath.parse(config["field"], FieldSyntax.of(config)) if config["field"] else None
         self._level: Level[list[str]] = Level(list)

@@ -37,7 +37,7 @@ from penstock.data.nanos import timestamp_from_nanos, timestamp_to_nanos
 from penstock.errors import ConnectError, DataError
 from penstock_transforms.date_format import DateFormat
 
-__all__ = ["Form", "Precision", "finer", "form_of_schema", "form_of_value", "reader", "writer"]
+__all__ = ["Form", "UnixPrecision", "finer", "form_of_schema", "form_of_value", "reader", "writer"]
 
 _MIN_LONG: Final = -(2**63)
 _MAX_LONG: Final = 2**63 - 1
@@ -64,7 +64,7 @@ _SCHEMAS: Final = {
 _BY_NAME: Final = {TIMESTAMP_NAME: Form.TIMESTAMP, DATE_NAME: Form.DATE, TIME_NAME: Form.TIME}
 
 
-class Precision(enum.Enum):
+class UnixPrecision(enum.Enum):
     """``unix.precision``; the value's second part is units a second."""
 
     SECONDS = ("seconds", 1)
@@ -73,7 +73,7 @@ class Precision(enum.Enum):
     NANOSECONDS = ("nanoseconds", 1_000_000_000)
 
     @classmethod
-    def named(cls, name: str) -> Precision:
+    def named(cls, name: str) -> UnixPrecision:
         return next(p for p in cls if p.value[0] == name)
 
     @property
@@ -129,7 +129,7 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool | Int8 | Int16 | Int32 | BigInteger | FarDate)
 
 
-def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> Callable[[Any], int]:
+def reader(form: Form, date_format: DateFormat | None, precision: UnixPrecision) -> Callable[[Any], int]:
     """From a value of `form` to milliseconds."""
     if form is Form.STRING:
         return _text_reader(date_format)
@@ -146,7 +146,7 @@ def reader(form: Form, date_format: DateFormat | None, precision: Precision) -> 
 
 
 def finer(
-    form: Form, target: Form, unix: Precision, timestamps: Precision, by_millis: Callable[[Any], Any]
+    form: Form, target: Form, unix: UnixPrecision, timestamps: UnixPrecision, by_millis: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
     """`by_millis`, a conversion of values and nulls from `form` to `target`, or one that does not go over milliseconds
     where digits beyond them would be lost.
@@ -218,7 +218,9 @@ def _miss_format(value: Any) -> int:
     raise DataError("TimestampConverter needs the setting format to read timestamps from strings")
 
 
-def writer(form: Form, date_format: DateFormat | None, precision: Precision, schemaless: bool) -> Callable[[int], Any]:
+def writer(
+    form: Form, date_format: DateFormat | None, precision: UnixPrecision, schemaless: bool
+) -> Callable[[int], Any]:
     """From milliseconds to a value of `form`."""
     match form:
         case Form.STRING:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from penstock.errors import DataError, SerializationError
+from penstock.java.json_text import quote_for_bytes
 
 __all__ = ["MISSING", "double_json", "dumps", "exact_loads", "float_json", "loads", "node_type"]
 
@@ -67,33 +68,17 @@ def _dumps_slowly(tree: Any) -> bytes:
     return "".join(parts).encode("utf-8")
 
 
-_QUOTED: Final = re.compile('["\\\\\\x00-\\x1f\ud800-\udfff\U00010000-\U0010ffff]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def _quote(text: str) -> str:
-    return f'"{_QUOTED.sub(_escape, text)}"'
-
-
-def _escape(found: re.Match[str]) -> str:
-    char = found.group()
-    if char in _SHORT:
-        return _SHORT[char]
-    units = char.encode("utf-16-be", "surrogatepass").hex().upper()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
-
-
 def _write(tree: Any, put: Any, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise DataError(
             "Converting Kafka Connect data to byte[] failed due to serialization error: "
         ) from SerializationError(f"The value is nested more than {MAX_DEPTH} levels deep")
     if isinstance(tree, str):
-        put(_quote(tree))
+        put(quote_for_bytes(tree))
     elif isinstance(tree, dict):
         put("{")
         for i, (key, value) in enumerate(tree.items()):
-            put(f"{',' if i else ''}{_quote(key)}:")
+            put(f"{',' if i else ''}{quote_for_bytes(key)}:")
             _write(value, put, depth + 1)
         put("}")
     elif isinstance(tree, list):

@@ -44,9 +44,6 @@ class Headers(list[Header]):
     def last_with_name(self, key: str) -> Header | None:
         return next((h for h in reversed(self) if h.key == key), None)
 
-    def all_with_name(self, key: str) -> list[Header]:
-        return [h for h in self if h.key == key]
-
     def remove_all(self, key: str) -> Self:
         self[:] = [h for h in self if h.key != key]
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from penstock.data.schema import Field, Schema, Type
@@ -66,9 +66,3 @@ class Struct(StructValue):
         if field is None:
             raise DataError(f"{name} is not a valid field name")
         return field
-
-    def items_in_order(self) -> Iterator[tuple[str, Any]]:
-        """Set fields in the schema's order."""
-        for field in self.schema.fields:
-            if dict.get(self, field.name) is not None:
-                yield field.name, dict.__getitem__(self, field.name)

@@ -15,12 +15,11 @@ import orjson
 
 from penstock.data.values import Float32
 from penstock.errors import DataError
+from penstock.java.json_text import quote_for_bytes
 from penstock.java.number_text import double_text, float_text
 
 __all__ = ["dumps", "loads"]
 
-_QUOTED: Final = re.compile('["\\\\\\x00-\\x1f\ud800-\udfff\U00010000-\U0010ffff]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 
 
@@ -35,7 +34,7 @@ def _write(tree: Any, put: Callable[[str], None]) -> None:
     if tree is None:
         put("null")
     elif isinstance(tree, str):
-        put(_quote(tree))
+        put(quote_for_bytes(tree))
     elif isinstance(tree, bool):
         put("true" if tree else "false")
     elif isinstance(tree, int):
@@ -48,7 +47,7 @@ def _write(tree: Any, put: Callable[[str], None]) -> None:
     elif isinstance(tree, dict):
         put("{")
         for i, (key, value) in enumerate(tree.items()):
-            put(f"{',' if i else ''}{_quote(key)}:")
+            put(f"{',' if i else ''}{quote_for_bytes(key)}:")
             _write(value, put)
         put("}")
     elif isinstance(tree, list | tuple):
@@ -59,18 +58,6 @@ def _write(tree: Any, put: Callable[[str], None]) -> None:
         put("]")
     else:
         raise DataError(f"A value of type {type(tree).__name__} cannot be written as JSON; use JSON's types only")
-
-
-def _quote(text: str) -> str:
-    return f'"{_QUOTED.sub(_escape, text)}"'
-
-
-def _escape(found: re.Match[str]) -> str:
-    char = found.group()
-    if char in _SHORT:
-        return _SHORT[char]
-    units = char.encode("utf-16-be", "surrogatepass").hex().upper()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 def _long(digits: str) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from typing import Any, Final
+from typing import Any
 
 from penstock.api import InvalidSchemaError
 from penstock.data import Float32
+from penstock.java.json_text import quote
 from penstock.java.number_text import double_text, float_text
 from penstock_registry.formats.avro.model import PRIMITIVES, AvroField, AvroSchema, full_name
 
@@ -135,22 +135,14 @@ def same(a: AvroSchema, b: AvroSchema, _open: frozenset[tuple[int, int]] = froze
 def java_json(node: Any) -> str:
     """JSON as Jackson prints it: no spaces, nothing beyond ASCII escaped, numbers in Java's form."""
     if isinstance(node, dict):
-        return "{" + ",".join(f"{_quoted(k)}:{java_json(v)}" for k, v in node.items()) + "}"
+        return "{" + ",".join(f"{quote(k)}:{java_json(v)}" for k, v in node.items()) + "}"
     if isinstance(node, list | tuple):
         return "[" + ",".join(map(java_json, node)) + "]"
     if isinstance(node, str):
-        return _quoted(node)
+        return quote(node)
     if isinstance(node, float):
         return _java_number(node)
     return json.dumps(node)
-
-
-_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
-
-
-def _quoted(text: str) -> str:
-    return '"' + _ESCAPED.sub(lambda m: _ESCAPES.get(m[0]) or f"\\u{ord(m[0]):04X}", text) + '"'
 
 
 def _java_number(number: float) -> str:

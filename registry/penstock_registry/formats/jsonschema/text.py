@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from penstock.api import InvalidSchemaError
+from penstock.java.json_text import quote
 from penstock.java.number_text import decimal_text
 from penstock_registry.formats.depth import check_depth
 
@@ -16,8 +16,6 @@ __all__ = ["read", "sorted_keys", "write"]
 _MAX_DIGITS: Final = 1000
 #: A number may have a short text and be beyond all measure: 1e999999999 as an integer fills the memory.
 _MAX_EXPONENT: Final = 1000
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
 
 def read(text: str) -> Any:
@@ -59,16 +57,12 @@ _DECODER: Final = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, par
 def write(tree: Any) -> str:
     """Compact text of what `read` gives."""
     if isinstance(tree, str):
-        return f'"{_ESCAPED.sub(_escape, tree)}"'
+        return quote(tree)
     if isinstance(tree, dict):
         return "{" + ",".join(f"{write(key)}:{write(value)}" for key, value in tree.items()) + "}"
     if isinstance(tree, list | tuple):
         return "[" + ",".join(map(write, tree)) + "]"
     return decimal_text(tree) if isinstance(tree, Decimal) else json.dumps(tree)
-
-
-def _escape(found: re.Match[str]) -> str:
-    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
 
 
 def sorted_keys(tree: Any) -> Any:
