@@ -65,7 +65,7 @@ def _unique(what: str) -> CompositeValidator:
 def connector_config_def(
     lookup: PluginLookup | None = None, defaults: Mapping[str, str | None] | None = None
 ) -> ConfigDef:
-    """``ConnectorConfig.configDef``. `defaults`: of class and version settings, see `connector_defaults`."""
+    """Return the settings of every connector (``ConnectorConfig.configDef``); `defaults` come from `connector_defaults`."""
     given = defaults or {}
     definition = (
         ConfigDef()
@@ -137,7 +137,7 @@ def _chain_and_errors(definition: ConfigDef) -> ConfigDef:
 def source_connector_config_def(
     lookup: PluginLookup | None = None, defaults: Mapping[str, str | None] | None = None
 ) -> ConfigDef:
-    """``SourceConnectorConfig.configDef``."""
+    """Return the settings of every source connector (``SourceConnectorConfig.configDef``)."""
     return (
         connector_config_def(lookup, defaults)
         .define("topic.creation.groups", _T.LIST, [], importance=_I.LOW, validator=_unique("topic creation groups"),
@@ -173,7 +173,7 @@ def _optional_interval() -> LambdaValidator:
 def sink_connector_config_def(
     lookup: PluginLookup | None = None, defaults: Mapping[str, str | None] | None = None
 ) -> ConfigDef:
-    """``SinkConnectorConfig.configDef``."""
+    """Return the settings of every sink connector (``SinkConnectorConfig.configDef``)."""
     return (
         connector_config_def(lookup, defaults)
         .define("topics", _T.LIST, [], importance=_I.HIGH, group="Common", order=4, width=_W.LONG,
@@ -204,7 +204,7 @@ def _valid_regex(name: str, value: Any) -> None:
 def connector_defaults(
     props: Mapping[str, str], worker: Mapping[str, str], lookup: PluginLookup
 ) -> dict[str, str | None]:
-    """Defaults for one connector's definition: the worker's converters, and the versions of what is used.
+    """Return the defaults for one connector's definition: the worker's converters, and the versions of what is used.
 
     `props` are the connector's settings, `worker` the worker's.
     """
@@ -222,7 +222,7 @@ def connector_defaults(
 
 
 def validate_sink(props: Mapping[str, str], add_error: Callable[[str, str], None]) -> None:
-    """Rules between a sink's settings (``SinkConnectorConfig.validate``): `add_error` takes setting and message."""
+    """Check the rules between a sink's settings (``SinkConnectorConfig.validate``); `add_error` takes setting and message."""
     topics = [t.strip() for t in props.get("topics", "").split(",") if t.strip()]
     regex, dead_letters = (
         props.get("topics.regex", "").strip(),
@@ -255,5 +255,5 @@ def _matches(regex: str, text: str) -> bool:
 
 
 def error_adder(values: Mapping[str, ConfigValue]) -> Callable[[str, str], None]:
-    """For `validate_sink`: puts messages on the values of a validation."""
+    """Return a function for `validate_sink` that puts messages on the values of a validation."""
     return lambda name, message: values[name].add_error(message)

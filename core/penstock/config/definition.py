@@ -95,7 +95,7 @@ class ConfigKey:
 
 @dataclass(slots=True)
 class ConfigValue:
-    """One setting's outcome of a validation. `value` is None where it could not be parsed."""
+    """The outcome of one setting's validation. `value` is None if it could not be parsed."""
 
     name: str
     value: Any = None
@@ -109,7 +109,7 @@ class ConfigValue:
 
 @dataclass(slots=True)
 class Config:
-    """What `Connector.validate` returns."""
+    """The answer of `Connector.validate`."""
 
     values: list[ConfigValue]
 
@@ -193,7 +193,7 @@ class ConfigDef:
         return self
 
     def sorted_keys(self) -> list[ConfigKey]:
-        """By group, order, required first, importance, name (``ConfigDef.sortedConfigs``)."""
+        """Return the settings by group, order, required first, importance and name (``ConfigDef.sortedConfigs``)."""
         groups = {group: i for i, group in enumerate(self._groups)}
         importance = list(Importance)
         return sorted(
@@ -210,7 +210,7 @@ class ConfigDef:
 
     @property
     def keys(self) -> list[ConfigKey]:
-        """In the order of their definition."""
+        """The settings in the order of their definition."""
         return list(self._keys.values())
 
     @property
@@ -225,7 +225,7 @@ class ConfigDef:
         return self._keys.get(name)
 
     def parse(self, props: Mapping[str, Any]) -> dict[str, Any]:
-        """All settings, parsed, defaults filled in. Raises `ConfigError` for the first that is wrong."""
+        """Return all settings, parsed, with defaults filled in. Raises `ConfigError` for the first that is wrong."""
         return {name: self._parse_value(key, props) for name, key in self._keys.items()}
 
     def _parse_value(self, key: ConfigKey, props: Mapping[str, Any]) -> Any:
@@ -242,7 +242,7 @@ class ConfigDef:
         return value
 
     def validate(self, props: Mapping[str, Any]) -> list[ConfigValue]:
-        """Every setting's value, errors and recommendations; never raises for what is in `props`."""
+        """Return the value, errors and recommendations of every setting; never raises for what is in `props`."""
         values = {name: ConfigValue(name) for name in self._keys}
         for name in self._undefined_dependents():
             values[name] = ConfigValue(

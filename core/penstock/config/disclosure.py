@@ -1,4 +1,4 @@
-"""What config providers looked up for one configuration, kept out of everything that leaves the worker.
+"""The values that config providers looked up for one configuration, kept out of everything that leaves the worker.
 
 A setting whose text a provider changed is shown by the text that the user wrote, and what is wrong with it by one fixed
 sentence (Kafka 4.4's). Other people's errors quote values as they like, in any letter case: their texts pass through
@@ -66,7 +66,7 @@ class LookedUpValues:
         return bool(self._raw)
 
     def __contains__(self, setting: object) -> bool:
-        """Whether a provider changed the value of `setting`."""
+        """Return whether a provider changed the value of `setting`."""
         return setting in self._raw
 
     def text_of(self, setting: str) -> str:
@@ -145,8 +145,8 @@ class LookedUpValues:
 
 
 def _values(raw: str, resolved: str) -> Iterator[str]:
-    """Every text that what was looked up may be met as: itself, items of a list, the parts around which the user's own
-    words stand, user and password of a URL."""
+    """Yield every text in which a looked-up value may be met: itself, the items of a list, the part that the user's own
+    words surround, user and password of a URL."""
     parts = [resolved]
     head, _, tail = raw.partition("${")[0], "", raw.rpartition("}")[2]
     if (head or tail) and resolved.startswith(head) and resolved.endswith(tail):
@@ -160,12 +160,12 @@ def _values(raw: str, resolved: str) -> Iterator[str]:
 
 
 def _tells(value: str) -> bool:
-    """Whether `value` is worth hiding in a text: single characters and small numbers stand in every other one."""
+    """Return whether `value` is worth hiding: single characters and small numbers stand in every other text."""
     return len(value) > 1 and value.casefold() not in _HARMLESS and not (len(value) < 4 and value.isdigit())
 
 
 def _pattern(value: str) -> re.Pattern[str]:
-    """Any letter case; a short value only as a word of its own, since it may be part of an innocent one."""
+    """Return a pattern for `value` in any letter case; for a short one as a word of its own, since others may contain it."""
     escaped = re.escape(value)
     return re.compile(rf"(?<!\w){escaped}(?!\w)" if len(value) < 4 else escaped, re.IGNORECASE)
 
@@ -176,7 +176,7 @@ def _fragments(text: str) -> set[str]:
 
 
 def _like(error: BaseException, message: str) -> BaseException:
-    """An error of the same kind with another message; a stranger's class is stood for by one of its name."""
+    """Return an error of the same kind with another message; a class of the same name stands for a stranger's."""
     if isinstance(error, ConnectError):
         try:
             twin = copy.copy(error)

@@ -1,4 +1,4 @@
-"""Adds the settings of a connector's transforms and predicates, and of its topic creation groups, to its definition.
+"""The settings of a connector's transforms, predicates and topic creation groups, added to its definition.
 
 ``ConnectorConfig.enrich`` and ``SourceConnectorConfig.enrich``: each alias gets a group of its own, with the class, its
 version, and whatever the class itself takes.
@@ -30,7 +30,7 @@ _T, _I, _W = ConfigType, Importance, Width
 
 
 def enrich(base: ConfigDef, props: Mapping[str, str], lookup: PluginLookup) -> ConfigDef:
-    """`base` and the settings of every alias in ``transforms`` and ``predicates`` of `props`.
+    """Return `base` with the settings of every alias in ``transforms`` and ``predicates`` of `props`.
 
     A class that is not found adds its type and version only; validation then says what is wrong with it.
     """
@@ -115,7 +115,7 @@ def _definition_of(lookup: PluginLookup, kind: Kind, class_name: str | None) -> 
 
 
 def transform_config_def(predicates: Sequence[str]) -> ConfigDef:
-    """What every transform takes besides its own (KIP-585); `predicates` are the aliases it may name."""
+    """Return the settings that every transform takes besides its own (KIP-585); `predicates` are the aliases it may name."""
 
     def exists(name: str, value: Any) -> None:
         if value and value not in predicates:
@@ -146,7 +146,7 @@ _DEFAULT_PREFIX: Final = "topic.creation.default."
 
 
 def enrich_topic_creation(base: ConfigDef, props: Mapping[str, str]) -> ConfigDef:
-    """`base` and the settings of the topic creation groups (KIP-158), if `props` has any ``topic.creation.`` setting.
+    """Return `base` with the settings of the topic creation groups (KIP-158), if `props` has any ``topic.creation.`` setting.
 
     The default group's partitions and replication factor are required then; every other group takes them over where
     it says nothing itself.
@@ -165,7 +165,7 @@ def enrich_topic_creation(base: ConfigDef, props: Mapping[str, str]) -> ConfigDe
 
 
 def topic_group_config_def() -> ConfigDef:
-    """The settings of a topic creation group, in no group's name."""
+    """Return the settings of a topic creation group without a name, for the documentation."""
     return _group("GROUP", -1, -1, patterns=True)
 
 
@@ -190,7 +190,7 @@ def _group(group: str, factor: Any, partitions: Any, *, patterns: bool) -> Confi
 
 
 def _sane(default: Any, validator: Validator) -> Any:
-    """The default group's value as a default here, or -1 where it is wrong: that is reported in its own place."""
+    """Return the default group's value, or -1 if it is wrong: its own setting reports that."""
     if default is NO_DEFAULT:
         return default
     try:

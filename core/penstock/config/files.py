@@ -106,7 +106,7 @@ def from_environment(environ: Mapping[str, str], prefix: str = "CONNECT_") -> di
 
 
 def _content(file: Path) -> Any:
-    """What the file says: an object of JSON or TOML, or properties."""
+    """Return what the file holds: a value of JSON or TOML, or properties."""
     data = _bytes(file)
     if file.suffix.lower() == ".toml":
         return _toml(file, _decoded(file, data))
@@ -128,7 +128,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _decoded(file: Path, data: bytes) -> str:
-    """The text of `data`, without its byte order mark."""
+    """Return the text of `data` without its byte order mark."""
     mark, encoding = next(((m, e) for m, e in _MARKS if data.startswith(m)), (b"", "utf-8"))
     try:
         return data[len(mark) :].decode(encoding)
@@ -172,7 +172,7 @@ def _toml(file: Path, text: str) -> dict[str, Any]:
 
 
 def _flat(content: Any, file: Path) -> dict[str, str]:
-    """Values as the strings that Connect works with; null stays out, as an absent key."""
+    """Return the values as the strings that Connect works with; a null is left out, like an absent key."""
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: expected an object of settings, met {type(content).__name__}")
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What the validate endpoint answers: definitions and values of settings as JSON.
+"""The answer of the validate endpoint: definitions and values of settings as JSON.
 
 The shapes and the counting are those of ``AbstractHerder.generateResult``, ``convertConfigKey`` and
 ``convertConfigValue``.
@@ -18,7 +18,7 @@ __all__ = ["config_infos", "config_text", "key_info", "merged", "value_info"]
 def config_infos(
     name: str, keys: ConfigDef | Iterable[ConfigKey], values: Iterable[ConfigValue], groups: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """``{"name", "error_count", "groups", "configs"}``.
+    """Return ``{"name", "error_count", "groups", "configs"}``.
 
     A value whose key is not defined comes first, with ``"definition": null``; a key without a value has
     ``"value": null``. `groups` defaults to those of the definition.
@@ -44,7 +44,7 @@ def config_infos(
 
 
 def merged(name: str, infos: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Several answers as one (``AbstractHerder.mergeConfigInfos``): counts added, groups without repetition."""
+    """Return several answers as one (``AbstractHerder.mergeConfigInfos``), counts added, groups without repetition."""
     parts = list(infos)
     return {
         "name": name,
@@ -55,7 +55,7 @@ def merged(name: str, infos: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def key_info(key: ConfigKey, prefix: str = "") -> dict[str, Any]:
-    """One definition, as ``GET /connector-plugins/{plugin}/config`` lists it."""
+    """Return one definition as ``GET /connector-plugins/{plugin}/config`` lists it."""
     return {
         "name": prefix + key.name,
         "type": key.type.name,
@@ -72,7 +72,7 @@ def key_info(key: ConfigKey, prefix: str = "") -> dict[str, Any]:
 
 
 def value_info(value: ConfigValue, of: ConfigType | None, prefix: str = "") -> dict[str, Any]:
-    """One value; secrets are hidden."""
+    """Return one value; secrets are hidden."""
     item_type = ConfigType.STRING if of is ConfigType.LIST else of
     return {
         "name": prefix + value.name,
@@ -84,7 +84,7 @@ def value_info(value: ConfigValue, of: ConfigType | None, prefix: str = "") -> d
 
 
 def config_text(value: Any, of: ConfigType | None) -> str | None:
-    """A parsed value as text (``ConfigDef.convertToString``)."""
+    """Return a parsed value as text (``ConfigDef.convertToString``)."""
     if value is None:
         return None
     if isinstance(value, bool):

@@ -17,7 +17,7 @@ _OPTION: Final = re.compile(r"(?<![\w.])([\w.]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*
 
 
 def parse_jaas(text: str) -> Mapping[str, Any]:
-    """User name and password of PLAIN and SCRAM, client credentials of OAUTHBEARER. Never repeats `text` in an error."""
+    """Return user name and password for PLAIN and SCRAM, client credentials for OAUTHBEARER. No error repeats `text`."""
     match = _LINE.match(text)
     if match is None:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What definitions of connectors need to know about plugins, without knowing the plugin manager."""
+"""The questions that definitions of connectors ask about plugins, without knowing the plugin manager."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class PluginLookup(Protocol):
     """Answers questions about plugins by name. Safe from any thread."""
 
     def class_names(self, kind: Kind) -> Sequence[str]:
-        """The full names of every class of the kind."""
+        """Return the full names of every class of the kind."""
 
     def class_name(self, kind: Kind, name: str) -> str | None:
-        """The full name of what `name` means; None if nothing is known by it. `PluginError` if two are."""
+        """Return the full name of what `name` means, None if it is unknown. Raises `PluginError` if two claim it."""
 
     def concrete_names(self, kind: Kind, name: str) -> Sequence[str]:
         """Return the classes within the outer class `name`, such as ``X$Key`` and ``X$Value``; none if it is no such class."""
 
     def version(self, kind: Kind, name: str) -> str | None:
-        """The version of what `name` means, None if nothing is."""
+        """Return the version of what `name` means, None if it is unknown."""
 
     def load(self, kind: Kind, name: str) -> type:
-        """The class. Raises `PluginError`."""
+        """Return the class that `name` means. Raises `PluginError`."""
 
 
 def abstract_class_problem(concrete: Sequence[str]) -> str:
@@ -46,7 +46,7 @@ def abstract_class_problem(concrete: Sequence[str]) -> str:
 
 
 def class_parser(lookup: PluginLookup, kind: Kind) -> Parser:
-    """Turns any name of a class into its full name, having imported it; the error is the one Kafka gives."""
+    """Return a parser that imports a class by any of its names and gives its full name; its errors are Kafka's."""
 
     def parse(name: str, value: Any) -> Any:
         try:

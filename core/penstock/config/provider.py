@@ -10,7 +10,7 @@ __all__ = ["ConfigData", "ConfigProvider"]
 
 
 class ConfigData(NamedTuple):
-    """What a provider found, and for how long it may be used (milliseconds; None: for good)."""
+    """The values that a provider found, and for how long they may be used (milliseconds; None: for good)."""
 
     data: Mapping[str, str]
     ttl_ms: int | None = None
@@ -26,7 +26,7 @@ class ConfigProvider(ABC):
 
     @abstractmethod
     def get(self, path: str, keys: Iterable[str] | None = None) -> ConfigData:
-        """The values of `keys` under `path`, or all of them; unknown keys are left out. `path` may be empty."""
+        """Return the values of `keys` under `path`, or all of them; unknown keys are left out. `path` may be empty."""
 
     def close(self) -> None:
         """Called once at the worker's end."""

@@ -26,7 +26,7 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class _PathProvider(ConfigProvider):
-    """Reads below ``allowed.paths`` only, where that is set (KIP-993)."""
+    """Reads only below ``allowed.paths`` if that is set (KIP-993)."""
 
     version = KAFKA_VERSION
 
@@ -44,7 +44,7 @@ class _PathProvider(ConfigProvider):
         self._allowed = tuple(path.resolve() for path in paths)
 
     def _permitted(self, path: str) -> Path | None:
-        """The real path, or None if it is not allowed: links and ``..`` count by where they lead."""
+        """Return the real path, or None if it is not allowed; links and ``..`` count by where they lead."""
         real = Path(path).resolve()
         if self._allowed is None or any(real.is_relative_to(allowed) for allowed in self._allowed):
             return real
@@ -55,7 +55,7 @@ class _PathProvider(ConfigProvider):
 
 
 class FileConfigProvider(_PathProvider):
-    """The keys of a Java properties file."""
+    """Looks keys up in a Java properties file."""
 
     def get(self, path: str, keys: Iterable[str] | None = None) -> ConfigData:
         if not path:
@@ -69,7 +69,7 @@ class FileConfigProvider(_PathProvider):
 
 
 class DirectoryConfigProvider(_PathProvider):
-    """The files of a directory: the name is the key, the content the value, as Kubernetes mounts secrets."""
+    """Looks keys up among the files of a directory: name is key, content is value, as Kubernetes mounts secrets."""
 
     def get(self, path: str, keys: Iterable[str] | None = None) -> ConfigData:
         if not path:
@@ -89,7 +89,7 @@ class DirectoryConfigProvider(_PathProvider):
 
 
 class EnvVarConfigProvider(ConfigProvider):
-    """The process's environment; ``allowlist.pattern`` says which variables may be read."""
+    """Looks keys up in the process's environment; ``allowlist.pattern`` says which variables may be read."""
 
     version = KAFKA_VERSION
 

@@ -42,7 +42,7 @@ the `keytool` command that converts it.
 
 
 def settings_reference() -> str:
-    """The whole page, workers' settings first, then connectors'."""
+    """Return the whole page: workers' settings first, then connectors'."""
     return "\n".join([_INTRODUCTION, *_tables(), *_prefixes(), *_connectors()]).rstrip() + "\n"
 
 

@@ -22,7 +22,7 @@ _READ_PREFIXES: Final = frozenset(
 
 
 class JavaStores(NamedTuple):
-    """What is to be said about Java stores among a worker's settings."""
+    """The problems and warnings about Java stores among a worker's settings."""
 
     #: Stores that would be opened here and cannot be, with the command that converts each.
     problems: list[str]

@@ -28,7 +28,7 @@ def tls_settings(raw: Mapping[str, str], prefix: str) -> tuple[str, dict[str, st
 
 
 def server_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
-    """For a server with the key, certificates and trust of `props`. `ConfigError` names the key with its prefix."""
+    """Return the context of a server with the key, certificates and trust of `props`. `ConfigError` names the key with its prefix."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_versions(context, prefix, props)
     if suites := props.get("ssl.cipher.suites"):
@@ -46,7 +46,7 @@ def server_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def client_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
-    """For a client that trusts what `props` trusts, or what the system does, and shows the key it names, if any."""
+    """Return the context of a client that trusts what `props` trusts, or what the system does, and shows the key it names, if any."""
     context = ssl.create_default_context()
     _set_versions(context, prefix, props)
     if "ssl.keystore.key" in props or "ssl.keystore.location" in props:

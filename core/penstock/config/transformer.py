@@ -1,4 +1,4 @@
-"""Puts values from config providers in place of ``${provider:[path:]key}`` (``ConfigTransformer``, KIP-297)."""
+"""Values from config providers in place of ``${provider:[path:]key}`` (``ConfigTransformer``, KIP-297)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def split_list(text: str) -> list[str]:
 
 
 def parse_type(name: str, value: Any, type: ConfigType) -> Any:  # noqa: A002 - Connect's word
-    """One value from its text (or already parsed) form; `ConfigError` says what was expected."""
+    """Return one value from its text (or already parsed) form; `ConfigError` says what was expected."""
     if value is None:
         return None
     text = value.strip() if isinstance(value, str) else None

@@ -29,7 +29,7 @@ class Validator(Protocol):
 
 
 class Range:
-    """A number of at least `low` and at most `high`; None leaves a side open."""
+    """Accepts a number of at least `low` and at most `high`; None leaves a side open."""
 
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         self._low, self._high = low, high
@@ -57,7 +57,7 @@ class Range:
 
 
 class ValidString:
-    """One of a few strings."""
+    """Accepts one of a few strings."""
 
     def __init__(self, *valid: str) -> None:
         self._valid = valid
@@ -83,7 +83,7 @@ class CaseInsensitiveValidString:
 
 
 class ValidList:
-    """A list: of some values only, possibly not empty, without duplicates, possibly not null."""
+    """Accepts a list without duplicates; on request of some values only, not empty, or null."""
 
     def __init__(self, *valid: str, allow_empty: bool = True, allow_null: bool = False) -> None:
         self._valid, self._allow_empty, self._allow_null = valid, allow_empty, allow_null
@@ -149,7 +149,7 @@ class NonEmptyStringWithoutControlChars:
 
 
 class LambdaValidator:
-    """A check made of a function, with a text that says what is valid."""
+    """A validator made of a function, with a text that says what is valid."""
 
     def __init__(self, check: Callable[[str, Any], None], text: str) -> None:
         self._check, self._text = check, text
@@ -162,7 +162,7 @@ class LambdaValidator:
 
 
 class CompositeValidator:
-    """All of several."""
+    """Accepts what all of several validators accept."""
 
     def __init__(self, *validators: Validator) -> None:
         self._validators = validators

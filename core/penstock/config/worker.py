@@ -14,14 +14,14 @@ from penstock.errors import ConfigError
 
 __all__ = ["WorkerConfig", "client_settings"]
 
-#: What the worker decides about its internal topics itself, whatever the file says (``DistributedConfig.topicSettings``).
+#: The settings of internal topics that the worker decides itself, whatever the file says (``DistributedConfig.topicSettings``).
 _TOPIC_SETTINGS_IGNORED: Final = {
     "config.storage.partitions": "the topic of configurations always has one partition",
     "config.storage.cleanup.policy": "internal topics are always compacted",
     "offset.storage.cleanup.policy": "internal topics are always compacted",
     "status.storage.cleanup.policy": "internal topics are always compacted",
 }
-#: What belongs to the connection to Kafka; ``ssl.client.auth`` is for servers.
+#: The settings of the connection to Kafka; ``ssl.client.auth`` is for servers.
 _CLIENT_NAMES: Final = {r.name for section in ("Connection to Kafka", "Security") for r in SECTIONS[section]} - {
     "ssl.client.auth"
 }
@@ -58,15 +58,15 @@ class WorkerConfig:
             try:
                 values[row.name] = _value(row, props, applies)
                 if row.name in props:
-                    warnings += _effect(row, values[row.name], applies, mode)
+                    warnings += _effect_warnings(row, values[row.name], applies, mode)
             except ConfigError as error:
                 errors.append(error.message)
         stores = look_for_java_stores(props)
         errors += stores.problems
-        errors += _across(values, mode)
+        errors += _broken_rules(values, mode)
         if errors:
             raise ConfigError("\n".join(errors))
-        warnings += [w for key in props if key not in ROWS for w in _beyond_the_table(key)]
+        warnings += [w for key in props if key not in ROWS for w in _unknown_key_warnings(key)]
         warnings += [*stores.warnings, *_idle_warning(values, mode)]
         return cls(props, values, cast("Mode", mode), warnings)
 
@@ -74,16 +74,16 @@ class WorkerConfig:
         return self.values[key]
 
     def with_prefix(self, prefix: str) -> dict[str, str]:
-        """What was given under `prefix` (``producer.``), the prefix taken off."""
+        """Return the settings under `prefix` (``producer.``), with the prefix taken off."""
         return {k.removeprefix(prefix): v for k, v in self.raw.items() if k.startswith(prefix) and k != prefix}
 
     def topic_settings(self, prefix: str) -> dict[str, str]:
-        """Topic settings for the internal topic of `prefix` (``config.storage.``), where it is made (KIP-605)."""
+        """Return the topic settings for the internal topic of `prefix` (``config.storage.``), for when it is made (KIP-605)."""
         own = {"topic", "partitions", "replication.factor", "file.filename", "cleanup.policy"}
         return {k: v for k, v in self.with_prefix(prefix).items() if k not in own}
 
     def client_settings(self) -> dict[str, str]:
-        """The worker's own connection settings, as given, in Java's names: for `KafkaClients(common)`."""
+        """Return the worker's own connection settings as given, in Java's names: for `KafkaClients(common)`."""
         return client_settings(self.raw)
 
     def __repr__(self) -> str:
@@ -109,8 +109,8 @@ def _value(row: Row, props: Mapping[str, str], applies: bool) -> Any:
     return row.normalize(value) if row.normalize is not None and value is not None else value
 
 
-def _effect(row: Row, value: Any, applies: bool, mode: str) -> list[str]:
-    """Refuse, warn, or neither, for a setting that was given."""
+def _effect_warnings(row: Row, value: Any, applies: bool, mode: str) -> list[str]:
+    """Return the warnings about a setting that was given. Raises `ConfigError` if it is refused."""
     if row.treatment is Treatment.REFUSED and value not in (
         parse_type(row.name, row.default, row.type),
         "",
@@ -125,8 +125,8 @@ def _effect(row: Row, value: Any, applies: bool, mode: str) -> list[str]:
     return []
 
 
-def _beyond_the_table(key: str) -> list[str]:
-    """A warning for a key that is in no row: none under a known prefix."""
+def _unknown_key_warnings(key: str) -> list[str]:
+    """Return the warning about a key that is in no row; none for one under a known prefix."""
     if why := _TOPIC_SETTINGS_IGNORED.get(key):
         return [f"{key} has no effect: {why}"]
     if any(key.startswith(prefix.name) for prefix in PREFIXES):
@@ -136,7 +136,7 @@ def _beyond_the_table(key: str) -> list[str]:
 
 
 def _idle_warning(values: Mapping[str, Any], mode: str) -> list[str]:
-    """``DistributedConfig`` of Kafka 4.4: a connection closed as idle while a rebalance waits on it."""
+    """Return the warning about connections that may be closed as idle during a rebalance (``DistributedConfig`` of 4.4)."""
     idle, rebalance = values.get("connections.max.idle.ms"), values.get("rebalance.timeout.ms")
     if mode != "distributed" or idle is None or rebalance is None or not 0 <= idle < rebalance:
         return []
@@ -147,8 +147,8 @@ def _idle_warning(values: Mapping[str, Any], mode: str) -> list[str]:
     ]
 
 
-def _across(values: Mapping[str, Any], mode: str) -> list[str]:
-    """Rules between settings (``DistributedConfig.validateInterWorkerKeyConfigs`` and the constructor)."""
+def _broken_rules(values: Mapping[str, Any], mode: str) -> list[str]:
+    """Return what breaks a rule between settings (``DistributedConfig.validateInterWorkerKeyConfigs`` and its constructor)."""
     if mode != "distributed":
         return []
     errors = []

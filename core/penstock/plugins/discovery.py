@@ -1,4 +1,4 @@
-"""Where hook modules come from: entry points of installed distributions, and folders beside pip.
+"""The sources of hook modules: entry points of installed distributions, and folders beside pip.
 
 Each is imported on its own, so that one that fails is reported with its distribution's name and stops nobody else.
 """
@@ -44,7 +44,7 @@ class BrokenSource:
 def from_entry_points(
     disabled: frozenset[str], entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
 ) -> Iterator[HookSource | BrokenSource]:
-    """What installed distributions announce. A disabled distribution is not imported.
+    """Return what installed distributions announce. A disabled distribution is not imported.
 
     Entry points are told apart by distribution *and* name: pluggy's own loader would skip the second of two
     distributions that use one name, without a word.
@@ -57,7 +57,7 @@ def from_entry_points(
 
 
 def from_folders(paths: Mapping[str, Path], disabled: frozenset[str]) -> Iterator[HookSource | BrokenSource]:
-    """What lies in folders: distributions unpacked there (``*.dist-info``), and packages ``penstock_*`` with a module
+    """Return what lies in folders: distributions unpacked there (``*.dist-info``), and packages ``penstock_*`` with a module
     ``plugin``. The folder goes to the end of ``sys.path``, so it cannot shadow what is installed."""
     for label, folder in paths.items():
         if label in disabled:

@@ -31,7 +31,7 @@ class PluginKind(enum.Enum):
 
     @property
     def word(self) -> str:
-        """For sentences: ``header converter``."""
+        """The kind in a sentence: ``header converter``."""
         return self.name.lower().replace("_", " ")
 
 

@@ -71,15 +71,15 @@ class Plugins:
 
     @property
     def broken(self) -> list[BrokenSource]:
-        """What was announced and could not be taken in. Nothing here stops a worker that does not use it."""
+        """The announcements that could not be taken in. None of them stops a worker that does not use the plugin."""
         return list(self._broken)
 
     def infos(self, kind: PluginKind | None = None) -> list[PluginInfo]:
-        """Every plugin that is on, of one kind or of all, by kind and class name. Imports nothing."""
+        """Return every plugin that is on, of one kind or of all, by kind and class name. Imports nothing."""
         return [info for info in self._infos if kind is None or info.kind is kind]
 
     def find(self, kind: PluginKind, name: str) -> PluginInfo:
-        """What `name` means where a `kind` is asked for. Imports nothing but for a Python path nobody announced.
+        """Return what `name` means as a plugin of `kind`. Imports nothing but for a Python path nobody announced.
 
         Raises `PluginError` for a name that is unknown (with the nearest known ones) or claimed twice.
         """
@@ -89,7 +89,7 @@ class Plugins:
         return info
 
     def find_or_none(self, kind: PluginKind, name: str) -> PluginInfo | None:
-        """The same, None for a name that is unknown. Raises `PluginError` for one that is claimed twice."""
+        """Return the same as `find`, None if the name is unknown. Raises `PluginError` for a name that two claim."""
         name = name.strip()
         alias = self._settings.aliases.get(name)
         for wanted in (name, alias) if alias else (name,):
@@ -206,7 +206,7 @@ class Plugins:
         return nearest(name, best)
 
     def advice(self, kind: PluginKind, name: str) -> str:
-        """What to do about a name that nobody answers to: the nearest known ones, and what would install it."""
+        """Return what to do about an unknown name: the nearest known ones, and what would install it."""
         parts = []
         if near := self.suggestions(name, kind):
             parts.append(f"The nearest known: {', '.join(near)}.")
@@ -244,7 +244,7 @@ def _index(infos: Iterable[PluginInfo], names: Callable[[Plugin], list[str]]) ->
 
 
 def _with_conflicts(infos: list[PluginInfo]) -> list[PluginInfo]:
-    """The same, each plugin whose name or class name another one claims too marked with an error that names both."""
+    """Return the plugins, with an error that names both on each whose name or class name another one claims, too."""
     claims = _index(infos, exact_names)
     marked = []
     for info in infos:

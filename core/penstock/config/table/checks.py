@@ -28,7 +28,7 @@ _RULE_ACTIONS: Final = ("set", "add", "setDate", "addDate")
 
 
 def one_of(*valid: str) -> LambdaValidator:
-    """One of `valid`, whatever the letter case."""
+    """Return a validator that accepts one of `valid` in any letter case."""
 
     def check(name: str, value: Any) -> None:
         if value is None or value.lower() not in {v.lower() for v in valid}:

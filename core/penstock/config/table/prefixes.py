@@ -1,4 +1,4 @@
-"""Families of settings: what follows a prefix is somebody else's to check."""
+"""Families of settings under a prefix, which other rooms check."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ HIGH, MEDIUM, LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
 
 
 class Treatment(enum.Enum):
-    """What becomes of a setting. The value is the word in the documentation."""
+    """The treatment of a setting. The value is the word in the documentation."""
 
     USED = "used"
-    #: It has nothing to act on here: one warning, and the worker goes on.
+    #: The setting has nothing to act on here: the worker warns once and goes on.
     NO_EFFECT = "no effect here"
-    #: Changes security or delivery in a way that is not supported: the worker does not start with it.
+    #: The setting changes security or delivery in a way that is not supported: the worker does not start.
     REFUSED = "refused"
 
 
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def default_text(self) -> str:
-        """The default as one would write it into a file; empty where there is none."""
+        """The default as one would write it into a file; empty if there is none."""
         if self.required or self.default is None:
             return ""
         if isinstance(self.default, bool):
