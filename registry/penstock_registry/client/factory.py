@@ -90,7 +90,7 @@ class ClientSettings:
 
 
 def split_urls(value: Any) -> tuple[str, ...]:
-    """The URLs of ``schema.registry.url``: a list, or text with commas; all of one kind."""
+    """Return the URLs of ``schema.registry.url``: a list, or text with commas; all of one kind."""
     if value is None or value == "" or value == []:
         raise ConfigError('Missing required configuration "schema.registry.url" which has no default value.')
     urls = tuple(u.strip().rstrip("/") for u in (value.split(",") if isinstance(value, str) else value) if u.strip())
@@ -176,7 +176,7 @@ _shared_lock = threading.Lock()
 
 
 def client_for(urls: str | Sequence[str], config: Mapping[str, Any]) -> RegistryClient:
-    """The client for these URLs and a converter's settings (``basic.auth.*``, ``schema.registry.ssl.*``, ...).
+    """Return the client for these URLs and a converter's settings (``basic.auth.*``, ``schema.registry.ssl.*``, ...).
 
     HTTP clients with equal settings are one, cache included. ``mock://`` and ``local://`` need no cache.
     """

@@ -1,4 +1,4 @@
-"""A registry over HTTP, by confluent-kafka's client: authentication, TLS, several URLs, retries are its work."""
+"""A registry over HTTP. Confluent-kafka's client does authentication, TLS, several URLs and retries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "max.retries": 2,
     "retries.wait.ms": 200,
     "retries.max.wait.ms": 2000,
-    # What is cached, and for how long, is CachingClient's to say; two caches would only disagree.
+    # CachingClient says what is cached, and for how long; two caches would only disagree.
     "cache.capacity": 1,
 }
 

@@ -1,4 +1,4 @@
-"""What converters need of a schema registry."""
+"""The interface of a schema registry for converters."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ class RegistryClient(ABC):
         normalize: bool = False,
         deleted: bool = False,
     ) -> RegisteredSchema:
-        """The registration of `schema` under `subject`; with `deleted` also a soft-deleted one."""
+        """Return the registration of `schema` under `subject`; with `deleted` also a soft-deleted one."""
 
     @abstractmethod
     def schema_by_id(self, id: int, subject: str | None = None) -> RegisteredSchema:  # noqa: A002 - the registry's word
-        """The schema of an id; `subject` says in which context to look."""
+        """Return the schema of an id; `subject` says in which context to look."""
 
     @abstractmethod
     def schema_by_guid(self, guid: str) -> RegisteredSchema:
-        """The schema of a GUID (in small letters, with dashes), in whatever context it stands."""
+        """Return the schema of a GUID (in small letters, with dashes), in whatever context it stands."""
 
     @abstractmethod
     def latest(self, subject: str) -> RegisteredSchema:
-        """The latest version of `subject`."""
+        """Return the latest version of `subject`."""
 
     @abstractmethod
     def version(self, subject: str, version: int) -> RegisteredSchema:
@@ -95,7 +95,7 @@ class RegistryClient(ABC):
         """Release connections. Called when the process no longer needs this registry."""
 
     def resolve(self, references: Sequence[SchemaReference]) -> dict[str, str]:
-        """The texts of references, transitive ones included, by name; each stands after those it needs."""
+        """Return the texts of references, transitive ones included, by name; each stands after those it needs."""
         texts: dict[str, str] = {}
         self._resolve(references, texts, frozenset())
         return texts

@@ -25,7 +25,7 @@ def unregister_local(name: str) -> None:
 
 
 def local_client(name: str) -> RegistryClient:
-    """The registry of ``local://name``; a `ConfigError` that lists the known ones if there is none."""
+    """Return the registry of ``local://name``. Raises a `ConfigError` that lists the known ones if there is none."""
     with _lock:
         client = _locals.get(name)
         known = ", ".join(f"local://{n}" for n in sorted(_locals))

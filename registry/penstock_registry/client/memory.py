@@ -137,7 +137,7 @@ _mocks_lock = threading.Lock()
 
 
 def mock_client(name: str, normalizer: Callable[[str, str, dict[str, str]], str] | None = None) -> MemoryClient:
-    """The registry of ``mock://name``, made if need be."""
+    """Return the registry of ``mock://name``, made if need be."""
     with _mocks_lock:
         if name not in _mocks:
             _mocks[name] = MemoryClient(normalizer)

@@ -29,17 +29,17 @@ from penstock_registry.store.records import Value
 __all__ = ["Catalog", "IdEntry"]
 
 _log = logging.getLogger(__name__)
-#: Of finished answers, made when asked for.
+#: Bounds of the finished answers, which are made when asked for.
 _PREPARED_COUNT = 50_000
 _PREPARED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class IdEntry:
-    """What an id stands for, and under which subjects and versions, in the order of the log.
+    """The schema of an id, with the subjects and versions that have it, in the order of the log.
 
-    `overwritten` has those of its versions whose record was replaced by one with another id (an import may do that):
-    they are still told as its versions, but say no longer that the id is in use.
+    `overwritten` has the versions whose record was replaced by one with another id, as an import may do: they are still
+    told as versions of this id, but do not keep it in use.
     """
 
     content: SchemaContent
@@ -241,12 +241,12 @@ class Catalog:
     # --- subjects and versions ---------------------------------------------------------------------------------------
 
     def versions(self, subject: str, deleted: bool = False) -> list[StoredSchema]:
-        """In ascending order; with the soft-deleted ones if `deleted`."""
+        """Return the versions of a subject in ascending order; with the soft-deleted ones if `deleted`."""
         with self.lock:
             return [stored for stored in self._subjects.get(subject, {}).values() if deleted or not stored.deleted]
 
     def version(self, subject: str, version: int, deleted: bool = False) -> StoredSchema | None:
-        """One version; -1 is the latest that is not deleted."""
+        """Return one version; -1 is the latest that is not deleted."""
         with self.lock:
             versions = self._subjects.get(subject, {})
             if version == -1:
@@ -255,7 +255,7 @@ class Catalog:
             return stored if stored is not None and (deleted or not stored.deleted) else None
 
     def newest(self, subject: str, identity: Identity, deleted: bool = False) -> StoredSchema | None:
-        """The newest version of `subject` with exactly this content."""
+        """Return the newest version of `subject` with exactly this content."""
         with self.lock:
             for stored in reversed(self._subjects.get(subject, {}).values()):
                 if stored.content.identity == identity and (deleted or not stored.deleted):
@@ -281,14 +281,14 @@ class Catalog:
         return any(not stored.deleted for stored in reversed(versions.values()))
 
     def subjects(self) -> Sequence[tuple[str, bool]]:
-        """All, sorted, each with whether it has a version that is not soft-deleted. Not to be changed."""
+        """Return all subjects, sorted, each with whether it has a version that is not soft-deleted. Do not change the list."""
         with self.lock:
             if self._listing is None:
                 self._listing = sorted((name, self._is_alive(versions)) for name, versions in self._subjects.items())
             return self._listing
 
     def referrers(self, key: SchemaKey, deleted: bool) -> list[StoredSchema]:
-        """The schemas that reference `key`; with the soft-deleted ones if `deleted`."""
+        """Return the schemas that reference `key`; with the soft-deleted ones if `deleted`."""
         with self.lock:
             found = (self.version(*referrer, deleted=deleted) for referrer in sorted(self._referrers.get(key, ())))
             return [stored for stored in found if stored is not None]
@@ -327,13 +327,13 @@ class Catalog:
             )
 
     def by_guid(self, guid: str) -> list[tuple[str, int]]:
-        """Where the schema of this GUID is known: contexts and ids."""
+        """Return the contexts and ids of the schema with this GUID."""
         digest = guid_digest(guid)
         with self.lock:
             return [] if digest is None else list(self._guids.get(digest, ()))
 
     def stored_under(self, entry: IdEntry) -> Iterator[StoredSchema]:
-        """The versions of an id, in the order of the log."""
+        """Yield the versions of an id, in the order of the log."""
         for key in entry.keys:
             if key in entry.overwritten:
                 continue
@@ -351,7 +351,7 @@ class Catalog:
     # --- contexts, config, mode --------------------------------------------------------------------------------------
 
     def contexts(self) -> list[str]:
-        """The default one and those that were made by registering, sorted."""
+        """Return the default context and those that were made by registering, sorted."""
         with self.lock:
             return sorted({DEFAULT_CONTEXT, *self._known_contexts})
 

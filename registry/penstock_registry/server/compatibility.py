@@ -22,7 +22,7 @@ _TRANSITIVE = {_L.BACKWARD_TRANSITIVE, _L.FORWARD_TRANSITIVE, _L.FULL_TRANSITIVE
 def check_compatibility(
     reader: SchemaReader, config: Mapping[str, Any], candidate: Candidate, earlier: Sequence[StoredSchema]
 ) -> list[str]:
-    """Why `candidate` may not follow `earlier` (oldest first); empty if it may. Confluent's messages: those of the
+    """Return why `candidate` may not follow `earlier` (oldest first); empty if it may. Confluent's messages: those of the
     format, then the schema they speak of, then the settings that were applied.
 
     With a compatibility group only versions with the same value of that metadata property count.
@@ -112,6 +112,6 @@ def _incompatibilities(reader: ParsedSchema, writer: ParsedSchema, lenient: bool
 
 
 def _worded(messages: Sequence[str], *, new: str, old: str) -> list[str]:
-    """A format speaks of the ``%new%`` and the ``%old%`` schema, the reader and the writer; which of them is the
+    """Put names to a format's ``%new%`` and ``%old%`` schema, its reader and its writer; which of them is the
     one to be registered depends on the direction that is checked."""
     return [message.replace("%new%", new).replace("%old%", old) for message in messages]

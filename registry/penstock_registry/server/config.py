@@ -85,13 +85,13 @@ class WebSettings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What a registry's properties say."""
+    """A registry's settings, parsed."""
 
     listeners: tuple[Listener, ...]
     store: StoreKind
     #: The file of a SQLite store, else nothing.
     store_path: str
-    #: Of a Kafka store, else None.
+    #: The settings of a Kafka store; None for another one.
     kafka: KafkaConfig | None
     compatibility: CompatibilityLevel
     mode_mutability: bool
@@ -194,7 +194,7 @@ def _listed(props: Mapping[str, str], key: str) -> tuple[str, ...]:
 
 
 def _tls(props: Mapping[str, str]) -> dict[str, str]:
-    """The TLS keys; how clients must show themselves is told in Confluent's two ways and understood in one."""
+    """Return the TLS keys, with Confluent's two ways to ask for client certificates turned into one."""
     tls = {key: props[key] for key in TLS_KEYS if key in props}
     if problems := look_for_java_stores(tls).problems:
         raise ConfigError(problems[0])

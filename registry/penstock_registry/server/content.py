@@ -61,7 +61,7 @@ class SchemaContent:
         return str(uuid.UUID(bytes=self.identity.digest))
 
     def members(self) -> dict[str, Any]:
-        """As part of a JSON answer or a stored value, in Confluent's order."""
+        """Return it as part of a JSON answer or a stored value, in Confluent's order."""
         result: dict[str, Any] = {"schemaType": self.schema_type}
         if self.references:
             result["references"] = references_json(self.references)

@@ -100,7 +100,8 @@ class Deleting:
                 self._log.append([(ContextKey(DEFAULT_TENANT, context), None)])
 
     def _check_unreferenced(self, key: SchemaKey, permanent: bool) -> None:
-        """A soft-deleted schema can be brought back, so it still holds what it references against going for good."""
+        """Raise 42206 if a schema references `key`. A soft-deleted one counts against a deletion for good: it can be brought
+        back."""
         if self._catalog.referrers(key, deleted=permanent):
             raise reference_exists(key.subject, key.version)
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class DirectClient(RegistryClient):
-    """What ``local://NAME`` gives. Safe from any thread."""
+    """The client behind ``local://NAME``. Safe from any thread."""
 
     def __init__(self, registry: Registry, forwarder: Forwarder | None = None) -> None:
         """`forwarder` where several registries share a store: what is to be registered may be another's to write."""
@@ -103,7 +103,7 @@ def _request(schema: str, schema_type: str, references: Sequence[SchemaReference
 
 
 def _forward(forwarder: Forwarder, subject: str, request: SchemaRequest, normalize: bool) -> RegisteredSchema | None:
-    """As the leader answers; None if this registry leads after all."""
+    """Return what the leader answers; None if this registry leads after all."""
     references = [reference.to_json() for reference in request.references]
     body = {"schema": request.text, "schemaType": request.schema_type, "references": references}
     target = f"/subjects/{quote(subject, safe='')}/versions?normalize={str(normalize).lower()}"

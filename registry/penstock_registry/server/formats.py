@@ -31,7 +31,7 @@ class Formats:
         return list(self._makers)
 
     def find(self, name: str) -> SchemaFormat | None:
-        """The format of that name, imported if need be; None if there is none."""
+        """Return the format of that name, imported if need be; None if there is none."""
         with self._lock:
             found = self._made.get(name)
             if found is None and name in self._makers:

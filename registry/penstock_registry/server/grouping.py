@@ -15,8 +15,8 @@ __all__ = ["Change", "GroupCommit"]
 
 T = TypeVar("T")
 
-#: Of one write. More would not be faster, and all of them wait for the last.
-_MOST: Final = 100
+#: Changes in one write. More would not be faster, and all of them wait for the last.
+_MAX_CHANGES: Final = 100
 _LONGEST_WAIT_S: Final = 0.002
 
 
@@ -59,7 +59,7 @@ class GroupCommit(Generic[C]):
         self._arrived = threading.Condition(lock)
         self._waiting: dict[C, None] = {}
         self._working = False
-        #: Of the last group: how many there were, and seconds that their write took.
+        #: The size of the last group, and the seconds that its write took.
         self._company = 1
         self._took = 0.0
 
@@ -84,7 +84,7 @@ class GroupCommit(Generic[C]):
                 self._changed.notify_all()
 
     def _await_company(self) -> None:
-        """Those who were answered together come back together: a moment for the last of them, measured by what a write
+        """Wait a moment for others: those who were answered together come back together. It is measured by what a write
         of its own would cost it."""
         if self._company > 1:
             patience = min(_LONGEST_WAIT_S, self._took / 4)
@@ -93,7 +93,7 @@ class GroupCommit(Generic[C]):
     def _work_on(self, change: C) -> None:
         with self._changed:
             others = [one for one in self._waiting if one is not change]
-        group = [change, *others[: _MOST - 1]]
+        group = [change, *others[: _MAX_CHANGES - 1]]
         begun = time.monotonic()
         self._work(group)
         with self._changed:

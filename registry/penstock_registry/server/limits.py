@@ -1,4 +1,4 @@
-"""How many entries a listing has: without being asked (default), and at most."""
+"""The number of entries in a listing: by default, and at most."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from penstock_registry.store import SchemaKey
 __all__ = ["Candidate", "SchemaReader"]
 
 _CACHE_SIZE = 1000
-#: Of texts that were read, and what they were read as: clients send the same ones again.
+#: Bounds of the texts that were read, with what they were read as: clients send the same ones again.
 _READ_COUNT = 5000
 _READ_CHARACTERS = 10_000_000
 #: A string, or the rest of the text where it does not end: a search that always succeeds looks at no character twice.
@@ -53,7 +53,7 @@ class SchemaReader:
         self._read: WeighedCache[tuple[str, str, bool], SchemaContent] = WeighedCache(_READ_COUNT, _READ_CHARACTERS)
 
     def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
-        """What `request` means under `subject`; None if it has no schema at all. Raises 42201, 42209."""
+        """Return what `request` means under `subject`; None if it has no schema at all. Raises 42201, 42209."""
         if request.is_empty or request.text is None:
             return None
         if (size := len(request.text.encode("utf-8", "surrogatepass"))) > self._max_size:
@@ -81,7 +81,7 @@ class SchemaReader:
         return Candidate(parsed, content, as_stored)
 
     def remembered(self, request: SchemaRequest, normalize: bool) -> SchemaContent | None:
-        """The content of what `candidate` makes of `request`, if it was read before; None says nothing."""
+        """Return the content of what `candidate` makes of `request`, if it was read before; None if that is undecided."""
         if request.text is None or not _is_plain(request):
             return None
         schema_type = "AVRO" if request.schema_type is None else request.schema_type
@@ -141,7 +141,7 @@ class SchemaReader:
         return parse(content.text, content.references, self._resolve(subject, content.references))
 
     def _fixed(self, subject: str, references: Sequence[ReferenceRequest]) -> tuple[SchemaReference, ...]:
-        """References with every part there, and the latest version as a number."""
+        """Return references with every part there, and the latest version as a number."""
         parent = Subject.parse(subject)
         fixed = []
         for reference in references:

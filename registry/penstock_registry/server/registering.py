@@ -87,13 +87,14 @@ class _Batch:
         self._subjects: set[str] = set()
         self._ids: dict[tuple[str, Identity], int] = {}
         self._max_ids: dict[str, int] = {}
-        #: What the planned ones reference, and what they take away.
+        #: The versions that the planned ones reference, and those they take away.
         self._referenced: set[SchemaKey] = set()
         self._removed: set[SchemaKey] = set()
         self._closed = False
 
     def has_room_for(self, one: _Registration) -> bool:
-        """A schema that brings its own id is written by itself: any number may be one that was just given."""
+        """Return whether `one` may join. A schema that brings its own id is written by itself: any number may be one that was
+        just given."""
         if one.done or self._closed or one.subject in self._subjects:
             return False
         return one.request.id < 0 or not self.planned
@@ -156,21 +157,21 @@ class Registering:
     # --- finding -----------------------------------------------------------------------------------------------------
 
     def candidate(self, subject: str, request: SchemaRequest, normalize: bool = False) -> Candidate | None:
-        """`request` parsed, normalized if it or the subject's config wants that; None if it has no schema."""
+        """Return `request` parsed, normalized if it or the subject's config wants that; None if it has no schema."""
         normalize = normalize or bool(self._settings.config_in_scope(subject).get("normalize"))
         return self._reader.candidate(subject, request, normalize)
 
     def known(
         self, subject: str, request: SchemaRequest, normalize: bool = False, deleted: bool = False
     ) -> StoredSchema | None:
-        """What `find` finds for `request`, if that was read before and is there as it is; None says nothing."""
+        """Return what `find` finds for `request`, if that was read before and is there as it is; None if that is undecided."""
         if not normalize:
             normalize = bool(self._settings.config_in_scope(subject).get("normalize"))
         content = self._reader.remembered(request, normalize)
         return None if content is None else self._catalog.newest(subject, content.identity, deleted)
 
     def find(self, subject: str, candidate: Candidate, deleted: bool = False) -> StoredSchema | None:
-        """The version of `subject` that `candidate` describes, the newest if several; None if there is none.
+        """Return the version of `subject` that `candidate` describes, the newest if several; None if there is none.
 
         A candidate without metadata or rules takes any; one without references also finds a version whose
         references, filled in, read the same.
@@ -374,7 +375,7 @@ class Registering:
     def _known(
         self, subject: str, request: SchemaRequest, candidate: Candidate | None
     ) -> tuple[int, StoredSchema | None]:
-        """The id to register under (-1: a new one), and the version if the subject has this schema already."""
+        """Return the id to register under (-1: a new one), and the version if the subject has this schema already."""
         if candidate is None:
             return request.id, None
         identity = candidate.content.identity
@@ -427,8 +428,8 @@ def from_stored(stored: StoredSchema, request: SchemaRequest) -> SchemaRequest:
 def fill_from_previous(
     config: Mapping[str, Any], request: SchemaRequest, live: Sequence[StoredSchema], new_version: int | None
 ) -> SchemaRequest:
-    """What `request` leaves out, taken from the latest version; then what the config puts under and over it. Without a
-    `new_version` the metadata names none."""
+    """Return `request` with what it leaves out taken from the latest version, then with what the config puts under and
+    over it. Without a `new_version` the metadata names none."""
     previous = live[-1].content if live else None
     filled = request
     if request.is_empty:

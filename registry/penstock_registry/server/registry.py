@@ -30,7 +30,7 @@ __all__ = ["LATEST", "Found", "Registry", "RegistryOptions"]
 
 @dataclass(frozen=True, slots=True)
 class RegistryOptions:
-    """What the operator may set about the rules."""
+    """The settings of a registry's rules."""
 
     compatibility: CompatibilityLevel = CompatibilityLevel.BACKWARD
     mode_mutability: bool = True

@@ -1,4 +1,4 @@
-"""What clients send, read by the rules of Confluent's request classes."""
+"""Requests of clients, read by the rules of Confluent's request classes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class SchemaRequest:
 
 
 def optional_text(body: Mapping[str, Any], name: str) -> str | None:
-    """A text member; numbers and booleans are taken as their text, as Jackson does."""
+    """Return a text member; numbers and booleans are taken as their text, as Jackson does."""
     value = body.get(name)
     if value is None or isinstance(value, str):
         return value
@@ -100,7 +100,7 @@ def optional_text(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def optional_int(body: Mapping[str, Any], name: str) -> int | None:
-    """A 32-bit integer member; a text of one is taken, a fraction is not."""
+    """Return a 32-bit integer member; a text of one is taken, and a fraction is cut off."""
     value = body.get(name)
     if value is None or value == "":
         return None
@@ -185,7 +185,7 @@ def _rule_set(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 
 def read_rule_set(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """A rule set as it is stored: members nobody set are left out. Rules run in clients; here only their form counts."""
+    """Return a rule set as it is stored: members nobody set are left out. Rules run in clients; here only their form counts."""
     value = optional_object(body, name)
     if value is None:
         return None

@@ -107,7 +107,7 @@ class RegistryService:
             self._urls = ()
 
     def _end(self, registry: Registry) -> None:
-        """The lead first, so that another one has it while the last requests are answered."""
+        """End the parts in order: the lead first, so that another registry has it while the last requests are answered."""
         if self._forwarder is not None:
             self._forwarder.election.stop()
             self._forwarder.drain()

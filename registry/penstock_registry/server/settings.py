@@ -82,20 +82,20 @@ class Settings:
         return Mode.READWRITE
 
     def check_writable(self, subject: str | None) -> Mode:
-        """The mode of `subject`; raises 42205 if it is read-only."""
+        """Return the mode of `subject`. Raises 42205 if it is read-only."""
         mode = self.mode_in_scope(subject)
         if mode in (Mode.READONLY, Mode.READONLY_OVERRIDE):
             raise not_permitted(f"{shown_subject(subject)} is in read-only mode")
         return mode
 
     def alias_of(self, subject: str) -> str:
-        """The subject that stands behind `subject`: itself, unless its config names another."""
+        """Return the subject that stands behind `subject`: itself, unless its config names another."""
         own = self._catalog.config(str(Subject.parse(subject)))
         alias = own.get("alias") if own else None
         return Subject.parse(subject).qualify(alias) if alias else subject
 
     def aliases(self) -> dict[str, list[str]]:
-        """The other names of each subject that has any."""
+        """Return the other names of each subject that has any."""
         found: dict[str, list[str]] = {}
         for name, config in self._catalog.configs().items():
             if name is not None and config.get("alias"):
@@ -105,7 +105,8 @@ class Settings:
     # --- config ------------------------------------------------------------------------------------------------------
 
     def config(self, subject: str | None, default_to_global: bool = False) -> dict[str, Any]:
-        """As GET /config answers. Raises 40408 if the subject has none of its own and the global is not asked for."""
+        """Return a config as GET /config answers it. Raises 40408 if the subject has none of its own and the global one is not
+        asked for."""
         own = self._catalog.config(subject)
         if subject is not None and own is None and not default_to_global:
             raise compatibility_not_configured(subject)
@@ -214,7 +215,7 @@ class Settings:
 
 
 def shown_subject(subject: str | None) -> str:
-    """How messages name a subject and its context."""
+    """Return the name of a subject and its context in messages."""
     context = "" if subject is None else Subject.parse(subject).context_prefix
     return f"Subject {'null' if subject is None else subject} in context {context}"
 
@@ -224,7 +225,7 @@ def config_answer(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scopes(subject: str | None) -> list[str | None]:
-    """Where a setting for `subject` is looked for, nearest first."""
+    """Return the scopes in which a setting for `subject` is looked for, nearest first."""
     if subject is None:
         return [None]
     prefix = Subject.parse(subject).context_prefix

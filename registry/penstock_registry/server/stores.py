@@ -11,7 +11,7 @@ __all__ = ["make_store"]
 
 
 def make_store(config: ServerConfig) -> RegistryStore:
-    """A store that is not started yet. What the others need is imported when it is asked for."""
+    """Return a store that is not started yet. What another kind of store needs is not imported."""
     if config.store is StoreKind.SQLITE:
         from penstock_registry.store.sqlite import SqliteStore
 

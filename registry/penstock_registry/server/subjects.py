@@ -59,7 +59,7 @@ class Subject(NamedTuple):
 
 
 class SubjectFilter(NamedTuple):
-    """Which subjects a ``subjectPrefix`` asks for. `context` None is any."""
+    """The subjects that a ``subjectPrefix`` asks for. `context` None is any."""
 
     context: str | None
     prefix: str

@@ -29,7 +29,7 @@ def with_tags(
     *,
     lenient: bool = False,
 ) -> str:
-    """The text of `content` with tags added and taken away. Each change is ``{"schemaEntity": {"entityPath",
+    """Return the text of `content` with tags added and taken away. Each change is ``{"schemaEntity": {"entityPath",
     "entityType"}, "tags": [name]}``; a path is a record's full name, a field's is below it. Raises 42201, also for a path
     that leads nowhere unless `lenient`."""
     if content.schema_type != "AVRO":
@@ -53,7 +53,7 @@ def with_tags(
 
 
 def find_tags(content: SchemaContent, wanted: Iterable[str]) -> list[dict[str, Any]]:
-    """Where `content` has one of the `wanted` tags (``*`` for any), as ``schemaTags`` of an answer."""
+    """Return the places where `content` has one of the `wanted` tags (``*`` for any), as ``schemaTags`` of an answer."""
     asked = set(wanted)
     if content.schema_type != "AVRO":
         return []
@@ -66,7 +66,7 @@ def find_tags(content: SchemaContent, wanted: Iterable[str]) -> list[dict[str, A
 
 
 def _entities(content: SchemaContent) -> list[_Entity]:
-    """None in a text that does not read as Avro: a log that somebody else wrote may hold any."""
+    """Return what tags may stand at. A text that is no Avro has none: a log that somebody else wrote may hold any."""
     try:
         return list(_walk(json.loads(content.text), ""))
     except (ValueError, KeyError, TypeError, RecursionError):

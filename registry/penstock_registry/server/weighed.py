@@ -1,4 +1,4 @@
-"""A cache that forgets what was not asked for longest, bounded in entries and in what these weigh."""
+"""A cache of bounded size and weight, least recently used out first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class WeighedCache(Generic[K, V]):
 
     def __init__(self, count: int, weight: int) -> None:
         self._count = count
-        self._most = weight
+        self._max_weight = weight
         self._lock = threading.Lock()
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._weight = 0
@@ -33,13 +33,13 @@ class WeighedCache(Generic[K, V]):
             return found[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
-        if weight * 10 > self._most:
+        if weight * 10 > self._max_weight:
             return
         with self._lock:
             self._drop(key)
             self._entries[key] = value, weight
             self._weight += weight
-            while len(self._entries) > self._count or self._weight > self._most:
+            while len(self._entries) > self._count or self._weight > self._max_weight:
                 self._weight -= self._entries.popitem(last=False)[1][1]
 
     def drop(self, key: K) -> None:

@@ -1,4 +1,4 @@
-"""Where a registry keeps what it was told: an ordered log of typed records, as Confluent's ``_schemas`` topic is one."""
+"""The store of a registry: an ordered log of typed records, like Confluent's ``_schemas`` topic."""
 
 from penstock_registry.store.interface import NotLeaderError, RecordTooLargeError, RegistryStore, StoreRecord
 from penstock_registry.store.memory import MemoryStore

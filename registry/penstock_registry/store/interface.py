@@ -1,4 +1,4 @@
-"""What a registry asks of its store."""
+"""The interface of a registry's store."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RegistryStore(ABC):
         """
 
     def problem(self) -> str | None:
-        """Why `append` would fail now, in a few words; None if nothing is known to be wrong."""
+        """Return why `append` would fail now, in a few words; None if nothing is known to be wrong."""
         return None
 
     @abstractmethod

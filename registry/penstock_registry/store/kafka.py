@@ -35,7 +35,7 @@ from penstock_registry.store.records import (
 __all__ = ["KafkaStore"]
 
 _log = logging.getLogger(__name__)
-#: What a batch has beside the key and the value of its only record: 61 bytes of its own, and some for the record.
+#: The bytes of a batch beside the key and the value of its only record: 61 of its own, and some for the record.
 _FRAME_BYTES: Final = 128
 _BATCH_BYTES: Final = 16384
 #: The client takes no less.
@@ -183,7 +183,7 @@ class KafkaStore(RegistryStore):
         return self._log
 
     def _replication(self) -> int:
-        """As many as were asked for, or as there are brokers (``KafkaStore.createSchemaTopic``)."""
+        """Return as many replicas as were asked for, or as there are brokers (``KafkaStore.createSchemaTopic``)."""
         admin = self._clients.admin({"client.id": f"{_OWNER}-admin"}, _OWNER)
         try:
             cluster = admin.list_topics(timeout=self._settings.init_timeout)

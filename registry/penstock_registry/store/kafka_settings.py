@@ -1,4 +1,4 @@
-"""What a Kafka store is told; apart from it, since reading settings needs no Kafka client."""
+"""The settings of a Kafka store. They stand apart from it, since reading them needs no Kafka client."""
 
 from __future__ import annotations
 

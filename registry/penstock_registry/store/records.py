@@ -56,19 +56,19 @@ class ConfigKey(NamedTuple):
 
 
 class ModeKey(NamedTuple):
-    """The mode of the same."""
+    """The mode of a subject, of a context, or of everything."""
 
     subject: str | None
 
 
 class DeleteSubjectKey(NamedTuple):
-    """A subject's versions up to the one in the value were soft deleted."""
+    """The soft deletion of a subject's versions up to the one in the value."""
 
     subject: str
 
 
 class ClearSubjectKey(NamedTuple):
-    """Whatever is left of a subject's soft-deleted versions is forgotten (written before an import)."""
+    """The end of a subject's soft-deleted versions, written before an import."""
 
     subject: str | None
 
@@ -79,7 +79,7 @@ class ContextKey(NamedTuple):
 
 
 class NoopKey(NamedTuple):
-    """Says nothing; a writer puts it to see how far the log reaches."""
+    """A record without a meaning for schemas; a writer puts it to see how far the log reaches."""
 
 
 class UnknownKey(NamedTuple):
@@ -92,7 +92,7 @@ Key = SchemaKey | ConfigKey | ModeKey | DeleteSubjectKey | ClearSubjectKey | Con
 
 
 def encode_key(key: Key) -> bytes:
-    """The key's bytes; members in Confluent's order, absent ones left out."""
+    """Return the key's bytes, with members in Confluent's order and absent ones left out."""
     match key:
         case SchemaKey(subject, version):
             return orjson.dumps({"keytype": "SCHEMA", "subject": subject, "version": version, "magic": 1})
@@ -119,7 +119,7 @@ def _subject_key(keytype: str, subject: str | None) -> bytes:
 
 
 def decode_key(data: bytes) -> Key:
-    """The key in `data`. A kind that is not known comes back as `UnknownKey`; what is no key at all raises."""
+    """Return the key in `data`; `UnknownKey` for a kind that is not known. Raises `SerializationError` for what is no key."""
     try:
         members = orjson.loads(data)
         keytype = members["keytype"]
@@ -163,7 +163,7 @@ def _version(members: Mapping[str, Any]) -> int:
 
 
 def encode_value(value: Value | None) -> bytes | None:
-    """The value's bytes; the caller built it in Confluent's order."""
+    """Return the value's bytes; the caller built it in Confluent's order."""
     return None if value is None else orjson.dumps(dict(value))
 
 

@@ -29,7 +29,7 @@ def _now_ms() -> int:
 
 
 class SqliteStore(RegistryStore):
-    """What `append` returned for is on the disk: every commit is synced. The file belongs to one process at a time.
+    """A change is on the disk once `append` returns: every commit is synced. The file belongs to one process at a time.
 
     The log is kept whole. It is small, and with the records of deleted schemas in it no id is ever given twice.
     """

@@ -1,1 +1,1 @@
-"""Who may do what here: which request needs which role, and who asks."""
+"""Access to the registry: the role that each request needs, and who sends it."""

@@ -1,4 +1,4 @@
-"""Which role a request needs, and for which subject."""
+"""The role that a request needs, and the subject it needs it for."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _ANY_READER = Need(Role.READ, None, anywhere=True)
 
 
 def need_of(method: str, segments: Sequence[str], query: Mapping[str, str]) -> Need:
-    """For a path without context prefix, cut at its slashes and decoded. What is not known needs the most that its
-    method could do."""
+    """Return what a request needs. The path has no context prefix, and is cut at its slashes and decoded. An unknown one
+    needs the most that its method could do."""
     changes = method not in ("GET", "HEAD", "OPTIONS")
     head = segments[0] if segments else ""
     permanent = query.get("permanent", "").lower() == "true"
@@ -62,5 +62,5 @@ def _subject_need(method: str, segments: Sequence[str], changes: bool, permanent
 
 
 def _stored(subject: str) -> str | None:
-    """The name that grants are held against; the default context's own name stands for everything."""
+    """Return the name that grants are held against; the default context's own name stands for everything."""
     return str(Subject.parse(subject)) or None

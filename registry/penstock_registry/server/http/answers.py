@@ -1,4 +1,4 @@
-"""How versions and schemas are answered: the members, and their order, of Confluent's answers."""
+"""Answers about versions and schemas, with the members of Confluent's answers in their order."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""What OpenAPI says beyond what FastAPI sees: bodies are read by Jackson's rules, not by a model, and answers are made by
-hand, so both are said here."""
+"""The parts of the OpenAPI document that FastAPI cannot see.
+
+Bodies are read by Jackson's rules, not by a model, and answers are made by hand, so both are described here.
+"""
 
 from __future__ import annotations
 

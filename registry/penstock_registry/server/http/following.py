@@ -109,7 +109,7 @@ class _Held:
 
     @property
     def code(self) -> int | None:
-        """The ``error_code`` of what was kept, if any."""
+        """Return the ``error_code`` of the kept answer, if any."""
         body = b"".join(message.get("body", b"") for message in self._kept)
         try:
             answer = orjson.loads(body) if body else None

@@ -1,4 +1,4 @@
-"""In front of the routes: the quick answers, paths under a context, encoded slashes, HEAD.
+"""The front before the routes: the quick answers, paths under a context, encoded slashes, HEAD.
 
 A plain ASGI callable, since it sees every request: middleware classes would double the cost of one.
 """
@@ -100,7 +100,7 @@ class Front:
         return () if self._guard is None else self._guard.challenges
 
     async def _posted(self, quick: QuickAnswers, scope: Scope, path: bytes, message: Message) -> bytes | None:
-        """None leaves it to the routes; nothing was done then."""
+        """Return the answer, or None to leave the request to the routes; nothing was done then."""
         body = message.get("body", b"")
         if message.get("more_body") or len(body) > self._max_request_size:
             return None
@@ -145,7 +145,7 @@ def _encode_segment(segment: str) -> str:
 
 
 def decode_segment(segment: str) -> str:
-    """A path parameter as the client meant it: a slash in a subject travels the routes as ``%2F``."""
+    """Return a path parameter as the client meant it: a slash in a subject travels the routes as ``%2F``."""
     return segment.replace("%2F", "/").replace("%25", "%")
 
 

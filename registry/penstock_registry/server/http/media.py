@@ -1,4 +1,4 @@
-"""Which media type to answer with, and which ones are read."""
+"""Media types: the one to answer with, and the ones that are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["DEFAULT_TYPE", "JSON_TYPE", "answer_type", "body_problem"]
 
 DEFAULT_TYPE = "application/vnd.schemaregistry.v1+json"
 JSON_TYPE = "application/json"
-#: What can be answered, the most wanted first.
+#: The media types of answers, the preferred one first.
 _PRODUCED = (DEFAULT_TYPE, "application/vnd.schemaregistry+json", JSON_TYPE)
 _READ = frozenset((*_PRODUCED, "application/octet-stream"))
 

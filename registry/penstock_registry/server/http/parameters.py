@@ -34,7 +34,7 @@ def _java_bool(value: object) -> bool:
 
 
 def _java_int(value: object) -> int:
-    """A 32-bit integer; the error becomes a 404, as a parameter that cannot be read does in Jersey."""
+    """Return a 32-bit integer. The error becomes a 404, as for a parameter that Jersey cannot read."""
     text = str(value)
     if not text.removeprefix("-").removeprefix("+").isdecimal() or not text.isascii():
         raise ValueError("not an integer")
@@ -53,7 +53,7 @@ Id = Annotated[int, BeforeValidator(_java_int), Path()]
 
 
 async def _read_body(request: Request) -> Any:
-    """The JSON of a request, None if it is empty or null. Raises 400, 413, 415."""
+    """Return the JSON of a request, None if it is empty or null. Raises 400, 413, 415."""
     kinds = request.headers.getlist("content-type")
     if len(kinds) > 1:
         raise RegistryError(
@@ -80,7 +80,7 @@ async def _read_body(request: Request) -> Any:
 
 
 def _request_class(method: str, path: str) -> str:
-    """How Confluent's messages call the body of a request."""
+    """Return the name of a request's body in Confluent's messages."""
     if method == "PUT":
         return "ModeUpdateRequest" if path.startswith("/mode") else "ConfigUpdateRequest"
     return "TagSchemaRequest" if path.endswith("/tags") else "RegisterSchemaRequest"
@@ -97,7 +97,7 @@ async def check_accept(request: Request) -> None:
 
 
 def parse_version(text: str) -> int:
-    """A version number, or -1 for ``latest`` in any case. Raises 42202."""
+    """Return a version number, or -1 for ``latest`` in any case. Raises 42202."""
     if text.lower() == "latest":
         return LATEST
     if text == "-1":
@@ -110,7 +110,7 @@ def parse_version(text: str) -> int:
 
 
 def page(items: list[Any], offset: int, limit: int, default: int, most: int) -> list[Any]:
-    """A page of `items`: a `limit` below 1 or beyond `most` counts as none (``normalizeLimit``)."""
+    """Return a page of `items`: a `limit` below 1 or beyond `most` counts as none (``normalizeLimit``)."""
     size = limit if 0 < limit <= most else default
     start = max(offset, 0)
     return items[start : start + size]

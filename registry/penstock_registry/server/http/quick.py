@@ -1,5 +1,5 @@
-"""What clients ask again and again, without the routes: a schema by its id, a version of a subject, lookups and
-registrations; on the event loop where nothing has to be parsed or written.
+"""Answers that bypass the routes, for what clients ask again and again: a schema by its id, a version of a subject,
+lookups and registrations. They are made on the event loop where nothing has to be parsed or written.
 
 Whatever is not plain is left to the routes, which give the same answers.
 """
@@ -44,16 +44,16 @@ class Asked:
 
 
 class QuickAnswers:
-    """For a registry that is open to everybody. Nothing but `post_waiting` waits; None leaves it to the routes."""
+    """Quick answers of a registry that is open to everybody. Only `post_waiting` waits; None leaves a request to the routes."""
 
     def __init__(self, registry: Registry, forwarder: Forwarder | None) -> None:
         self._registry = registry
         self._forwarder = forwarder
-        #: Of their own, so that writes that wait for the store keep no thread from the routes.
+        #: Apart from those of the routes, which writes that wait for the store would otherwise occupy.
         self.threads = ThreadPoolExecutor(_THREADS, "schema-registry-request")
 
     def get(self, path: bytes, query: bytes) -> bytes | None:
-        """The body that answers a GET."""
+        """Return the body that answers a GET; None to leave it to the routes."""
         try:
             if path.startswith(_IDS):
                 return self._by_id(path[len(_IDS) :], query)
@@ -70,7 +70,7 @@ class QuickAnswers:
         return path.startswith(b"/subjects/") and (path.count(b"/") == 2 or path.endswith(b"/versions"))
 
     def read(self, path: bytes, query: bytes, content_type: str, body: bytes) -> Asked | None:
-        """A lookup or a registration; None for what is not plain."""
+        """Return a lookup or a registration; None for anything that is not plain."""
         flags = _flags(query)
         parts = path.split(b"/")
         if flags is None or body_problem(content_type) is not None or not parts[2]:
@@ -89,7 +89,7 @@ class QuickAnswers:
         return None
 
     def post(self, asked: Asked) -> bytes | None:
-        """The answer, where the schema was read before and is registered already."""
+        """Return the answer if the schema was read before and is registered already, else None."""
         find = self._registry.known_registered if asked.registers else self._registry.known
         try:
             found = find(asked.subject, asked.request, **asked.flags)
@@ -98,10 +98,10 @@ class QuickAnswers:
         return None if found is None else self._answer(asked, found)
 
     def post_waiting(self, asked: Asked) -> bytes | None:
-        """The answer; on a thread of `threads`, since it may have to parse a schema or to wait for the store.
+        """Return the answer. Call it on a thread of `threads`: it may have to parse a schema or to wait for the store.
 
-        None where it takes another registry, or what that one may have written. Raises `RegistryError`, whatever goes
-        wrong.
+        Return None if another registry must answer, or may have written what is not found here. Raises `RegistryError`,
+        whatever goes wrong.
         """
         try:
             act = self._registry.register if asked.registers else self._registry.lookup
@@ -153,7 +153,7 @@ class QuickAnswers:
 
 
 def _flags(query: bytes) -> Mapping[str, bool] | None:
-    """The members of a query that has only true and false in it."""
+    """Return the members of a query whose values are true and false only; None for another one."""
     if not query:
         return {}
     asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))

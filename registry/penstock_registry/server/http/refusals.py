@@ -1,4 +1,4 @@
-"""What a failure is answered as, and logged where it is not the client's."""
+"""From a failure to its answer, and to the log where it is not the client's fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def refusal(error: Exception, method: str, path: str) -> RegistryError:
-    """The answer that tells of `error`, which came of a request for `path`."""
+    """Return the answer that tells of `error`, which a request for `path` met."""
     if isinstance(error, RegistryError):
         return error
     if isinstance(error, NotLeaderError):

@@ -92,5 +92,5 @@ class SettingsRoutes:
 
 
 def _scope(subject: str) -> str | None:
-    """The stored form of a subject or context; the default context's own name stands for everything."""
+    """Return the stored form of a subject or context; the default context's own name stands for everything."""
     return str(Subject.parse(subject)) or None

@@ -1,1 +1,1 @@
-"""Which of several registries writes, and how the others pass writes on to it."""
+"""The election of the registry that writes, and the way of writes from the others to it."""

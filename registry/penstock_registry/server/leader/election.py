@@ -21,7 +21,7 @@ _PAUSE_AFTER_FAILURE: Final = 10.0
 
 
 class LeaderStore(Protocol):
-    """What the election needs of `KafkaStore`."""
+    """The part of `KafkaStore` that the election needs."""
 
     on_writer_lost: Callable[[str], None] | None
     leader_problem: Callable[[], str | None] | None
@@ -113,7 +113,7 @@ class Election:
 
     @property
     def problem(self) -> str | None:
-        """Why changes cannot be made now; None if they can, here or through the leader."""
+        """Return why changes cannot be made now; None if they can, here or through the leader."""
         with self._changed:
             return None if self._leads or self._leader is not None else self._reason
 

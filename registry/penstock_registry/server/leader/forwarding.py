@@ -87,7 +87,7 @@ class Forwarder:
         body: bytes,
         deadline: float | None = None,
     ) -> Reply | None:
-        """The leader's answer; None if this registry leads and is to answer itself.
+        """Return the leader's answer; None if this registry leads and is to answer itself.
 
         While the lead changes hands it is asked for again until `deadline`, where that does nothing twice. Raises 50003
         if the leader cannot be reached, 50004 if nobody leads. A request that was passed on once is not passed on again.

@@ -1,4 +1,4 @@
-"""What registries tell each other through Kafka's group protocol: Confluent's JSON (``SchemaRegistryProtocol``)."""
+"""The messages of registries to each other in Kafka's group protocol: Confluent's JSON (``SchemaRegistryProtocol``)."""
 
 from __future__ import annotations
 
