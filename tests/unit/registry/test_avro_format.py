@@ -199,3 +199,40 @@ def test_a_property_that_is_null_stays(text: str) -> None:
 def test_a_logical_type_comes_first_in_normalized_text_where_it_is_one(text: str, normalized: str) -> None:
     """``AvroSchemaUtils``; each text is what Confluent's class made of it."""
     assert AvroFormat().parse(text, (), {}).normalized().canonical == normalized
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '/* licence\n of somebody */\n{"type":"record","name":"R", // the record\n "fields":[]}',
+        '{"type":"record","name":"R","fields":[]} // at the end',
+        '//\r\n{"type":/**/"record","name"/* " */:"R","fields":[/*]*/]}',
+    ],
+)
+def test_comments_are_read_and_not_kept(text: str) -> None:
+    assert canonical(text) == '{"type":"record","name":"R","fields":[]}'
+
+
+def test_what_only_looks_like_a_comment_stays() -> None:
+    text = '{"type":"record","name":"R","doc":"http://x /* y */ \\"// z","fields":[]}'
+    assert canonical(text) == text
+    assert canonical("// c\n" + text) == text
+
+
+@pytest.mark.parametrize("text", ['/* {"type":"int"}', '"int" /', '/* a *"int"'])
+def test_half_a_comment_is_no_json(text: str) -> None:
+    with pytest.raises(InvalidSchemaError, match="not valid JSON"):
+        FORMAT.parse(text)
+
+
+def test_an_error_is_a_record_with_another_word() -> None:
+    error = '{"type":"error","name":"E","fields":[{"name":"a","type":"int"}]}'
+    record = error.replace('"error"', '"record"')
+    assert canonical(error) == error
+    assert FORMAT.parse(error).normalized().canonical == error
+    assert FORMAT.parse(error).record_name == "E"
+    assert FORMAT.parse(error).incompatibilities(FORMAT.parse(record)) == []
+    assert FORMAT.parse(record).incompatibilities(FORMAT.parse(error)) == []
+    assert FORMAT.parse(f'["null",{record}]').incompatibilities(FORMAT.parse(error)) == []
+    found = FORMAT.parse('"int"').incompatibilities(FORMAT.parse(error))
+    assert "reader type: INT not compatible with writer type: RECORD" in found[0]

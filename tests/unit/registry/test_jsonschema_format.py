@@ -257,3 +257,75 @@ def test_hostile_schemas_are_compared_in_short_time() -> None:
 )
 def test_a_maximum_matching_may_have_to_part_a_pair(fitting: list[list[int]], size: int) -> None:
     assert maximum_matching(fitting) == size
+
+
+OPEN = {"$schema": MODERN, "type": "object"}
+AN_INTEGER = {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kinds"),
+    [
+        ({"const": 1}, {"const": 1}, []),
+        ({"const": 1}, {"const": 2}, ["ENUM_ARRAY_CHANGED"]),
+        ({"type": "string", "const": "a"}, {"type": "string"}, []),
+        ({"type": "string"}, {"type": "string", "const": "a"}, ["TYPE_CHANGED"]),
+        ({"type": "string", "enum": ["a"]}, {"type": "string"}, []),
+        ({"type": "string", "enum": ["a"]}, {"enum": ["a", "b"]}, []),
+        ({"type": "string", "enum": ["a"]}, {"type": "integer"}, ["TYPE_CHANGED"]),
+        ({"type": "string"}, {"type": "string", "enum": ["a"]}, ["TYPE_CHANGED"]),
+        ({"enum": ["a"]}, {"type": "string"}, ["TYPE_CHANGED"]),
+        ({"allOf": [AN_INTEGER, {"minimum": 3}]}, AN_INTEGER, []),
+        ({"allOf": [AN_INTEGER, {"minimum": 3}]}, {"type": "string"}, ["TYPE_CHANGED"]),
+        ({"anyOf": [AN_INTEGER, {"type": "string"}]}, AN_INTEGER, ["TYPE_CHANGED"]),
+        ({"allOf": [AN_INTEGER, {"type": "number"}]}, {"oneOf": [{"type": "number"}]}, []),
+        ({"type": "string", "connect.type": "bytes"}, {"type": "number", "connect.type": "bytes"}, []),
+        (OPEN, {**OPEN, "unevaluatedProperties": False}, ["UNEVALUATED_PROPERTIES_REMOVED"]),
+        ({**OPEN, "unevaluatedProperties": False}, OPEN, []),
+        (OPEN, {**OPEN, "unevaluatedProperties": AN_INTEGER}, ["UNEVALUATED_PROPERTIES_NARROWED"]),
+        (OPEN, {**OPEN, "unevaluatedProperties": True}, ["UNEVALUATED_PROPERTIES_NARROWED"]),
+        ({**OPEN, "unevaluatedProperties": AN_INTEGER}, {**OPEN, "unevaluatedProperties": True}, []),
+        ({**OPEN, "unevaluatedProperties": True}, {**OPEN, "unevaluatedProperties": AN_INTEGER}, ["UNEVALUATED_PROPERTIES_NARROWED"]),
+        ({**OPEN, "unevaluatedProperties": AN_INTEGER}, {**OPEN, "unevaluatedProperties": {"type": "string"}}, ["TYPE_CHANGED"]),
+        (
+            {**OPEN, "unevaluatedProperties": AN_INTEGER},
+            {**OPEN, "unevaluatedProperties": AN_INTEGER, "properties": {"a": {"type": "number"}}},
+            [],
+        ),
+        (
+            {**OPEN, "unevaluatedProperties": AN_INTEGER, "properties": {"a": {"type": "string"}}},
+            {**OPEN, "unevaluatedProperties": AN_INTEGER},
+            ["TYPE_CHANGED", "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"],
+        ),
+    ],
+)  # fmt: skip
+def test_constants_demands_and_unevaluated_properties_are_compared(old: Any, new: Any, kinds: list[str]) -> None:
+    found = parse(new).incompatibilities(parse(old))
+    assert [message.split('"')[1] for message in found] == kinds
+
+
+def test_a_type_inside_itself_is_compared_with_each_type_it_meets() -> None:
+    old = {
+        "$ref": "#/definitions/n",
+        "definitions": {"n": {"type": "object", "properties": {"next": {"$ref": "#/definitions/n"}}}},
+    }
+    inner = {"type": "object", "properties": {"next": {"type": "string"}}}
+    new = {"type": "object", "properties": {"next": inner}}
+    assert [message.split('"')[1] for message in parse(new).incompatibilities(parse(old))] == ["TYPE_CHANGED"]
+
+
+def test_the_milder_rule_lets_content_models_change() -> None:
+    closed = {"type": "object", "properties": {"a": AN_INTEGER}, "additionalProperties": False}
+    fewer = {"type": "object", "properties": {}, "additionalProperties": False}
+    assert parse(fewer).incompatibilities(parse(closed)) != []
+    assert parse(fewer).incompatibilities_lenient(parse(closed)) == []
+
+
+@pytest.mark.parametrize("draft", ["draft-04", "draft-06", "draft-07"])
+def test_dependencies_may_be_names_and_schemas_beside_each_other(draft: str) -> None:
+    tree = {
+        "$schema": f"http://json-schema.org/{draft}/schema#",
+        "dependencies": {"a": {"$ref": "#/definitions/b"}, "c": ["d"]},
+        "definitions": {"b": {"type": "object", "dependencies": {"x": {"type": "object"}, "y": ["x"]}}},
+    }
+    assert parse(tree).incompatibilities(parse(tree)) == []

@@ -79,7 +79,7 @@ message M {
   ];
   map<string, M.N> m = 3;
   optional google.protobuf.Timestamp t = 4;
-  optional bytes y = 11 [default = ab];
+  optional bytes y = 11 [default = "ab"];
 
   oneof o {
     int32 a = 20;
@@ -92,14 +92,14 @@ message M {
 
   extensions 200 to 299;
 
+  extend M {
+    optional int32 ext = 200;
+  }
+
   message N {}
   enum Inner {
     reserved 3;
     Z = 0;
-  }
-
-  extend M {
-    optional int32 ext = 200;
   }
 }
 enum E {
@@ -138,7 +138,7 @@ def test_every_declaration_has_its_form() -> None:
         ("message A {", "Syntax error in :1:12"),
         ('syntax = "proto3";\nmessage A { string a = x; }', "in :2:23: expected an integer but was x"),
         ('syntax = "proto4";', "unexpected syntax: proto4"),
-        ("message A { string a = 1 }", "expected ';'"),
+        ("message A { optional string a = 1 }", "expected ';'"),
         ("message A { oneof o { repeated string a = 1; } }", "a field of a oneof has no label"),
         ("message A { /* never closed", "unterminated comment"),
         ('import "x', "unterminated string"),

@@ -51,7 +51,7 @@ class _Writer:
         if seen is not None:
             raise InvalidSchemaError(f"Can't redefine: {full}")
         self._seen[full] = schema
-        node: dict[str, Any] = {"type": schema.type, "name": schema.name}
+        node: dict[str, Any] = {"type": "error" if schema.is_error else schema.type, "name": schema.name}
         if schema.namespace is not None:
             if schema.namespace != space:
                 node["namespace"] = schema.namespace
@@ -109,7 +109,7 @@ def same(a: AvroSchema, b: AvroSchema, _open: frozenset[tuple[int, int]] = froze
     if a.type != b.type or a.full_name != b.full_name or a.props != b.props:
         return False
     inner = _open | {pair}
-    if a.type in ("record", "error"):
+    if a.type == "record":
         return len(a.fields) == len(b.fields) and all(
             x.name == y.name
             and x.order == y.order

@@ -18,7 +18,7 @@ _PROMOTIONS: Final[dict[str, frozenset[str]]] = {
 }
 #: More than that tell nobody more; without a bound, types that each use the one before twice have 2^n of them.
 _MAX_PROBLEMS: Final = 1000
-_CONTAINERS: Final = frozenset({"array", "map", "record", "error", "enum", "fixed", "union"})
+_CONTAINERS: Final = frozenset({"array", "map", "record", "enum", "fixed", "union"})
 
 Path = tuple[str, ...]
 
@@ -95,7 +95,7 @@ class _Checker:
                 return [*_names(reader, writer, path), *_sizes(reader, writer, path)]
             case "enum":
                 return [*_names(reader, writer, path), *_symbols(reader, writer, path)]
-            case "record" | "error":
+            case "record":
                 return [*_names(reader, writer, path), *self._fields(reader, writer, path)]
             case "union":
                 return self._writer_union(reader, writer, path)

@@ -38,7 +38,7 @@ class AvroParsedSchema:
     @property
     def record_name(self) -> str | None:
         """The full name of a record: what the record-name strategies take."""
-        return self.schema.full_name if self.schema.type in ("record", "error") else None
+        return self.schema.full_name if self.schema.type == "record" else None
 
     @bounded
     def normalized(self) -> AvroParsedSchema:
@@ -130,6 +130,7 @@ def _normalized(schema: AvroSchema, done: dict[int, AvroSchema]) -> AvroSchema:
         symbols=schema.symbols,
         default=schema.default,
         size=schema.size,
+        is_error=schema.is_error,
     )
     done[id(schema)] = made
     made.items = _normalized(schema.items, done) if schema.items else None

@@ -70,7 +70,8 @@ class AvroField:
 class AvroSchema:
     """One node of an Avro schema. Built once, then only read; recursive schemas refer to the same object again.
 
-    `type` is the Avro word (``record``, ``int``, ``union``, ...). `props` are the attributes Avro itself does not
+    `type` is the Avro word (``record``, ``int``, ``union``, ...). A type declared as ``error`` is a record with `is_error`:
+    as in Java, only its text shows the difference. `props` are the attributes Avro itself does not
     know, in order; `logicalType` and its companions are among them, as in Java.
     """
 
@@ -79,6 +80,7 @@ class AvroSchema:
         "default",
         "doc",
         "fields",
+        "is_error",
         "items",
         "name",
         "namespace",
@@ -105,6 +107,7 @@ class AvroSchema:
         items: AvroSchema | None = None,
         values: AvroSchema | None = None,
         types: tuple[AvroSchema, ...] = (),
+        is_error: bool = False,
     ) -> None:
         self.type = type
         self.name = name
@@ -119,6 +122,7 @@ class AvroSchema:
         self.items = items
         self.values = values
         self.types = types
+        self.is_error = is_error
 
     @property
     def full_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -49,13 +50,37 @@ def parse_with_names(
 
 def _load(text: str) -> Any:
     try:
-        tree = json.loads(text, parse_constant=_no_constant)
+        tree = _json(text)
+    except InvalidSchemaError:
+        if "/*" not in text and "//" not in text:
+            raise
+        tree = _json(_without_comments(text))
+    check_depth(tree, "Invalid Avro schema")
+    return tree
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
     except InvalidSchemaError:
         raise
     except (ValueError, RecursionError) as error:
         raise InvalidSchemaError(f"Avro schema is not valid JSON: {error}") from None
-    check_depth(tree, "Invalid Avro schema")
-    return tree
+
+
+#: A string, or a comment. Nothing is tried twice: a string or comment that never ends is taken to the text's end.
+_STRING_OR_COMMENT: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|(//[^\r\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)', re.DOTALL)
+
+
+def _without_comments(text: str) -> str:
+    """Return `text` with a space for each comment: Java's parser allows ``//`` and ``/* */`` in schemas."""
+
+    def kept(found: re.Match[str]) -> str:
+        comment = found[1]
+        ends = comment and (comment.startswith("//") or (comment.endswith("*/") and len(comment) > 3))
+        return " " if ends else found[0]
+
+    return _STRING_OR_COMMENT.sub(kept, text)
 
 
 def _shown(node: Any) -> str:
@@ -159,13 +184,14 @@ class _Parser:
         if full in self.names or (namespace is None and name in PRIMITIVES):
             raise InvalidSchemaError(f"Can't redefine: {full}")
         schema = AvroSchema(
-            kind,
+            "record" if kind == "error" else kind,
             name=name,
             namespace=namespace,
             doc=_text(node, "doc"),
             aliases=tuple(a if "." in a else full_name(namespace, a) for a in _strings(node, "aliases")),
             # a record's or a fixed's "default" means nothing to Avro and stays as it is
             props=_props(node, _SCHEMA_WORDS if kind == "enum" else _SCHEMA_WORDS - {"default"}),
+            is_error=kind == "error",
         )
         self.names[full] = schema
         if kind == "enum":

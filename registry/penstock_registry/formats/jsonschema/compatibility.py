@@ -40,7 +40,7 @@ class _Comparison:
         self._lenient = lenient
         self.problems: list[tuple[str, str]] = []
         self._path: list[str] = []
-        self._open: set[int] = set()
+        self._open: set[tuple[int, int]] = set()
         self._guarded = 0
         self._steps = 0
         self._enough = _MAX_MESSAGES
@@ -103,29 +103,32 @@ class _Comparison:
         if self._fits_a_branch(old, new):
             return
         if type(old) is not type(new):
-            if not isinstance(old, m.Nothing) and not isinstance(new, m.Anything):
+            if not isinstance(old, m.Nothing) and not isinstance(new, m.Anything) and not _both_bytes(old, new):
                 self.note("TYPE_CHANGED")
             return
-        if id(old) in self._open:  # inside itself: whatever is wrong is found where it began
+        pair = (id(old), id(new))
+        if pair in self._open:  # inside itself: whatever is wrong is found where it began
             self._guarded += 1
             return
-        self._open.add(id(old))
+        self._open.add(pair)
         try:
             rule = _RULES.get(type(old))
             if rule is not None:
                 rule(self, old, new)
         finally:
-            self._open.discard(id(old))
+            self._open.discard(pair)
 
     def _fits_a_branch(self, old: m.Node, new: m.Node) -> bool:
-        """Whether a schema became a union with a branch it fits, or a union of one its branch."""
+        """Return whether a schema became a union with a branch it fits, or was a union of one, or of demands, that fits."""
         if isinstance(new, m.Combined) and not isinstance(old, m.Combined):
             branches = new.subschemas
             if len(branches) != 1 and new.criterion == "allOf":
                 return False
             return any(self.fits(old, branch) for branch in branches)
-        if isinstance(old, m.Combined) and not isinstance(new, m.Combined) and len(old.subschemas) == 1:
-            return self.fits(old.subschemas[0], new)
+        if isinstance(old, m.Combined) and not isinstance(new, m.Combined):
+            # Data met all demands of an allOf, so that one which fits is enough.
+            demanded = len(old.subschemas) == 1 or old.criterion == "allOf"
+            return demanded and any(self.fits(branch, new) for branch in old.subschemas)
         return False
 
     # --- one kind each
@@ -167,22 +170,26 @@ class _Comparison:
             change = "EXTENDED" if before <= after else "NARROWED" if after <= before else "CHANGED"
             self.note(f"ENUM_ARRAY_{change}", "enum")
 
+    def constants(self, old: m.Const, new: m.Const) -> None:
+        if repr(old.value) != repr(new.value):
+            self.note("ENUM_ARRAY_CHANGED", "const")
+
     def negations(self, old: m.Not, new: m.Not) -> None:
         with self.at("not"):
             self.note("NOT_TYPE_NARROWED" if self.fits(new.schema, old.schema) else "NOT_TYPE_EXTENDED")
 
     def combinations(self, old: m.Combined, new: m.Combined) -> None:
         if old.criterion != new.criterion:
-            extended = new.criterion == "anyOf" or (
-                len(old.subschemas) == 1 and (new.criterion == "oneOf" or len(new.subschemas) == 1)
-            )
-            if not extended:
+            was_one, is_one = len(old.subschemas) == 1, len(new.subschemas) == 1
+            extended = was_one and (is_one or new.criterion == "oneOf")
+            if not extended and new.criterion != "anyOf" and not (is_one and old.criterion == "allOf"):
                 self.note("COMBINED_TYPE_CHANGED")
                 return
         before, after = _distinct(old.subschemas), _distinct(new.subschemas)
-        kind = "PRODUCT_TYPE" if new.criterion == "allOf" else "SUM_TYPE"
         if len(before) != len(after):
-            self.note(f"{kind}_EXTENDED" if len(before) < len(after) else f"{kind}_NARROWED")
+            extends = len(before) < len(after)
+            kind = "PRODUCT_TYPE" if (new if extends else old).criterion == "allOf" else "SUM_TYPE"
+            self.note(f"{kind}_{'EXTENDED' if extends else 'NARROWED'}")
         fitting: list[list[int]] = []
         for index, one in enumerate(before):
             with self.at(old.criterion, str(index)):
@@ -245,13 +252,14 @@ class _Comparison:
 
     def _unevaluated(self, what: str, keyword: str, old: m.Node | None, new: m.Node | None) -> None:
         with self.at(keyword):
-            if isinstance(new, m.Nothing):
-                if not isinstance(old, m.Nothing):
-                    self.note(f"UNEVALUATED_{what}_REMOVED")
+            closed, closes = isinstance(old, m.Nothing), isinstance(new, m.Nothing)
+            if closed != closes:
+                self.note(f"UNEVALUATED_{what}_{'ADDED' if closed else 'REMOVED'}")
+            elif new is None or (old is not None and isinstance(new, m.Anything)):
+                return
             elif old is None or isinstance(old, m.Anything):
-                if new is not None and not isinstance(new, m.Anything):
-                    self.note(f"UNEVALUATED_{what}_NARROWED")
-            elif new is not None and not isinstance(old, m.Nothing):
+                self.note(f"UNEVALUATED_{what}_NARROWED")
+            elif not closes:
                 self.compare(old, new)
 
     # --- objects
@@ -317,6 +325,7 @@ _RULES: Final[dict[type[m.Node], Callable[[_Comparison, Any, Any], None]]] = {
     m.StringNode: _Comparison.strings,
     m.NumberNode: _Comparison.numbers,
     m.Enumeration: _Comparison.enumerations,
+    m.Const: _Comparison.constants,
     m.Not: _Comparison.negations,
     m.Combined: _Comparison.combinations,
     m.ArrayNode: _Comparison.arrays,
@@ -337,10 +346,10 @@ def _is_open(node: m.ArrayNode | m.ObjectNode) -> bool:
 
 
 def _rest_of(node: m.ArrayNode | m.ObjectNode) -> m.Node | None:
-    """What stands where the schema names nothing; None for nothing at all (or, in an open schema, anything)."""
+    """Return what stands where the schema names nothing; None for nothing at all (or, in an open schema, anything)."""
     if node.additional is not None or node.closed:
         return node.additional
-    return None if isinstance(node.unevaluated, m.Nothing) else node.unevaluated
+    return None if isinstance(node.unevaluated, m.Nothing | m.Anything) else node.unevaluated
 
 
 def _covering(node: m.ObjectNode, name: str) -> m.Node | None:
@@ -367,6 +376,11 @@ def _search(pattern: str) -> Any:
         return jsonschema_rs.Draft7Validator({"pattern": pattern}, pattern_options=options)
     except (jsonschema_rs.ValidationError, ValueError):
         return None
+
+
+def _both_bytes(old: m.Node, new: m.Node) -> bool:
+    """Return whether Connect wrote bytes both times: its decimals have been strings and numbers."""
+    return old.extra.get("connect.type") == "bytes" == new.extra.get("connect.type")
 
 
 def _is_multiple(number: m.Number, of: m.Number) -> bool:

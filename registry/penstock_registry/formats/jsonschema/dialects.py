@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urljoin
 
+import attrs
 from jsonschema_specifications import REGISTRY as META_SCHEMAS  # type: ignore[import-untyped]  # has no type marker
 from referencing import Registry, Resource, Specification
 from referencing.exceptions import Unresolvable
@@ -35,13 +36,26 @@ class Dialect:
         return self.year >= 2019
 
 
-DEFAULT: Final = Dialect(7, DRAFT7)
+def _lenient(specification: Specification[Any]) -> Specification[Any]:
+    """Return `specification` with only schemas for subschemas.
+
+    The library takes whatever stands in a keyword's place for one, an array among ``dependencies`` too, and fails over it.
+    """
+    find = specification.subresources_of
+
+    def subschemas(contents: Any) -> list[Any]:
+        return [found for found in find(contents) if isinstance(found, dict | bool)]
+
+    return attrs.evolve(specification, subresources_of=subschemas)  # type: ignore[misc]  # an attrs class, untyped as one
+
+
+DEFAULT: Final = Dialect(7, _lenient(DRAFT7))
 DIALECTS: Final = {
-    "json-schema.org/draft-04/schema": Dialect(4, DRAFT4, "id"),
-    "json-schema.org/draft-06/schema": Dialect(6, DRAFT6),
+    "json-schema.org/draft-04/schema": Dialect(4, _lenient(DRAFT4), "id"),
+    "json-schema.org/draft-06/schema": Dialect(6, _lenient(DRAFT6)),
     "json-schema.org/draft-07/schema": DEFAULT,
-    "json-schema.org/draft/2019-09/schema": Dialect(2019, DRAFT201909),
-    "json-schema.org/draft/2020-12/schema": Dialect(2020, DRAFT202012),
+    "json-schema.org/draft/2019-09/schema": Dialect(2019, _lenient(DRAFT201909)),
+    "json-schema.org/draft/2020-12/schema": Dialect(2020, _lenient(DRAFT202012)),
 }
 
 

@@ -43,9 +43,13 @@ _COMPATIBLE: Final = frozenset(
 
 #: What is harmless as well to whom a property not yet written down counts as one that nobody has used yet.
 _COMPATIBLE_LENIENT: Final = _COMPATIBLE | {
-    "OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL",
-    "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL",
-}
+    "OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL",
+    "ADDITIONAL_PROPERTIES_NARROWED", "ADDITIONAL_PROPERTIES_REMOVED",
+    "UNEVALUATED_PROPERTIES_NARROWED", "UNEVALUATED_PROPERTIES_REMOVED",
+    "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
+    "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+    "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+}  # fmt: skip
 
 _ADDED: Final = "The keyword at path '{path}' in the %new% schema is not present in the %old% schema"
 _MORE: Final = "The value at path '{path}' in the %new% schema is more than its value in the %old% schema"

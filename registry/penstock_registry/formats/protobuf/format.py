@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from penstock.api import InvalidSchemaError, ParsedSchema, SchemaFormat, SchemaReference
 from penstock_registry.formats.depth import bounded
@@ -13,12 +15,15 @@ from penstock_registry.formats.protobuf.compiled import CompiledFile, compile_fi
 from penstock_registry.formats.protobuf.from_descriptor import decoded_descriptor
 from penstock_registry.formats.protobuf.linked import ROOT_NAME, Linked
 from penstock_registry.formats.protobuf.model import ProtoFile
+from penstock_registry.formats.protobuf.names import check_names
 from penstock_registry.formats.protobuf.normal import normalized, without_extensions
 from penstock_registry.formats.protobuf.parser import parse
 from penstock_registry.formats.protobuf.text import to_text
 from penstock_registry.formats.protobuf.to_descriptor import to_descriptor
 
 __all__ = ["ProtobufFormat", "ProtobufParsedSchema"]
+
+_SMALL: Final = 16_384  # characters; bounds what the trees that are kept can hold
 
 
 class ProtobufParsedSchema:
@@ -108,16 +113,44 @@ class ProtobufFormat(SchemaFormat):
         references: Sequence[SchemaReference] = (),
         resolved: Mapping[str, str] | None = None,
     ) -> ProtobufParsedSchema:
-        """`text` is .proto source, or a serialized file descriptor in base64."""
-        others = {name: _file(source, name) for name, source in (resolved or {}).items()}
-        linked = Linked(_file(text), others)
+        """Parse .proto source, or a serialized file descriptor in base64. Names must be unique and labels complete."""
+        parsed = self._parse(text, references, resolved, strict=True)
+        check_names(parsed.file)
+        return parsed
+
+    @bounded
+    def parse_registered(
+        self,
+        text: str,
+        references: Sequence[SchemaReference] = (),
+        resolved: Mapping[str, str] | None = None,
+    ) -> ProtobufParsedSchema:
+        """Parse a text that a registry holds already, with fewer checks: other registries took more than `parse` does."""
+        return self._parse(text, references, resolved, strict=False)
+
+    @staticmethod
+    def _parse(
+        text: str, references: Sequence[SchemaReference], resolved: Mapping[str, str] | None, *, strict: bool
+    ) -> ProtobufParsedSchema:
+        others = {name: _reference(source, name) for name, source in (resolved or {}).items()}
+        linked = Linked(_file(text, strict=strict), others)
         linked.check()
         return ProtobufParsedSchema(linked, references)
 
 
-def _file(text: str, reference: str | None = None) -> ProtoFile:
+def _reference(text: str, name: str) -> ProtoFile:
+    # Files that many others import are read once: a tree is immutable.
+    return _small_file(text, name) if len(text) <= _SMALL else _file(text, name)
+
+
+@functools.lru_cache(maxsize=256)
+def _small_file(text: str, name: str) -> ProtoFile:
+    return _file(text, name)
+
+
+def _file(text: str, reference: str | None = None, *, strict: bool = False) -> ProtoFile:
     try:
-        return parse(text)
+        return parse(text, strict)
     except InvalidSchemaError as error:
         decoded = decoded_descriptor(text)
         if decoded is not None and _can_be_written(decoded):
@@ -128,10 +161,8 @@ def _file(text: str, reference: str | None = None) -> ProtoFile:
 
 
 def _can_be_written(file: ProtoFile) -> bool:
-    """Whether what a descriptor says reads back from its text, which is what the registry keeps: names in it may be
-    anything."""
+    """Return whether the text of a descriptor, which the registry keeps, reads back: its names may be anything."""
     try:
-        parse(to_text(file))
+        return to_text(parse(to_text(file))) == to_text(file)
     except InvalidSchemaError:
         return False
-    return True

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from penstock_registry.formats.protobuf.escapes import unescaped
 from penstock_registry.formats.protobuf.meta import META_TAG, meta_from_bytes, meta_option
 from penstock_registry.formats.protobuf.model import (
     MAX_TAG,
@@ -139,10 +140,17 @@ def _field(field: FieldDescriptorProto, file: FileDescriptorProto, in_oneof: boo
         _type_name(field),
         field.number,
         label,
-        field.default_value if field.HasField("default_value") else None,
+        _default(field),
         field.json_name if field.HasField("json_name") and field.json_name != default_name else None,
         _options(field.options, _FIELD_OPTIONS, "confluent.field_meta"),
     )
+
+
+def _default(field: FieldDescriptorProto) -> str | None:
+    if not field.HasField("default_value"):
+        return None
+    # A descriptor holds bytes as C escapes, and any other default as it is.
+    return unescaped(field.default_value) if field.type == _T.TYPE_BYTES else str(field.default_value)
 
 
 def _type_name(field: FieldDescriptorProto) -> str:

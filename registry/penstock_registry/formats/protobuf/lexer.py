@@ -6,14 +6,16 @@ import re
 from typing import Final
 
 from penstock.api import InvalidSchemaError
+from penstock_registry.formats.protobuf.escapes import unescaped
 
 __all__ = ["Lexer"]
 
 _SPACE: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _WORD: Final = re.compile(r"[A-Za-z0-9_.\-]+")
 _MAX_DEPTH: Final = 100
-_NAMED: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ESCAPE: Final = re.compile(r"\\(?:([abfnrtv])|[xX]([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_BEFORE_NAMES: Final = frozenset({"required", "optional", "repeated", "extend"})
+_URL: Final = re.compile(r"[A-Za-z0-9_.\-/%]+")
+_MAX_DIGITS: Final = 20  # more than any 64-bit number has
 
 
 class Lexer:
@@ -51,20 +53,34 @@ class Lexer:
         self._at = match.end()
         return match[0]
 
-    def name(self) -> str:
-        """A word, or one in parentheses or brackets without them."""
-        for opening, closing in (("(", ")"), ("[", "]")):
-            if self.take(opening):
-                name = self.word()
-                self.expect(closing)
-                return name
-        return self.word()
+    def dotted(self) -> str:
+        """Read a name whose parts may stand apart: space, lines and comments may surround its dots.
+
+        A keyword that a name may follow is read alone: the name may begin with a dot.
+        """
+        parts = [self.word()]
+        if parts[0] in _BEFORE_NAMES:
+            return parts[0]
+        while parts[-1].endswith(".") or self.peek() == ".":
+            parts.append(self.word())
+        return "".join(parts)
+
+    def bracketed(self) -> str:
+        """Read ``[name]`` of an aggregate, an extension's name or the address of a type, with its brackets."""
+        self.expect("[")
+        self.peek()
+        match = _URL.match(self._text, self._at)
+        if match is None:
+            raise self.error("expected a name")
+        self._at = match.end()
+        self.expect("]")
+        return f"[{match[0]}]"
 
     def type_name(self, depth: int = 0) -> str:
-        """A type: a word, or ``map<K, V>``."""
+        """Read a type: a name, or ``map<K, V>``."""
         if depth > _MAX_DEPTH:
             raise self.error(f"maps nested more than {_MAX_DEPTH} deep")
-        name = self.word()
+        name = self.dotted()
         if name != "map":
             return name
         if not self.take("<"):
@@ -78,9 +94,13 @@ class Lexer:
     def integer(self) -> int:
         at = self._at
         word = self.word()
+        if word == "-":
+            word += self.word()
         try:
             negative = word.startswith("-")
             digits = word[1:] if negative else word
+            if len(digits) > _MAX_DIGITS:
+                raise ValueError(digits)
             if digits[:2] in ("0x", "0X"):
                 number = int(digits[2:], 16)
             elif len(digits) > 1 and digits[0] == "0" and digits.isdecimal():
@@ -91,7 +111,7 @@ class Lexer:
                 number = int(digits)
         except ValueError:
             self._at = at
-            raise self.error(f"expected an integer but was {word}") from None
+            raise self.error(f"expected an integer but was {word[:40]}") from None
         return -number if negative else number
 
     def quoted(self) -> str:
@@ -112,19 +132,9 @@ class Lexer:
             raise self.error("unterminated string")
         raw = text[self._at + 1 : end]
         self._at = end + 1
-        return _ESCAPE.sub(_unescaped, raw) if "\\" in raw else raw
+        return unescaped(raw)
 
     def error(self, problem: str) -> InvalidSchemaError:
         line = self._text.count("\n", 0, self._at) + 1
         column = self._at - (self._text.rfind("\n", 0, self._at) + 1) + 1
         return InvalidSchemaError(f"Syntax error in :{line}:{column}: {problem}")
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    if match[1]:
-        return _NAMED[match[1]]
-    if match[2]:
-        return chr(int(match[2], 16))
-    if match[3]:
-        return chr(int(match[3], 8))
-    return match[4]

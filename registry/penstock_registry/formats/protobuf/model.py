@@ -20,11 +20,13 @@ __all__ = [
     "Option",
     "OptionKind",
     "ProtoFile",
+    "RangeValue",
     "Reserved",
     "Rpc",
     "Service",
     "TypeDecl",
     "default_json_name",
+    "fits_default",
     "map_types",
 ]
 
@@ -37,7 +39,8 @@ SCALARS: Final = frozenset(
 )  # fmt: skip
 
 OptionKind = Literal["string", "boolean", "number", "enum", "map", "list", "option"]
-Ranges = tuple["int | str | tuple[int, int]", ...]
+RangeValue = int | str | tuple[int, int]
+Ranges = tuple[RangeValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,6 @@ class FieldDecl:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """A proto2 group; nothing here reads or writes groups, they are kept in texts."""
-
-    name: str
-    tag: int
-    label: str | None = None
-    fields: tuple[FieldDecl, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class OneOf:
     name: str
     fields: tuple[FieldDecl, ...] = ()
@@ -90,6 +83,7 @@ class Reserved:
 @dataclass(frozen=True, slots=True)
 class Extensions:
     values: Ranges
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +105,7 @@ class Enum:
 class Extend:
     name: str
     fields: tuple[FieldDecl, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +135,17 @@ class Message:
 
 
 TypeDecl = Message | Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A proto2 group; converters neither read nor write groups, texts keep them."""
+
+    name: str
+    tag: int
+    label: str | None
+    body: Message
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,19 @@ def map_types(type_name: str) -> tuple[str, str] | None:
         return None
     key, _, value = type_name[4:-1].partition(",")
     return key.strip(), value.strip()
+
+
+def fits_default(type_name: str, default: Option) -> bool:
+    """Return whether a field of this type can have this default, as far as the text alone tells."""
+    if type_name == "string":
+        return default.kind == "string"
+    if type_name == "bytes":  # Confluent's registry stores the default of bytes without its quotes
+        return default.kind in ("string", "enum", "number", "boolean")
+    if type_name == "bool":
+        return default.kind == "boolean"
+    if type_name in SCALARS:
+        return default.kind == "number" or default.value in ("inf", "nan")
+    return default.kind == "enum" and not type_name.startswith("map<")
 
 
 def default_json_name(name: str) -> str:

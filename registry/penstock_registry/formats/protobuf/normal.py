@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from penstock_registry.formats.protobuf.linked import Linked
@@ -9,13 +10,15 @@ from penstock_registry.formats.protobuf.model import (
     SCALARS,
     Enum,
     Extend,
+    Extensions,
     FieldDecl,
     Group,
     Message,
     OneOf,
     Option,
     ProtoFile,
-    Ranges,
+    RangeValue,
+    Reserved,
     Rpc,
     Service,
     TypeDecl,
@@ -45,7 +48,7 @@ class _Normal:
             weak_imports=tuple(sorted(set(file.weak_imports))),
             options=_options(file.options),
             types=tuple(self._type(t, file.full_name(t.name)) for t in file.types),
-            extends=tuple(self._extend(e, scope) for e in file.extends),
+            extends=self._extends(file.extends, scope),
             services=tuple(self._service(s, scope) for s in file.services),
         )
 
@@ -53,21 +56,21 @@ class _Normal:
         return _enum(declared) if isinstance(declared, Enum) else self._message(declared, scope)
 
     def _message(self, message: Message, scope: str) -> Message:
-        oneofs = [self._oneof(o, scope) for o in message.oneofs]
+        oneofs = [self._oneof(o, scope) for o in message.oneofs if o.fields or o.groups]
         return replace(
             message,
             fields=self._fields(message.fields, scope),
-            oneofs=tuple(sorted(oneofs, key=lambda o: min((f.tag for f in o.fields), default=0))),
+            oneofs=tuple(sorted(oneofs, key=_first_tag)),
             nested=tuple(
                 self._type(t, f"{scope}.{t.name}")
                 for t in message.nested
                 if not (isinstance(t, Message) and t.is_map_entry)
             ),
             options=_options(message.options),
-            reserved=tuple(replace(r, values=_ranges(r.values)) for r in message.reserved),
-            extensions=tuple(replace(e, values=_ranges(e.values)) for e in message.extensions),
+            reserved=_reserved(message.reserved),
+            extensions=_extensions(message.extensions),
             groups=tuple(self._group(g, scope) for g in sorted(message.groups, key=lambda g: g.tag)),
-            extends=tuple(self._extend(e, scope) for e in message.extends),
+            extends=self._extends(message.extends, scope),
         )
 
     def _fields(self, fields: tuple[FieldDecl, ...], scope: str) -> tuple[FieldDecl, ...]:
@@ -95,10 +98,24 @@ class _Normal:
         )
 
     def _group(self, group: Group, scope: str) -> Group:
-        return replace(group, fields=self._fields(group.fields, scope))
+        body = self._message(group.body, f"{scope}.{group.name}" if scope else group.name)
+        return replace(group, body=body, options=_options(group.options))
 
-    def _extend(self, extend: Extend, scope: str) -> Extend:
-        return replace(extend, fields=self._fields(extend.fields, scope))
+    def _extends(self, extends: tuple[Extend, ...], scope: str) -> tuple[Extend, ...]:
+        """Return one declaration for each extended type, in the order of their first fields."""
+        together: dict[str, Extend] = {}
+        for extend in extends:
+            name = self._name(extend.name, scope)
+            known = together.get(name, Extend(name))
+            together[name] = replace(known, fields=known.fields + extend.fields, groups=known.groups + extend.groups)
+        return tuple(
+            replace(
+                e,
+                fields=self._fields(e.fields, scope),
+                groups=tuple(self._group(g, scope) for g in sorted(e.groups, key=lambda g: g.tag)),
+            )
+            for e in together.values()
+        )
 
     def _service(self, service: Service, scope: str) -> Service:
         rpcs = tuple(self._rpc(r, scope) for r in service.rpcs)
@@ -110,9 +127,12 @@ class _Normal:
 
 
 def _enum(enum: Enum) -> Enum:
-    values = sorted((replace(v, options=_options(v.options)) for v in enum.values), key=lambda v: v.number)
-    reserved = tuple(replace(r, values=_ranges(r.values)) for r in enum.reserved)
-    return replace(enum, values=tuple(values), options=_options(enum.options), reserved=reserved)
+    values = sorted((replace(v, options=_options(v.options)) for v in enum.values), key=lambda v: (v.number, v.name))
+    return replace(enum, values=tuple(values), options=_options(enum.options), reserved=_reserved(enum.reserved))
+
+
+def _first_tag(oneof: OneOf) -> int:
+    return min((*(f.tag for f in oneof.fields), *(g.tag for g in oneof.groups)), default=0)
 
 
 def _options(options: tuple[Option, ...]) -> tuple[Option, ...]:
@@ -129,13 +149,26 @@ def _option(option: Option) -> Option:
     return option
 
 
-def _ranges(values: Ranges) -> Ranges:
-    def order(value: int | str | tuple[int, int]) -> tuple[int, int, str]:
-        if isinstance(value, str):
-            return 1, 0, value
-        return 0, value if isinstance(value, int) else value[0], ""
+def _reserved(reserved: tuple[Reserved, ...]) -> tuple[Reserved, ...]:
+    """Return one declaration for each number, range and name, in their order."""
+    return tuple(Reserved((value,)) for value in _sorted(v for r in reserved for v in r.values))
 
-    return tuple(sorted(values, key=order))
+
+def _extensions(extensions: tuple[Extensions, ...]) -> tuple[Extensions, ...]:
+    single = [Extensions((value,), _options(e.options)) for e in extensions for value in _sorted(e.values)]
+    return tuple(sorted(single, key=lambda e: _range_order(e.values[0])))
+
+
+def _sorted(values: Iterable[RangeValue]) -> list[RangeValue]:
+    one = (value[0] if isinstance(value, tuple) and value[0] == value[1] else value for value in values)
+    return sorted(one, key=_range_order)
+
+
+def _range_order(value: RangeValue) -> tuple[int, str]:
+    # Names stand behind all numbers, as Java's Integer.MAX_VALUE puts them.
+    if isinstance(value, str):
+        return 2**31 - 1, value
+    return (value, str(value)) if isinstance(value, int) else (value[0], f"{value[0]}..{value[1]}")
 
 
 def without_extensions(file: ProtoFile) -> ProtoFile:
@@ -159,12 +192,27 @@ def _without(declared: TypeDecl) -> TypeDecl:
     return replace(
         declared,
         fields=_plain(declared.fields),
-        oneofs=tuple(replace(o, fields=_plain(o.fields), options=_own(o.options)) for o in declared.oneofs),
+        oneofs=tuple(
+            replace(
+                o,
+                fields=_plain(o.fields),
+                groups=tuple(_plain_group(g) for g in o.groups),
+                options=_own(o.options),
+            )
+            for o in declared.oneofs
+        ),
         nested=tuple(_without(t) for t in declared.nested),
         options=_own(declared.options),
-        groups=tuple(replace(g, fields=_plain(g.fields)) for g in declared.groups),
+        groups=tuple(_plain_group(g) for g in declared.groups),
+        extensions=(),
         extends=(),
     )
+
+
+def _plain_group(group: Group) -> Group:
+    body = _without(group.body)
+    assert isinstance(body, Message)
+    return replace(group, body=body, options=_own(group.options))
 
 
 def _plain(fields: tuple[FieldDecl, ...]) -> tuple[FieldDecl, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from penstock.api import InvalidSchemaError
 from penstock_registry.formats.protobuf.lexer import Lexer
@@ -23,25 +23,31 @@ from penstock_registry.formats.protobuf.model import (
     Rpc,
     Service,
     TypeDecl,
+    fits_default,
 )
+from penstock_registry.formats.protobuf.option_parser import OptionParser
 
 __all__ = ["parse"]
 
 _LABELS: Final = ("required", "optional", "repeated")
-_MAX_DEPTH: Final = 100
 
 
-def parse(text: str) -> ProtoFile:
+def parse(text: str, strict: bool = False) -> ProtoFile:
+    """Return the declarations of `text`. Raises `InvalidSchemaError` with line and column.
+
+    `strict` asks for the labels that proto2 requires; texts that are stored already are read without it.
+    """
     try:
-        return _Parser(text).file()
+        return _Parser(text, strict).file()
     except InvalidSchemaError as error:
         raise InvalidSchemaError(f"Could not parse Protobuf - {error.message}") from None
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, strict: bool) -> None:
         self._in = Lexer(text)
-        self._depth = 0
+        self._options = OptionParser(self._in)
+        self._needs_labels = strict
 
     def file(self) -> ProtoFile:
         lexer = self._in
@@ -61,13 +67,14 @@ class _Parser:
                     syntax = lexer.quoted()
                     if syntax not in ("proto2", "proto3"):
                         raise lexer.error(f"unexpected syntax: {syntax}")
+                    self._needs_labels = self._needs_labels and syntax == "proto2"
                     lexer.expect(";")
                 case "edition":
                     raise lexer.error("edition is not currently supported")
                 case "package":
                     if package is not None:
                         raise lexer.error("too many package names")
-                    package = lexer.word()
+                    package = lexer.dotted()
                     lexer.expect(";")
                 case "import":
                     kind = None if lexer.peek() in "\"'" else lexer.word()
@@ -76,7 +83,7 @@ class _Parser:
                     imports[kind].append(lexer.quoted())
                     lexer.expect(";")
                 case "option":
-                    options.append(self._option_statement())
+                    options.append(self._options.statement())
                 case "message":
                     types.append(self._message())
                 case "enum":
@@ -95,24 +102,22 @@ class _Parser:
     # -- messages -------------------------------------------------------------------------------------------------
 
     def _message(self) -> Message:
+        return self._body(self._in.word())
+
+    def _body(self, name: str) -> Message:
+        """Read a message's members, with their braces."""
         lexer = self._in
-        name = lexer.word()
-        self._deeper()
+        self._options.deeper()
         parts = _Body()
         lexer.expect("{")
         while not lexer.take("}"):
             if not lexer.take(";"):
                 self._member(parts)
-        self._depth -= 1
+        self._options.higher()
         return Message(
             name, tuple(parts.fields), tuple(parts.oneofs), tuple(parts.nested), tuple(parts.options),
             tuple(parts.reserved), tuple(parts.extensions), tuple(parts.groups), tuple(parts.extends),
         )  # fmt: skip
-
-    def _deeper(self) -> None:
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise self._in.error(f"declarations nested more than {_MAX_DEPTH} deep")
 
     def _member(self, parts: _Body) -> None:
         lexer = self._in
@@ -126,13 +131,13 @@ class _Parser:
             case "extend":
                 parts.extends.append(self._extend())
             case "option":
-                parts.options.append(self._option_statement())
+                parts.options.append(self._options.statement())
             case "oneof":
                 parts.oneofs.append(self._oneof())
             case "reserved":
-                parts.reserved.append(Reserved(self._ranges(names=True)))
+                parts.reserved.append(self._reserved())
             case "extensions":
-                parts.extensions.append(Extensions(self._ranges(names=False)))
+                parts.extensions.append(self._extensions())
             case "group":
                 parts.groups.append(self._group(None))
             case _:
@@ -140,6 +145,10 @@ class _Parser:
                 type_name = lexer.type_name() if label else word
                 if type_name == "group":
                     parts.groups.append(self._group(label))
+                elif label is None and self._needs_labels and not type_name.startswith("map<"):
+                    raise lexer.error(
+                        f"unexpected label: {type_name} (a field of proto2 is required, optional or repeated)"
+                    )
                 else:
                     parts.fields.append(self._field(type_name, label))
 
@@ -150,18 +159,21 @@ class _Parser:
         name = lexer.word()
         lexer.expect("=")
         tag = lexer.integer()
-        options = self._bracketed_options()
+        options = self._options.in_brackets()
         lexer.expect(";")
         default = json_name = None
         rest: list[Option] = []
         for option in options:
             if option.name == "default" and not option.parenthesized and isinstance(option.value, str):
-                default = option.value
-            elif option.name == "json_name" and not option.parenthesized and isinstance(option.value, str):
+                default = option
+            elif option.name == "json_name" and not option.parenthesized and option.kind == "string":
                 json_name = option.value
             else:
                 rest.append(option)
-        return FieldDecl(name, type_name, tag, label, default, json_name, tuple(rest))
+        if default is not None and not fits_default(type_name, default):
+            raise lexer.error(f"field {name} of type {type_name} cannot have the default {str(default.value)[:80]!r}")
+        text = None if default is None else default.value
+        return FieldDecl(name, type_name, tag, label, text, json_name, tuple(rest))
 
     def _oneof(self) -> OneOf:
         lexer = self._in
@@ -177,7 +189,7 @@ class _Parser:
             if word == "group":
                 groups.append(self._group(None))
             elif word == "option":
-                options.append(self._option_statement())
+                options.append(self._options.statement())
             elif word in _LABELS:
                 raise lexer.error(f"a field of a oneof has no label, met {word}")
             else:
@@ -189,15 +201,19 @@ class _Parser:
         name = lexer.word()
         lexer.expect("=")
         tag = lexer.integer()
-        self._bracketed_options()
-        self._deeper()
-        parts = _Body()
-        lexer.expect("{")
-        while not lexer.take("}"):
-            if not lexer.take(";"):
-                self._member(parts)
-        self._depth -= 1
-        return Group(name, tag, label, tuple(parts.fields))
+        options = self._options.in_brackets()
+        return Group(name, tag, label, self._body(name), options)
+
+    def _extensions(self) -> Extensions:
+        values = self._ranges(names=False)
+        options = self._options.in_brackets()
+        self._in.expect(";")
+        return Extensions(values, options)
+
+    def _reserved(self) -> Reserved:
+        values = self._ranges(names=True)
+        self._in.expect(";")
+        return Reserved(values)
 
     def _ranges(self, names: bool) -> Ranges:
         lexer = self._in
@@ -207,11 +223,7 @@ class _Parser:
                 values.append(lexer.quoted())
             else:
                 values.append(self._range())
-            if lexer.take(";"):
-                return tuple(values)
-            if lexer.peek() == "[":
-                self._bracketed_options()
-                lexer.expect(";")
+            if lexer.peek() in (";", "["):
                 return tuple(values)
             lexer.expect(",")
 
@@ -242,25 +254,25 @@ class _Parser:
                 continue
             word = lexer.word()
             if word == "option" and lexer.peek() != "=":
-                options.append(self._option_statement())
+                options.append(self._options.statement())
             elif word == "reserved" and lexer.peek() != "=":
-                reserved.append(Reserved(self._ranges(names=True)))
+                reserved.append(self._reserved())
             else:
                 lexer.expect("=")
                 number = lexer.integer()
-                values.append(EnumValue(word, number, self._bracketed_options()))
+                values.append(EnumValue(word, number, self._options.in_brackets()))
                 lexer.expect(";")
         return Enum(name, tuple(values), tuple(options), tuple(reserved))
 
     def _extend(self) -> Extend:
         lexer = self._in
-        name = lexer.word()
+        name = lexer.dotted()
         parts = _Body()
         lexer.expect("{")
         while not lexer.take("}"):
             if not lexer.take(";"):
                 self._member(parts)
-        return Extend(name, tuple(parts.fields))
+        return Extend(name, tuple(parts.fields), tuple(parts.groups))
 
     def _service(self) -> Service:
         lexer = self._in
@@ -273,7 +285,7 @@ class _Parser:
                 continue
             word = lexer.word()
             if word == "option":
-                options.append(self._option_statement())
+                options.append(self._options.statement())
             elif word == "rpc":
                 rpcs.append(self._rpc())
             else:
@@ -294,7 +306,7 @@ class _Parser:
                     continue
                 if lexer.word() != "option":
                     raise lexer.error("expected 'option'")
-                options.append(self._option_statement())
+                options.append(self._options.statement())
         else:
             lexer.expect(";")
         return Rpc(name, request, response, request_stream, response_stream, tuple(options))
@@ -305,105 +317,15 @@ class _Parser:
         name = lexer.word()
         stream = name == "stream" and lexer.peek() != ")"
         if stream:
-            name = lexer.word()
+            name = lexer.dotted()
+        elif name.endswith(".") or lexer.peek() == ".":
+            name += lexer.dotted()
         lexer.expect(")")
         return name, stream
 
-    # -- options --------------------------------------------------------------------------------------------------
-
-    def _option_statement(self) -> Option:
-        option = self._option("=")
-        self._in.expect(";")
-        return option
-
-    def _bracketed_options(self) -> tuple[Option, ...]:
-        lexer = self._in
-        if not lexer.take("["):
-            return ()
-        options = [self._option("=")]
-        while not lexer.take("]"):
-            lexer.expect(",")
-            options.append(self._option("="))
-        return tuple(options)
-
-    def _option(self, assign: str) -> Option:
-        lexer = self._in
-        parenthesized = lexer.peek() in ("(", "[") and lexer.peek() != ""
-        name = lexer.name()
-        path: list[str] = []
-        if parenthesized:
-            while lexer.peek() not in ("=", ":", "{", ""):
-                # "(a).b.(c)": the word begins with the dot
-                part = lexer.name()
-                path += [p for p in part.split(".") if p]
-        elif "." in name:
-            name, *path = name.split(".")
-        self._deeper()
-        lexer.expect(assign)
-        kind, value = self._value()
-        self._depth -= 1
-        for part in reversed(path):
-            value, kind = Option(part, kind, value), "option"
-        return Option(name, kind, value, parenthesized)
-
-    def _value(self) -> tuple[Any, Any]:
-        lexer = self._in
-        sign = lexer.peek()
-        if sign == "{":
-            return "map", self._map("{", "}")
-        if sign == "<":
-            return "map", self._map("<", ">")
-        if sign == "[":
-            return "list", self._list()
-        if sign in ("'", '"') and sign:
-            return "string", lexer.quoted()
-        if lexer.take("+"):
-            return "number", lexer.word()
-        word = lexer.word()
-        if word in ("true", "false"):
-            return "boolean", word
-        return ("number" if word[0].isdigit() or word[0] == "-" else "enum"), word
-
-    def _map(self, opening: str, closing: str) -> dict[str, Option]:
-        lexer = self._in
-        self._deeper()
-        lexer.expect(opening)
-        result: dict[str, Option] = {}
-        while not lexer.take(closing):
-            bracketed = lexer.peek() == "["
-            name = lexer.name()
-            if bracketed:
-                name = f"[{name}]"
-            lexer.take(":")
-            kind, value = self._value()
-            given = result.get(name)
-            if given is None:
-                result[name] = Option(name, kind, value)
-            else:
-                # a repeated field, written one by one
-                items = given.value if given.kind == "list" else [given]
-                more = value if kind == "list" else [Option("", kind, value)]
-                result[name] = Option(name, "list", [*items, *more])
-            if not lexer.take(","):
-                lexer.take(";")
-        self._depth -= 1
-        return result
-
-    def _list(self) -> list[Option]:
-        lexer = self._in
-        self._deeper()
-        lexer.expect("[")
-        result: list[Option] = []
-        while not lexer.take("]"):
-            kind, value = self._value()
-            result.append(Option("", kind, value))
-            lexer.take(",")
-        self._depth -= 1
-        return result
-
 
 class _Body:
-    """What is gathered of one message."""
+    """The members of one message while it is read."""
 
     def __init__(self) -> None:
         self.fields: list[FieldDecl] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from penstock_registry.formats.protobuf.escapes import escaped
 from penstock_registry.formats.protobuf.model import (
     MAX_TAG,
     SCALARS,
@@ -35,12 +36,12 @@ def to_text(file: ProtoFile) -> str:
         parts.append(f"package {file.package};\n")
     if file.all_imports:
         parts.append("\n")
-        parts += [f'import "{name}";\n' for name in file.imports]
-        parts += [f'import public "{name}";\n' for name in file.public_imports]
-        parts += [f'import weak "{name}";\n' for name in file.weak_imports]
+        parts += [f"import {_quoted(name)};\n" for name in file.imports]
+        parts += [f"import public {_quoted(name)};\n" for name in file.public_imports]
+        parts += [f"import weak {_quoted(name)};\n" for name in file.weak_imports]
     for block in (
         [_declaration(option) for option in file.options],
-        [_type(declared) for declared in file.types],
+        _types(file.types),
         [_extend(extend) for extend in file.extends],
         [_service(service) for service in file.services],
     ):
@@ -62,22 +63,28 @@ def _blocks(head: str, blocks: Iterable[Sequence[str]]) -> str:
     return f"{head} {{{body}}}\n"
 
 
-def _type(declared: TypeDecl) -> str:
-    return _enum(declared) if isinstance(declared, Enum) else _message(declared)
+def _types(declared: Sequence[TypeDecl]) -> list[str]:
+    """Messages stand before enums, as Confluent's registry stores them."""
+    messages = [_message(t) for t in declared if isinstance(t, Message)]
+    return messages + [_enum(t) for t in declared if isinstance(t, Enum)]
 
 
 def _message(message: Message) -> str:
+    return _message_like(f"message {message.name}", message)
+
+
+def _message_like(head: str, message: Message) -> str:
     return _blocks(
-        f"message {message.name}",
+        head,
         (
             [f"reserved {_ranges(r.values)};\n" for r in message.reserved],
             [_declaration(option) for option in message.options],
             [_field(field) for field in message.fields],
             [_oneof(oneof) for oneof in message.oneofs],
             [_group(group) for group in message.groups],
-            [f"extensions {_ranges(e.values)};\n" for e in message.extensions],
-            [_type(nested) for nested in message.nested],
+            [f"extensions {_ranges(e.values)}{_bracketed(e.options)};\n" for e in message.extensions],
             [_extend(extend) for extend in message.extends],
+            _types(message.nested),
         ),
     )
 
@@ -105,7 +112,7 @@ def _field(field: FieldDecl) -> str:
 
 
 def _default_kind(type_name: str) -> OptionKind:
-    if type_name == "string":
+    if type_name in ("string", "bytes"):
         return "string"
     if type_name == "bool":
         return "boolean"
@@ -125,11 +132,14 @@ def _oneof(oneof: OneOf) -> str:
 
 def _group(group: Group) -> str:
     label = f"{group.label} " if group.label else ""
-    return _blocks(f"{label}group {group.name} = {group.tag}", ([_field(field) for field in group.fields],))
+    return _message_like(f"{label}group {group.name} = {group.tag}{_bracketed(group.options)}", group.body)
 
 
 def _extend(extend: Extend) -> str:
-    return _blocks(f"extend {extend.name}", ([_field(field) for field in extend.fields],))
+    return _blocks(
+        f"extend {extend.name}",
+        ([_field(field) for field in extend.fields], [_group(group) for group in extend.groups]),
+    )
 
 
 def _service(service: Service) -> str:
@@ -155,7 +165,7 @@ def _ranges(values: Ranges) -> str:
 def _range(value: int | str | tuple[int, int]) -> str:
     if isinstance(value, tuple):
         return f"{value[0]} to {'max' if value[1] >= MAX_TAG else value[1]}"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 # -- options ------------------------------------------------------------------------------------------------------
@@ -180,7 +190,7 @@ def _option(option: Option) -> str:
             return f"{name} = {_quoted(option.value)}"
         case "option":
             inner: Option = option.value
-            return f"{name}.{_option(Option(inner.name, inner.kind, inner.value))}"
+            return f"{name}.{_option(inner)}"
         case "map":
             return f"{name} = {{\n{_map(option.value)}}}"
         case "list":
@@ -212,9 +222,5 @@ def _value(option: Option) -> str:
     return str(option.value)
 
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\a": "\\a", "\b": "\\b", "\f": "\\f",
-            "\v": "\\v"}  # fmt: skip
-
-
 def _quoted(value: Any) -> str:
-    return '"' + "".join(_ESCAPES.get(c, c) for c in str(value)) + '"'
+    return f'"{escaped(str(value))}"'

@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from penstock.api import InvalidSchemaError
+from penstock_registry.formats.protobuf.escapes import escaped_bytes
 from penstock_registry.formats.protobuf.linked import Linked
 from penstock_registry.formats.protobuf.meta import META_TAG, meta_to_bytes
 from penstock_registry.formats.protobuf.model import (
@@ -139,7 +140,7 @@ class _Builder:
             made.type_name = f".{self._safe(scope)}.{name}"
             self._map_entry(result.nested_type.add(name=name), entry, scope)
         if field.default is not None:
-            made.default_value = field.default
+            made.default_value = escaped_bytes(field.default) if field.type == "bytes" else field.default
         if field.json_name is not None:
             made.json_name = field.json_name
         _set_options(made.options, field.options)
