@@ -1,4 +1,4 @@
-"""What penstock's own converters share: one class serves as converter and as header converter, as in Kafka."""
+"""The base of penstock's own converters: one class serves as converter and as header converter, as in Kafka."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class InContext:
         return self.prefix(topic) + self._inner.subject_name(topic, is_key, record_name)
 
     def prefix(self, topic: str) -> str:
-        """What stands before a subject; a name for the context itself, where a request needs no more."""
+        """Return what stands before a subject; a name for the context itself, where a request needs no more."""
         name = self._contexts.context_name(topic)
         if not name:
             return ""

@@ -1,4 +1,4 @@
-"""What the mapping options of the registry converters have in common: each is read from one setting of the converter."""
+"""The base of the registry converters' mapping options: each option is read from one setting of the converter."""
 
 from __future__ import annotations
 

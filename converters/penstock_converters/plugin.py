@@ -1,4 +1,4 @@
-"""What this package brings to penstock; nothing it needs at run time is imported here."""
+"""The plugins that this package brings to penstock. It imports nothing that they need at run time."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _FROM: Final = (timestamp_from_millis, timestamp_from_micros, timestamp_from_nan
 
 
 class Precision(enum.Enum):
-    """What a timestamp's number counts."""
+    """The unit that a timestamp's number counts."""
 
     MILLISECONDS = "milliseconds"
     MICROSECONDS = "microseconds"
@@ -38,7 +38,7 @@ class Precision(enum.Enum):
 
     @classmethod
     def of(cls, values: Any) -> Precision:
-        """The one that a converter's parsed settings ask for."""
+        """Return the precision that a converter's parsed settings ask for."""
         return cls(values[TIMESTAMP_PRECISION])
 
     # Members are singletons: hashing by identity is faster than enum's.
@@ -75,7 +75,7 @@ class Precision(enum.Enum):
         return self.count(timestamp_from_millis(value))  # raises: it says what the limits are
 
 
-#: What schemas of finer timestamps are called where a schema has Connect's own name for such things: the names that
+#: The names of schemas of finer timestamps, in the place of Connect's own name for a timestamp: the names that
 #: Debezium's connectors gave them (``io.debezium.time``, version 1), which sinks know.
 SEMANTIC_NAMES: Final = {
     Precision.MICROSECONDS: "io.debezium.time.MicroTimestamp",

@@ -103,7 +103,7 @@ _NO_EFFECT: Final = frozenset(
         "http.connect.timeout.ms", "url.random.initial.index",
     }
 )  # fmt: skip
-#: What the worker adds to every converter's settings.
+#: The settings that the worker adds to every converter's.
 _WORKERS: Final = frozenset({"converter.type", "schemas.enable"})
 
 

@@ -1,4 +1,4 @@
-"""What converters with a schema registry have in common: settings, registering, finding a payload's schema."""
+"""The base of converters with a schema registry: settings, registering, finding a payload's schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from penstock_registry.wire import (
 __all__ = ["Reader", "RegistryConverter", "Version", "check_compatible", "with_note"]
 
 Reader = Callable[[bytes], SchemaAndValue]
-#: The version a schema has in the topic's subject, given its record name; None if it has none there.
+#: Returns the version that a schema has in the topic's subject, given its record name; None if it has none there.
 Version = Callable[[str | None], int | None]
 _NULL = SchemaAndValue(None, None)
 
@@ -52,7 +52,7 @@ class RegistryConverter(Converter):
     schema_type: ClassVar[str]
     language: ClassVar[str]
     definition: ClassVar[ConfigDef]
-    #: What stands between a message and the schema's text in Confluent's errors.
+    #: The text between a message and the schema in Confluent's errors.
     before_text: ClassVar[str] = ": "
     #: Seconds, for what expires.
     _clock: Callable[[], float] = staticmethod(time.monotonic)
@@ -87,7 +87,7 @@ class RegistryConverter(Converter):
         """For a subclass's own settings."""
 
     def _schema_words(self) -> str:
-        """What an error calls the schema of a payload."""
+        """Return what an error calls the schema of a payload."""
         return f"{self.language} schema"
 
     # --- what a subclass says
@@ -103,11 +103,11 @@ class RegistryConverter(Converter):
 
     @abstractmethod
     def _not_written(self, topic: str, cause: SerializationError) -> DataError:
-        """What is raised where a value could not be serialized."""
+        """Return the error for a value that could not be serialized."""
 
     @abstractmethod
     def _not_read(self, topic: str, cause: SerializationError) -> DataError:
-        """What is raised where a payload could not be deserialized."""
+        """Return the error for a payload that could not be deserialized."""
 
     # --- writing
 
@@ -128,7 +128,7 @@ class RegistryConverter(Converter):
 
     @property
     def _latest_expires(self) -> bool:
-        """Whether the subject's latest schema is written with, and asked for again from time to time."""
+        """Return True if the subject's latest schema is written with, and is asked for again from time to time."""
         values = self._values
         latest = values["use.latest.version"] and not values["auto.register.schemas"] and values["use.schema.id"] < 0
         return bool(latest) and values["latest.cache.ttl.sec"] >= 0
@@ -179,12 +179,12 @@ class RegistryConverter(Converter):
         return replace(found, guid=again.guid)
 
     def _frame(self, found: RegisteredSchema) -> bytes:
-        """What stands before data of the schema `found`, without message indexes; `serializer_with_headers` moves it
+        """Return what stands before data of the schema `found`, without message indexes; `serializer_with_headers` moves it
         into a header."""
         return guid_frame(found.guid) if self.writes_headers and found.guid else frame_header(found.id)
 
     def _frame_end(self, frame: bytes, end: int) -> int:
-        """Where a frame ends whose id or GUID ends at `end`: behind the message indexes, in languages that have some.
+        """Return where a frame ends whose id or GUID ends at `end`: behind the message indexes, in languages that have some.
         Raises `SerializationError`."""
         return end
 

@@ -1,4 +1,4 @@
-"""Where a record names its schema: before the data, or in a header (Confluent's package ``serializers.schema.id``)."""
+"""The places where a record names its schema: before the data, or in a header (Confluent's package ``serializers.schema.id``)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PACKAGE: Final = "io.confluent.kafka.serializers.schema.id."
 PREFIX_SERIALIZER: Final = f"{_PACKAGE}PrefixSchemaIdSerializer"
 DUAL_DESERIALIZER: Final = f"{_PACKAGE}DualSchemaIdDeserializer"
 
-#: By the classes' names: whether headers are written, read.
+#: Whether headers are written, or read, by the name of the class.
 _WRITES: Final = {"PrefixSchemaIdSerializer": False, "HeaderSchemaIdSerializer": True}
 _READS: Final = {"DualSchemaIdDeserializer": True, "PrefixSchemaIdDeserializer": False}
 
 
 class SchemaIdPlaces(NamedTuple):
-    """What the settings of a key's or value's converter say."""
+    """The places that the settings of a key's or value's converter name."""
 
     writes_headers: bool
     reads_headers: bool

@@ -80,7 +80,7 @@ def subject_name_strategy(key: str, value: Any) -> SubjectNameStrategy:
 
 
 def plugged(key: str, value: Any, package: str, built_in: Mapping[str, Callable[[], Any]], method: str) -> Any:
-    """What the setting `key` names, made: one of `built_in` by its name with or without `package`, or a user's own
+    """Make what the setting `key` names: one of `built_in` by its name with or without `package`, or a user's own
     class that has `method`. Raises `ConfigError`."""
     if isinstance(value, type):
         return _made(key, value, method)

@@ -96,7 +96,7 @@ def _unknown(value: Any) -> FieldProblem:
 
 
 def read_anything(data: bytes, position: int) -> tuple[Any, int]:
-    """The one set field of a record ``Anything``, as the value it stands for."""
+    """Return the one set field of a record ``Anything``, as the value it stands for."""
     result = None
     for read in _ANYTHING_FIELDS:
         branch = data[position]

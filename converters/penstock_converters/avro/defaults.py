@@ -149,12 +149,12 @@ class Defaults:
 
 
 _BOOLEANS: Final[dict[Any, bool]] = {"true": True, "false": False, 1: True, 0: False}
-#: What a float's default may be in JSON besides a number.
+#: The texts that a float's default may be in JSON, besides a number.
 _ODD_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def is_no_default(avro: AvroSchema, default: Any) -> bool:
-    """Is a field's default of a kind that Avro's Java library makes nothing of for this type?"""
+    """Return True if a field's default is of a kind that Avro's Java library ignores for this type."""
     if avro.type == "union":
         return bool(avro.types) and is_no_default(avro.types[0], default)
     match default:

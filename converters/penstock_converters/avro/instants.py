@@ -21,7 +21,7 @@ _BY_WORD: Final = {word: precision for precision, word in TIMESTAMP_WORDS.items(
 
 
 def precision_of(avro: AvroSchema, asked: Precision) -> Precision | None:
-    """What the number counts if `avro` is a long that stands for a Timestamp, else None.
+    """Return what the number counts if `avro` is a long that stands for a Timestamp, else None.
 
     ``timestamp-micros`` and ``timestamp-nanos`` are Timestamps, both of them, only where a finer precision than
     Connect's is `asked` for; Confluent's converter takes them for plain numbers.
@@ -34,7 +34,7 @@ def precision_of(avro: AvroSchema, asked: Precision) -> Precision | None:
 
 
 def instants(precision: Precision, field: str) -> Callable[[int], Any]:
-    """From a number to its datetime; a `DataError` names the `field`."""
+    """Return a function from a number to its datetime. Its `DataError` names the `field`."""
     instant = precision.instant
 
     def read(number: int) -> Any:

@@ -34,7 +34,7 @@ AVRO_UNION: Final = f"{NAMESPACE}.Union"
 AVRO_ENUM: Final = f"{NAMESPACE}.Enum"
 ANYTHING: Final = f"{NAMESPACE}.Anything"
 
-#: What begins so is a property of the Avro schema, and a parameter of the Connect schema.
+#: A property of the Avro schema that begins so is a parameter of the Connect schema, and the other way round.
 AVRO_PROP: Final = "avro"
 
 FIXED_SIZE: Final = "connect.fixed.size"

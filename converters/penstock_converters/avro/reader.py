@@ -23,7 +23,7 @@ from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["Reader", "make_locator", "make_reader"]
 
-#: From a payload and the position where the data starts to a value. Bytes after the data are left alone, as in Java.
+#: Turns a payload, and the position where the data starts, into a value. Bytes after the data are ignored, as in Java.
 Reader = Callable[[bytes, int], Any]
 _DEEP: Final = 5
 #: Items that take no bytes (nulls, empty records) could be claimed without end by a few bytes.
@@ -33,7 +33,7 @@ _MAX_EMPTY_ITEMS: Final = 1 << 16
 def make_reader(
     avro: AvroSchema, schema: Schema | None, options: AvroDataOptions, *, raw_bytes: bool = False
 ) -> Reader:
-    """A function that reads values of `avro` as values of `schema` (None: values that travel without schema).
+    """Return a function that reads values of `avro` as values of `schema` (None: values that travel without schema).
 
     Raises `SerializationError`, or `DataError` where the data is fine and Connect's types cannot hold it. With
     `raw_bytes`, data of the schema ``"bytes"`` itself is all that is left, as Confluent's serializer writes it.
@@ -42,7 +42,7 @@ def make_reader(
 
 
 def make_locator(avro: AvroSchema, schema: Schema | None, options: AvroDataOptions) -> Callable[[bytes, int], str]:
-    """A function that tells in which field the reading of data fails; an empty text where that is in none.
+    """Return a function that tells in which field the reading of data fails; an empty text where that is in none.
 
     It reads as `make_reader`'s function does, and keeps a record of where it is: for one thread at a time.
     """
@@ -93,7 +93,7 @@ class _Source(ScalarSource):
 
     def _checked_end(self, avro: AvroSchema) -> None:
         # Slices past the end are silently short; the position tells.
-        # With at least one byte read, looking at the last one is the cheapest way to ask.
+        # At least one byte was read: looking at the last one is the cheapest way to ask.
         if may_be_empty(avro) or self.raw:
             self.line("if p > len(b): raise SHORT")
         elif ends_in_a_slice(avro):

@@ -41,7 +41,7 @@ from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["UNREADABLE", "ScalarSource", "failed"]
 
-#: What the generated code raises for data that is no data of its schema.
+#: The errors that generated code raises for data that does not belong to its schema.
 UNREADABLE: Final = (IndexError, struct.error, TypeError, ValueError, OverflowError, RecursionError)
 
 
@@ -203,7 +203,7 @@ class ScalarSource(Source):
             self.line(f"            if not -2147483648 <= {x} <= 2147483647: beyond_int({x})")
             return
         self.line("            try:")
-        # Where less than two bytes are sure to follow, one of four or five bytes may be too near to the data's end.
+        # If fewer than two bytes are sure to follow, an integer of four or five bytes may be too near to the data's end.
         near = "" if self.after >= 2 else " if p + 6 <= len(b) else NO_SIX"
         self.line(f"                h, i, j = SIX(b, p){near}")
         self.line(f"                if j in S3 and not c & 1: {x} = S1[h] + S2[i] + S3[j]; p += 6")

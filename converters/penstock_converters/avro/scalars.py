@@ -218,7 +218,7 @@ _LOGICAL: Final[dict[str, Callable[[Schema, Any], Any]]] = {
 
 
 def raw_writer(avro: AvroSchema) -> Callable[[Any], bytes]:
-    """From an Avro datum of the right Python type to bytes."""
+    """Return a function from an Avro datum of the right Python type to its bytes."""
     if avro.type == "enum":
         symbols = {s: long_bytes(i) for i, s in enumerate(avro.symbols)}
 

@@ -1,4 +1,4 @@
-"""What can be said of an Avro schema's bytes without seeing any."""
+"""Facts about the bytes of an Avro schema's values that hold for all values."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def is_anything(schema: AvroSchema) -> bool:
 
 
 class _Parts:
-    """What is gathered for one Connect schema before it is made."""
+    """The parts of one Connect schema before it is made."""
 
     def __init__(self, kind: Type) -> None:
         self.type = kind

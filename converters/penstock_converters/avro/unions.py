@@ -1,4 +1,4 @@
-"""What unions and map entries stand for: rules that schemas, readers, writers and defaults share."""
+"""The meaning of unions and map entries: rules that schemas, readers, writers and defaults share."""
 
 from __future__ import annotations
 

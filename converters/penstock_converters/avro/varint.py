@@ -71,7 +71,7 @@ TOO_SHORT: Final = "the data ends too early"
 
 #: Integers of one byte by that byte, of two by the sum ``first + (second << 7)``, which starts at 128.
 NUMBERS: Final = [(n >> 1) ^ -(n & 1) for n in range(128)] + [(n >> 1) ^ -(n & 1) for n in range(1 << 14)]
-#: What the continuation bits of the first bytes add to the sum of the shifted bytes.
+#: The amount that the continuation bits of the first bytes add to the sum of the shifted bytes.
 THREE_MARKS: Final = 0x204080
 _FOUR_MARKS: Final = 0x10204080
 
@@ -110,7 +110,7 @@ def read_more(data: bytes, position: int, low: int) -> tuple[int, int]:
     if low < 0x10000000:
         return (~(low >> 1) if low & 1 else low >> 1), position + 4
     low -= 0x10000000
-    # What is above 28 bits is summed apart: small numbers are the quicker ones.
+    # The bits above the first 28 are summed apart: small numbers are the quicker ones.
     high = data[position + 4]
     if high < 0x80:
         size = 5

@@ -35,18 +35,18 @@ from penstock_converters.avro.writing import UNFIT, ScalarWriting, Unusual
 
 __all__ = ["Writer", "make_raw_writer", "make_writer"]
 
-#: From (frame header, value) to framed bytes.
+#: Turns a frame header and a value into framed bytes.
 Writer = Callable[[bytes, Any], bytes]
 _DEEP: Final = 4  # nesting beyond this becomes a function of its own: Python limits nested blocks
 
 
 def make_writer(plan: Plan, ignore_defaults: bool = False) -> Writer:
-    """A function that writes values of the plan behind a frame header. Raises `DataError` naming the field."""
+    """Return a function that writes values of the plan behind a frame header. Raises `DataError` naming the field."""
     return _Source(plan, ignore_defaults).writer()
 
 
 def make_raw_writer(plan: Plan) -> Writer:
-    """For the schema ``"bytes"`` itself: the bytes behind the header without Avro's length, as Confluent writes them."""
+    """Return a writer for the schema ``"bytes"`` itself: the bytes behind the header without Avro's length, as Confluent writes them."""
     general = general_writer(plan, False)
 
     def write(header: bytes, value: Any) -> bytes:

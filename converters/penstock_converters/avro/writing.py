@@ -141,7 +141,7 @@ class ScalarWriting(Source):
         four = f"MORE[{v} << 1 & 16383] + LAST[{v} >> 13] if 0 < {v} < 134217728"
         if kind is not Type.INT64:
             return [f"({small} else {four} else I({v}))"]
-        # With the low 27 bits apart, most of this is done with small numbers.
+        # The low 27 bits are taken apart, so that most of this is done with small numbers.
         parts = f"MORE[(c := {v} & 134217727) << 1 & 16383] + MORE[c >> 13]"
         six = f"{parts} + LAST[{v} >> 27] if 0 < {v} < 2199023255552"
         return [f"({small} else {four} else {six} else L({v}))"]

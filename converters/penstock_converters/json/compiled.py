@@ -94,7 +94,7 @@ def _schemaless(value: Any) -> Any:
         for key, item in value.items():
             if type(key) is not str:
                 raise Unusual
-            # What most items are, without a call for each.
+            # Most items are of these types: no call for each.
             of = type(item)
             if of is str or of is bool or item is None or (of is int and -(2**63) <= item < 2**63):
                 tree[key] = item
@@ -124,7 +124,7 @@ class _Source(Source):
         }
         super().__init__(title, names)
         self._writer = writer
-        #: By a schema's identity; below zero the functions of what is inside a struct.
+        #: Function names by the identity of a schema; a negative identity stands for what is inside a struct.
         self._known: dict[int, str] = {}
 
     def value_function(self, schema: Schema) -> str:

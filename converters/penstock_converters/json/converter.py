@@ -59,7 +59,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         self._writer = Writer(options.numeric_decimals, options.replace_null_with_default, options.precision)
         self._readers = Readers(options.replace_null_with_default)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
-        #: By the schema's JSON; a reader and the schema it is for.
+        #: Readers, each with the schema it is for, by the JSON of that schema.
         self._ready: BoundedCache[bytes, _Ready] = BoundedCache(options.cache_size)
         self._by_json: BoundedCache[bytes, _Known] = BoundedCache(options.cache_size)
         self._fixed: _Known | None = None
@@ -159,7 +159,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         return known
 
     def _known_reader(self, tree: Any) -> _Ready | None:
-        """What reads payloads of the schema that `tree` describes, if `_reader` has seen it."""
+        """Return what reads payloads of the schema that `tree` describes, if `_reader` has seen it."""
         key = _key(tree)
         known = self._by_json.get(key)
         if known is None:
@@ -170,7 +170,7 @@ class JsonConverter(ConverterAndHeaderConverter):
 
 
 def _payload(schema: Schema, read: Reader, payload: bytes) -> SchemaAndValue | None:
-    """What a payload holds; None if it is no JSON that orjson reads."""
+    """Return the value of a payload, or None if orjson cannot read it."""
     try:
         return SchemaAndValue(schema, read(orjson.loads(payload)))
     except NeedsExact:

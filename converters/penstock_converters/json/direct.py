@@ -22,7 +22,7 @@ from penstock_converters.json.reading import NeedsExact, Readers
 
 __all__ = ["UNUSUAL", "DirectReader", "direct_reader"]
 
-#: From a document to a value. Raises one of `UNUSUAL`.
+#: Turns a document into a value. Raises one of `UNUSUAL`.
 DirectReader = Callable[[bytes], Any]
 UNUSUAL: Final = (msgspec.MsgspecError, ValueError, RecursionError, DataError, NeedsExact)
 _PLAIN: Final[dict[Type, Any]] = {
@@ -37,14 +37,14 @@ _PLAIN: Final[dict[Type, Any]] = {
 
 
 def direct_reader(schema: Schema, readers: Readers) -> DirectReader | None:
-    """None for schemas whose values this file does not read."""
+    """Return a reader, or None for a schema whose values this file does not read."""
     try:
         return _Source(schema, readers).reader(schema)
     except ValueError:
         return None  # msgspec takes no names with quotes, backslashes or control characters
 
 
-#: Of a member: its type for msgspec, an expression for its value, and whether it may be null or absent.
+#: A member: its type for msgspec, an expression for its value, and whether it may be null or absent.
 _Member = tuple[Any, str, bool]
 
 

@@ -275,7 +275,7 @@ def _shown(number: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-#: What `penstock_converters.json.writing` makes of doubles that JSON has no numbers for.
+#: The texts that `penstock_converters.json.writing` writes for doubles that JSON has no numbers for.
 _ODD_NUMBERS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

@@ -18,7 +18,7 @@ from penstock.java.json_text import quote_for_bytes
 
 __all__ = ["MISSING", "double_json", "dumps", "exact_loads", "float_json", "loads", "node_type"]
 
-#: What an empty document holds.
+#: Stands for the content of an empty document.
 MISSING: Final = object()
 
 
@@ -160,7 +160,7 @@ def _decoded(text: str, start: int) -> Any:
     return tree
 
 
-#: What may hold a digit: a text, whose digits stay, or a number. Possessive, so that the search is linear.
+#: The tokens that may hold a digit: a text, whose digits stay, or a number. Possessive, so that the search is linear.
 _NUMBER_OR_TEXT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?+|-?+[0-9][0-9.eE+-]*+', re.DOTALL)
 
 
@@ -177,7 +177,7 @@ def _without_zeros(found: re.Match[str]) -> str:
 
 
 def _goes_on(char: str) -> bool:
-    """Does a word go on with it (``Character.isJavaIdentifierPart``)?"""
+    """Return True if a word goes on with `char` (``Character.isJavaIdentifierPart``)."""
     return char == "$" or (char != "" and f"a{char}".isidentifier())
 
 

@@ -7,6 +7,7 @@ errors included, to this one.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from binascii import b2a_base64
 from decimal import Decimal
 from typing import Any, Final
@@ -39,6 +40,7 @@ from penstock.data.logical import (
 )
 from penstock.errors import DataError
 from penstock.java.number_text import decimal_text
+from penstock.java.numbers import to_float32
 from penstock_converters.json.text import double_json, float_json
 from penstock_converters.precision import Precision
 
@@ -89,14 +91,14 @@ class Writer:
         except RecursionError:
             raise DataError("The value is nested too deeply to be written as JSON") from None
 
-    # What other converters to JSON do otherwise.
+    # Other converters to JSON override the methods that follow.
 
     def is_union(self, schema: Schema) -> bool:
-        """Whether a struct stands for the one field of it that is set."""
+        """Return True if a struct stands for the one field of it that is set."""
         return False
 
     def is_object(self, schema: Schema) -> bool:
-        """Whether a map becomes an object, and not an array of entries."""
+        """Return True if a map becomes an object, False if it becomes an array of entries."""
         return schema.key_schema is not None and schema.key_schema.type is Type.STRING
 
     def entry(self, key: Any, value: Any) -> Any:
@@ -141,6 +143,8 @@ class Writer:
         kind = type(value)
         match schema.type:
             case Type.FLOAT32 if kind in (float, Float32):
+                if math.isfinite(value) and math.isinf(to_float32(value)):
+                    raise _Misfit(f"Value {value} does not fit schema type FLOAT32: it is beyond a 32-bit float")
                 return float_json(value)
             case Type.FLOAT64 if kind is float:
                 return double_json(value)
@@ -236,6 +240,8 @@ class Writer:
             (self._at(f"[key {k!r}]", key_schema, k), self._at(f"[{k!r}]", item_schema, v)) for k, v in value.items()
         ]  # fmt: skip
         as_object = all(isinstance(k, str) for k in value) if schema is None else self.is_object(schema)
+        if as_object and None in value and "null" in value:
+            raise _Misfit('A map has both a null key and the key "null", which are one name in JSON')
         # An object's member has to have a name: a null key becomes the text, as in Kafka.
         return {"null" if k is None else k: v for k, v in pairs} if as_object else [self.entry(k, v) for k, v in pairs]
 

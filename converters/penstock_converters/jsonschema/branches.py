@@ -1,4 +1,4 @@
-"""Which branch of a ``oneOf`` or ``anyOf`` a document belongs to, worked out once per schema.
+"""Tells which branch of a ``oneOf`` or ``anyOf`` a document belongs to. The work is done once per schema.
 
 Connect's schema of a union says only what types its branches have. What tells a Point from a Line is in the JSON Schema:
 constants, enums, required members, the types inside. So the nodes of the branches are kept beside the Connect schemas,
@@ -18,7 +18,7 @@ from penstock_registry.formats.jsonschema import model as m
 
 __all__ = ["Branches", "Test"]
 
-#: From a tree to whether it fits. Raises `NeedsExact` where a float does not say enough.
+#: Tells whether a tree fits. Raises `NeedsExact` where a float does not say enough.
 Test = Callable[[Any], bool]
 
 
@@ -26,7 +26,7 @@ class Branches:
     """The nodes that the fields of one document's unions were made of. To be filled and used by one thread at a time."""
 
     def __init__(self) -> None:
-        #: By the identities of the fields' schemas, which the forms of a union (optional, with a default) share.
+        #: Keyed by the identities of the fields' schemas, which the forms of a union (optional, with a default) share.
         self._known: dict[tuple[int, ...], tuple[Sequence[Schema], Sequence[m.Node]]] = {}
         self._tests = _Tests()
 
@@ -126,7 +126,7 @@ def _anything(tree: Any) -> bool:
 
 
 def is_integer(tree: Any) -> bool:
-    """Is this a whole number to Connect? ``1.0`` is none, as in Jackson."""
+    """Return True for a whole number. ``1.0`` is none, as in Jackson."""
     if type(tree) is float and abs(tree) >= 2**63:
         raise NeedsExact  # may be an integer beyond 64 bits
     return type(tree) is int
@@ -178,7 +178,7 @@ def _one_of(values: list[Any]) -> Test:
 
 
 def _equal(tree: Any, value: Any) -> bool:
-    """Are they the same JSON? Numbers by their value; true is no number."""
+    """Return True if both are the same JSON: numbers by their value, and true is no number."""
     if type(tree) is float and isinstance(value, Decimal):
         raise NeedsExact
     if isinstance(tree, dict) and isinstance(value, dict):

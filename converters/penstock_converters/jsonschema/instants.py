@@ -1,4 +1,4 @@
-"""Does a registered schema say of timestamps what ``timestamp.precision`` makes of them?"""
+"""Checks that a registered schema says of timestamps what ``timestamp.precision`` makes of them."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ class JsonSchemaOptions(DataOptions):
 
 
 def is_union(schema: Schema) -> bool:
-    """Whether a struct stands for one of its fields."""
+    """Return True if a struct stands for one of its fields."""
     return schema.type is Type.STRUCT and (schema.name == ONE_OF or GENERAL_UNION in schema.parameters)
 
 
 def is_object(schema: Schema) -> bool:
-    """Whether a map is an object in JSON; otherwise it is an array of entries."""
+    """Return True if a map is an object in JSON, False if it is an array of entries."""
     key = schema.key_schema
     return key is not None and key.type is Type.STRING and not key.optional

@@ -144,7 +144,7 @@ class _Branch:
         self.name, self.fits, self.read = field.name, fits, read
         self.is_union = names.is_union(field.schema)
         self.is_binary = kind is Type.BYTES
-        #: Whether a tree has the branch's type.
+        #: Tells whether a tree has the branch's type.
         self.matches = _MATCHES[kind]
         self.is_struct = kind is Type.STRUCT and not self.is_union
         self.members = frozenset(f.name for f in field.schema.fields)
@@ -181,7 +181,7 @@ def _later(made: list[Reader]) -> Reader:
 
 
 class _Absent:
-    """In the place of a field that is not there."""
+    """Stands in the place of a field that is absent."""
 
 
 _ABSENT: Final = _Absent()

@@ -71,7 +71,7 @@ class _Mapping:
         return {**kind, **self._common(schema, connect_type, index), **rest}
 
     def _common(self, schema: Schema, connect_type: str | None, index: int | None) -> Tree:
-        """What all kinds have: title, description, default, and what only Connect knows."""
+        """Return what all kinds have: title, description, default, and what only Connect knows."""
         tree: Tree = {}
         name, version = schema.name, schema.version
         if name == TIMESTAMP_NAME and self._options.precision.is_finer:

@@ -63,7 +63,7 @@ def make_validator(parsed: JsonParsedSchema, ignore_modern: bool) -> Callable[[A
 
 
 def _plain(tree: Any) -> Any:
-    """With floats for exact numbers, which the validator does not take."""
+    """Return the tree with floats in the place of exact numbers, which the validator does not take."""
     return orjson.loads(write(tree))
 
 

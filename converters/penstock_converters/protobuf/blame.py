@@ -1,4 +1,4 @@
-"""Which field of a message it was that could not be read, or has no Connect value: looked for only once one failed."""
+"""Finds the field of a message that could not be read, or has no Connect value. It runs only once a message has failed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _FIXED: Final = {1: 8, 5: 4}
 
 
 def _value(data: bytes, position: int, kind: int) -> tuple[int, int]:
-    """Where a value begins and ends; the end may be beyond the data's."""
+    """Return where a value begins and ends; the end may lie beyond the data."""
     if kind == 0:
         return position, _varint(data, position)[1]
     if kind == _DELIMITED:

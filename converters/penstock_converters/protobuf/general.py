@@ -27,7 +27,7 @@ from penstock_registry.formats.protobuf import UNKNOWN_ENUM_VALUE
 
 __all__ = ["general_writer"]
 
-#: From a value that is not None to what a message's constructor takes.
+#: Turns a value that is not None into what a message's constructor takes.
 Convert = Callable[[Any], Any]
 
 _MASKS: Final = {"uint32": 0xFFFFFFFF, "fixed32": 0xFFFFFFFF, "uint64": (1 << 64) - 1, "fixed64": (1 << 64) - 1}
@@ -256,8 +256,8 @@ def _integer(plan: ScalarPlan) -> Convert:
     schema, mask = plan.schema, _MASKS.get(plan.kind)
     bits = _BITS[schema.type]
     low, high = -(1 << bits - 1), (1 << bits - 1) - 1
-    if bits == 64 and plan.kind in ("uint32", "fixed32"):
-        low, high = 0, 0xFFFFFFFF
+    if plan.kind in ("uint32", "fixed32"):
+        low, high = 0, min(high, 0xFFFFFFFF)  # it would come back as another number
 
     def integer(value: Any) -> int:
         if type(value) is not int and not isinstance(value, Int8 | Int16 | Int32):

@@ -80,7 +80,7 @@ class ProtobufDataOptions(DataOptions):
 
 
 def is_union(schema: Schema) -> bool:
-    """Does this struct stand for a oneof?"""
+    """Return True if this struct stands for a oneof."""
     return (schema.name or "").startswith(UNION) or GENERAL_UNION in schema.parameters
 
 

@@ -25,7 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 _F: Final = FieldDescriptor
-#: Connect type → Protobuf types that hold every value of it. Types of other signs hold it modulo, as in Java.
+#: Connect type → Protobuf types that values of it can be written as. Unsigned types of 64 bits hold them modulo, as in Java,
+#: and give them back; those of 32 bits hold what is not negative.
 _FITS: Final = {
     Type.INT8: frozenset({"int32", "sint32", "sfixed32", "int64", "sint64", "sfixed64"}),
     Type.INT16: frozenset({"int32", "sint32", "sfixed32", "int64", "sint64", "sfixed64"}),
@@ -113,7 +114,7 @@ class StructPlan(Plan):
     full_name: str
     fields: list[FieldPlan] = field(default_factory=list)
     recursive: bool = False
-    #: Of the outermost plan: is there an `AbsentPlan` in it?
+    #: True in the outermost plan if there is an `AbsentPlan` somewhere in it.
     partial: bool = False
 
 

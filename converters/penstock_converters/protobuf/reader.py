@@ -26,7 +26,7 @@ from penstock_registry.formats.protobuf import UNKNOWN_ENUM_VALUE, CompiledFile,
 
 __all__ = ["Reader", "make_reader"]
 
-#: From the bytes of a message to a value.
+#: Turns the bytes of a message into a value.
 Reader = Callable[[bytes], Any]
 _UNSIGNED_64: Final = (FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64)
 

@@ -1,4 +1,4 @@
-"""From a compiled message to a Connect schema, as Confluent's ``ProtobufData.toConnectSchema`` maps it."""
+"""Maps a compiled message to a Connect schema, as Confluent's ``ProtobufData.toConnectSchema`` does."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _WRAPPED: Final = {
 
 
 def is_map(descriptor: Any) -> bool:
-    """Is this message an entry of a map: declared as ``map<K, V>``, or an ``...Entry`` of key and value?"""
+    """Return True if this message is an entry of a map: declared as ``map<K, V>``, or an ``...Entry`` of key and value."""
     fields = descriptor.fields
     return (
         descriptor.name.endswith(names.ENTRY)
@@ -82,7 +82,7 @@ def is_map(descriptor: Any) -> bool:
 
 
 def has_optional_keyword(descriptor: Any, file: CompiledFile, options: ProtobufDataOptions) -> bool:
-    """Is the field declared ``optional``: in proto3 always a matter of null, in proto2 unless switched off?"""
+    """Return True if the field is declared ``optional``. In proto2 that can be switched off (``optional.for.proto2``)."""
     keyword = file.optional_keyword(descriptor)
     return keyword == "proto3" or (keyword == "proto2" and options.optional_for_proto2)
 

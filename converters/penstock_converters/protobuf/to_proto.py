@@ -1,4 +1,4 @@
-"""From a Connect schema to a .proto file, as Confluent's ``ProtobufData.fromConnectSchema`` maps it."""
+"""Maps a Connect schema to a .proto file, as Confluent's ``ProtobufData.fromConnectSchema`` does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SCALARS: Final = {
     Type.STRING: "string",
     Type.BYTES: "bytes",
 }
-#: What ``io.confluent.connect.protobuf.Type`` may ask for.
+#: The types that the parameter ``io.confluent.connect.protobuf.Type`` may ask for.
 _ASKED: Final = {
     Type.INT32: frozenset({"int32", "sint32", "sfixed32", "uint32", "fixed32"}),
     Type.INT64: frozenset(
@@ -73,7 +73,7 @@ _MAX_MESSAGES: Final = 2_000
 
 @dataclass(slots=True)
 class _Parts:
-    """What is gathered of one message, of `schema` unless it is a map's entry, inside the message `outer`."""
+    """The parts of one message while it is gathered: of `schema`, unless it is a map's entry, inside the message `outer`."""
 
     name: str
     schema: Schema | None = None

@@ -32,7 +32,7 @@ from penstock_converters.protobuf.plan import (
 
 __all__ = ["Writer", "make_writer"]
 
-#: From a payload's header and a value to the payload.
+#: Turns a payload's header and a value into the payload.
 Writer = Callable[[bytes, Any], bytes]
 
 
@@ -93,7 +93,7 @@ class _Source(Source):
     def writer(self, general: Callable[[Any], bytes]) -> Writer:
         self.env["general"] = general
         name = self.name("w")
-        # What is unusual, or wrong, is for the general writer to tell.
+        # The general writer handles what is unusual, and words what is wrong.
         lines, message = self._body(self._plan)
         with self.function(name, "header, v"):
             with self.block("try:"):
@@ -210,8 +210,8 @@ class _Source(Source):
         lines = [f"if type({a}) is not {_PYTHON[kind]}: raise U"]
         if kind in _RANGES and plan.kind not in _SAME_RANGE.get(kind, ()):
             low, high = _RANGES[kind]
-            if plan.kind in ("uint32", "fixed32") and kind is Type.INT64:
-                low, high = 0, 2**32 - 1
+            if plan.kind in ("uint32", "fixed32"):
+                low, high = 0, min(high, 2**32 - 1)  # it would come back as another number
             lines.append(f"if not {low} <= {a} <= {high}: raise U")
             mask = {"uint32": 2**32 - 1, "fixed32": 2**32 - 1, "uint64": 2**64 - 1, "fixed64": 2**64 - 1}.get(plan.kind)
             if mask is not None:

@@ -16,6 +16,7 @@ from penstock.data import (
     DATE,
     FLOAT32,
     FLOAT64,
+    STRING,
     TIME,
     TIMESTAMP,
     FarDate,
@@ -421,3 +422,25 @@ def test_a_number_of_more_digits_than_java_reads_is_refused_however_many_zeros_i
     assert made.to_connect("t", b"0" * 5000 + b"1").value == 1
     with pytest.raises(DataError):
         made.to_connect("t", b"0" * 5000 + b"1" * 1001)
+
+
+# --- values that JSON cannot say
+
+
+@pytest.mark.parametrize("make", [json_converter, json_schema_converter])
+@pytest.mark.parametrize("number", [1e39, -3.5e38])
+def test_a_number_beyond_a_32_bit_float_is_not_written_as_infinity(make: Callable[[], Any], number: float) -> None:
+    struct = SchemaBuilder.struct().field("f", FLOAT32).build()
+    with pytest.raises(DataError, match="beyond a 32-bit float") as caught:
+        make().from_connect("t", struct, {"f": number})
+    assert "f" in field_of(caught.value)
+
+
+def test_a_null_key_and_the_key_null_cannot_be_in_one_object() -> None:
+    entries = SchemaBuilder.map(STRING.as_optional(), STRING).build()
+    struct = SchemaBuilder.struct().field("m", entries).build()
+    made = json_converter(schemas_enable="false")
+    assert made.from_connect("t", struct, {"m": {None: "x"}}) == b'{"m":{"null":"x"}}'
+    with pytest.raises(DataError, match="one name in JSON") as caught:
+        made.from_connect("t", struct, {"m": {None: "x", "null": "y"}})
+    assert "m" in field_of(caught.value)

@@ -42,6 +42,7 @@ from penstock.data import (
 )  # fmt: skip
 from penstock.data.logical import DATE_NAME, DECIMAL_NAME, decimal_from_unscaled
 from penstock.errors import DataError
+from penstock_converters.protobuf.converter import ProtobufConverter
 from penstock_converters.protobuf.general import general_writer
 from penstock_converters.protobuf.moments import FROM_MESSAGE, TO_FIELDS
 from penstock_converters.protobuf.names import ENUM, NAMESPACE, TAG, TYPE, ProtobufDataOptions
@@ -50,6 +51,8 @@ from penstock_converters.protobuf.reader import Reader, make_reader
 from penstock_converters.protobuf.to_connect import ToConnect
 from penstock_converters.protobuf.to_proto import ToProto
 from penstock_converters.protobuf.writer import Writer, make_writer
+from penstock_registry.client import drop_mock, mock_client
+from penstock_registry.client.factory import normalized_text
 from penstock_registry.formats.protobuf import Linked, ProtobufFormat, ProtobufParsedSchema, known_file, to_text
 
 OPTIONS = ProtobufDataOptions(optional_for_nullables=True)
@@ -577,3 +580,20 @@ def test_missing_required_fields_of_proto2_are_told() -> None:
     read = make_reader(descriptor, ToConnect(OPTIONS, compiled).convert(descriptor), compiled, OPTIONS)
     with pytest.raises(DataError, match="missing required fields: a"):
         read(b"")
+
+
+@pytest.mark.parametrize("kind", ["uint32", "fixed32"])
+def test_a_negative_number_is_not_written_as_an_unsigned_one_of_32_bits(kind: str) -> None:
+    drop_mock("unsigned")
+    client = mock_client("unsigned", normalized_text)
+    client.register("t-value", f'syntax = "proto3"; message M {{ {kind} n = 1; }}', "PROTOBUF", [])
+    made = ProtobufConverter()
+    made.configure(
+        {"schema.registry.url": "mock://unsigned", "auto.register.schemas": "false", "use.latest.version": "true",
+         "latest.compatibility.strict": "false"}, is_key=False,
+    )  # fmt: skip
+    schema = SchemaBuilder.struct().name("M").field("n", INT32).build()
+    assert made.to_connect("t", made.from_connect("t", schema, {"n": 2**31 - 1})).value == {"n": 2**31 - 1}
+    with pytest.raises(DataError, match="Value -1 does not fit") as caught:
+        made.from_connect("t", schema, {"n": -1})
+    assert "Field: n" in caught.value.__notes__
