@@ -1,7 +1,6 @@
 """A dead-lettering sink under load on a real broker: memory, and offsets at every interval. Half a minute, or ten with
 ``--soak``."""
 
-import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -77,11 +76,11 @@ def test_a_dead_lettering_sink_under_load_keeps_its_memory_and_commits_at_every_
         assert running.stop() == 0
     record_property("records", load.sent)
     record_property("memory_mb", memory)
-    settled = memory[len(memory) // 3 :]
-    assert max(settled) - min(settled) < 40, memory
-    # Two seconds hold one interval at least; a machine that stands still for a moment may cost one.
-    stood = sum(later == earlier for earlier, later in itertools.pairwise(commits[1:]))
-    assert stood <= max(2, len(commits) // 10), commits
+    settled = memory[len(memory) // 2 :]
+    assert max(settled) - min(settled) < 30, memory
+    assert commits == sorted(commits)
+    # A machine that stands still for a moment costs an interval.
+    assert sink.log.count(" committed offsets ") >= 0.7 * seconds / INTERVAL_S, commits
     assert len(read_topic(kafka, queue)) == -(-load.sent // ONE_BAD_OF)
 
 
