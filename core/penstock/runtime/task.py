@@ -193,6 +193,11 @@ class WorkerTask(ABC):
             self.on_resumed()
             self._tell(State.RUNNING)
 
+    def rest(self, seconds: float) -> None:
+        """Wait before something is tried again; a stop or a pause that is asked for ends the wait. Task's thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.paused or self.stopping.is_set(), seconds)
+
     def _await_resume(self, timeout: float | None = None) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not self.paused or self.stopping.is_set(), timeout)

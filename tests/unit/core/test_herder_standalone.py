@@ -483,6 +483,13 @@ def test_sink_offsets_are_a_consumer_groups(setup: Setup) -> None:
             setup.herder.alter_connector_offsets("s", [wrong])
 
 
+def test_what_a_task_tries_in_vain_is_told_of_its_connector_alone(setup: Setup) -> None:
+    setup.create()
+    setup.worker.troubles["c"] = {0: "poll() failed: the table is locked (3 times in 2 s; it is tried again)"}
+    assert setup.herder.task_troubles("c") == setup.worker.troubles["c"]
+    assert setup.herder.task_troubles("other") == {}
+
+
 def test_topics_are_remembered_until_reset_or_deleted(setup: Setup) -> None:
     setup.create()
     setup.recorder.on_topic(ConnectorTaskId("c", 0), "b")

@@ -156,7 +156,7 @@ class WorkerSourceTask(WorkerTask):
         except RetriableError as error:
             pause = self.retries.failed("poll()", error)
             _log.warning("%s poll() failed and will be called again in %.1f s: %s", self._label, pause, error)
-            self.stopping.wait(pause)
+            self.rest(pause)
             return ()
         if self.retries.failing:
             self.retries.succeeded()
