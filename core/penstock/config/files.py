@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from penstock.config.properties import parse_properties
 from penstock.errors import ConfigError
+from penstock.java.properties import parse_properties
 
 __all__ = ["ConnectorFile", "from_environment", "load_connector", "load_file", "load_properties"]
 

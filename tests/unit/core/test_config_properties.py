@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.config.files import from_environment, load_connector, load_file, load_properties
-from penstock.config.properties import parse_properties
 from penstock.errors import ConfigError
+from penstock.java.properties import parse_properties
 
 
 @pytest.mark.parametrize(
