@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     plugins = discover_plugins(arguments)
     props = _worker_properties(arguments, servers, embedded=broker is not None)
     transformer = config_transformer(props, plugins)
-    config = WorkerConfig.parse(resolved_properties(props, transformer), "standalone")
+    config = WorkerConfig.parse(resolved_properties(props, transformer), "standalone", props)
     unread = UnreadLimit()
     process = StandaloneProcess(config, plugins, transformer, MemoryOffsetStore(), unread, embedded=broker is not None)
     process.start()

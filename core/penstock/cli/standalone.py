@@ -43,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     props = {**load_file(arguments.worker), **from_environment(os.environ)}
     connectors = [load_connector(path) for path in arguments.connectors]
     transformer = config_transformer(props, plugins)
-    config = WorkerConfig.parse(resolved_properties(props, transformer), "standalone")
+    config = WorkerConfig.parse(resolved_properties(props, transformer), "standalone", props)
     process = StandaloneProcess(config, plugins, transformer, FileOffsetStore(config["offset.storage.file.filename"]))
-    process.start()
+    with config.looked_up.guard():
+        process.start()
     tune_collector()
     try:
         _log.info("Kafka Connect REST API at %s", process.rest.advertised.url)

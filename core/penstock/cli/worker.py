@@ -61,9 +61,10 @@ def _run_one(arguments: argparse.Namespace, props: Mapping[str, str]) -> int:
     stop = stop_signal()
     plugins = discover_plugins(arguments)
     transformer = config_transformer(props, plugins)
-    config = WorkerConfig.parse(resolved_properties(props, transformer), "distributed")
+    config = WorkerConfig.parse(resolved_properties(props, transformer), "distributed", props)
     process = DistributedProcess(config, plugins, transformer, arguments.registry_url)
-    process.start()
+    with config.looked_up.guard():
+        process.start()
     tune_collector()
     try:
         _log.info("Kafka Connect REST API at %s", process.rest.advertised.url)

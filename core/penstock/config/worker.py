@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
 from penstock.config.definition import NO_DEFAULT, Password, parse_type
+from penstock.config.disclosure import LookedUpValues
 from penstock.config.stores import look_for_java_stores
 from penstock.config.table import PREFIXES, ROWS, SECTIONS, Mode, Row, Treatment
 from penstock.errors import ConfigError
@@ -32,24 +33,36 @@ class WorkerConfig:
     """A worker's settings. Immutable, safe from any thread.
 
     `raw` holds what was given, `values` every known setting parsed, with defaults; ``config["group.id"]`` is short
-    for the latter. Settings under a prefix are taken with `with_prefix`.
+    for the latter. Settings under a prefix are taken with `with_prefix`. `written` is what the user wrote for those that a
+    config provider changed, and `looked_up` keeps their values out of texts.
     """
 
-    def __init__(self, raw: Mapping[str, str], values: Mapping[str, Any], mode: Mode, warnings: list[str]) -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, str],
+        values: Mapping[str, Any],
+        mode: Mode,
+        warnings: list[str],
+        written: Mapping[str, str] | None = None,
+    ) -> None:
         self.raw: Mapping[str, str] = MappingProxyType(dict(raw))
         self.values: Mapping[str, Any] = MappingProxyType(dict(values))
         self.mode: Mode = mode
         #: One line each, to be logged once: settings without effect, and unknown ones.
         self.warnings: tuple[str, ...] = tuple(warnings)
+        self.written = {k: v for k, v in (written or {}).items() if raw.get(k, v) != v}
+        self.looked_up = LookedUpValues({**raw, **self.written}, raw)
 
     @classmethod
-    def parse(cls, props: Mapping[str, str], mode: str) -> WorkerConfig:
-        """Check `props` (providers resolved) for ``standalone`` or ``distributed``.
+    def parse(cls, props: Mapping[str, str], mode: str, written: Mapping[str, str] | None = None) -> WorkerConfig:
+        """Check `props` (providers resolved) for ``standalone`` or ``distributed``; `written` is the same unresolved.
 
-        Raises `ConfigError` naming everything that is wrong: each with key, value and what was expected.
+        Raises `ConfigError` naming everything that is wrong: each with key, value and what was expected. A value that a
+        provider looked up is not shown.
         """
         if mode not in get_args(Mode):
             raise ConfigError(f"Unknown mode {mode!r}: expected standalone or distributed")
+        looked_up = LookedUpValues(props if written is None else written, props)
         values: dict[str, Any] = {}
         errors: list[str] = []
         warnings: list[str] = []
@@ -60,15 +73,15 @@ class WorkerConfig:
                 if row.name in props:
                     warnings += _effect_warnings(row, values[row.name], applies, mode)
             except ConfigError as error:
-                errors.append(error.message)
+                errors.append(looked_up.message(error))
         stores = look_for_java_stores(props)
         errors += stores.problems
         errors += _broken_rules(values, mode)
         if errors:
-            raise ConfigError("\n".join(errors))
+            raise ConfigError("\n".join(map(looked_up.shown, errors)))
         warnings += [w for key in props if key not in ROWS for w in _unknown_key_warnings(key)]
         warnings += [*stores.warnings, *_idle_warning(values, mode)]
-        return cls(props, values, cast("Mode", mode), warnings)
+        return cls(props, values, cast("Mode", mode), [looked_up.shown(w) for w in warnings], written)
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]

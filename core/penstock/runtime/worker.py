@@ -94,7 +94,8 @@ class Worker:
     # ---- life
 
     def start(self) -> None:
-        self._check_defaults()
+        with self.config.looked_up.guard():
+            self._check_defaults()
         self._offset_store.start()
         # In a thread of its own: the worker starts without a broker, too, and says so.
         threading.Thread(target=self.kafka_cluster_id, name="kafka-cluster-id", daemon=True).start()
@@ -123,6 +124,14 @@ class Worker:
     def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
         """A configuration with its config providers' values put in, and the registry's address where it names none."""
         return with_registry_url(self.plugins, self._transformer.transform(config)[0], self._registry_url)
+
+    def _looked_up(self, config: Mapping[str, str], resolved: Mapping[str, str]) -> LookedUpValues:
+        """The values looked up for a connector, and those in the worker's own settings, which its converters may get."""
+        own, raw = self.config.written, self.config.raw
+        return LookedUpValues(
+            {**{f"worker {key}": text for key, text in own.items()}, **config},
+            {**{f"worker {key}": raw[key] for key in own}, **resolved},
+        )
 
     def resolve_known(self, config: Mapping[str, str]) -> dict[str, str]:
         """Resolve `config` for a validation: a variable whose key the provider does not have stays as it is (Kafka 4.4)."""
@@ -164,7 +173,7 @@ class Worker:
         """Start the connector's thread; `done` is called from it once `target` is reached, or with the error."""
         try:
             resolved = self.resolve(config)
-            remember_looked_up(name, LookedUpValues(config, resolved))
+            remember_looked_up(name, self._looked_up(config, resolved))
             if not resolved.get("connector.class"):
                 raise ConnectError(f"Connector {name} has no connector.class; give it one, or delete it")
             connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
@@ -235,7 +244,7 @@ class Worker:
             resolved, resolved_task = self.resolve(connector_config), self.resolve(task_config)
             remember_looked_up(
                 id.connector,
-                LookedUpValues({**task_config, **connector_config}, {**resolved_task, **resolved}),
+                self._looked_up({**task_config, **connector_config}, {**resolved_task, **resolved}),
             )
             task = self._builder.build(id, resolved, resolved_task, target, self._listener)
         except Exception as failure:
@@ -320,7 +329,7 @@ class Worker:
 
     def _group(self, name: str, config: Mapping[str, str]) -> tuple[Any, str]:
         resolved = self.resolve(config)
-        with LookedUpValues(config, resolved).guard():
+        with self._looked_up(config, resolved).guard():
             admin = self.clients.admin(strip_prefix(resolved, "admin.override."), f"connector {name}")
         return admin, resolved.get("consumer.override.group.id") or f"connect-{name}"
 

@@ -221,6 +221,31 @@ def test_neither_trace_nor_log_of_a_start_shows_a_looked_up_value(tmp_path: Path
     assert not [line for line in log.lines if shows(line)]
 
 
+def test_what_was_looked_up_for_the_worker_itself_is_not_shown_either(tmp_path: Path, log: Lines) -> None:
+    written = {
+        "bootstrap.servers": "127.0.0.1:1", "key.converter": JSON,
+        "value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": VARIABLE,
+        "offset.storage.file.filename": str(tmp_path / "offsets"),
+    }  # fmt: skip
+    transformer = ConfigTransformer({"p": Vault(f"ftp://{SECRET}:{SECRET}@h")})
+    config = WorkerConfig.parse(transformer.transform(written).data, "standalone", written)
+    listener = Listener()
+    clients = KafkaClients({"bootstrap.servers": "127.0.0.1:1"})
+    offsets = FileOffsetStore(tmp_path / "offsets")
+    here = Worker(config, PLUGINS, offsets, listener, worker_id="w:1", clients=clients, transformer=transformer)
+    task = ConnectorTaskId("c-of-worker", 0)
+    here.start_task(task, SOURCE, SOURCE, TargetState.STARTED)
+    assert listener.traces
+    assert not any(map(shows, listener.traces))
+    assert not [line for line in log.lines if shows(line)]
+    for key in ("offset.flush.interval.ms", "security.protocol", "listeners"):
+        with pytest.raises(ConfigError) as refused:
+            WorkerConfig.parse(
+                transformer.transform({**written, key: VARIABLE}).data, "standalone", {**written, key: VARIABLE}
+            )
+        assert str(refused.value) == failed_lookup(key)
+
+
 def test_a_connectors_trace_and_its_own_log_lines_show_no_looked_up_value(tmp_path: Path, log: Lines) -> None:
     listener = Listener()
     here = worker(tmp_path, listener, SECRET)
