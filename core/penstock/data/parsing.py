@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock.data.conversion import convert_to
+from penstock.data.casting import cast
 from penstock.data.logical import (
     DATE,
     MILLIS_PER_DAY,
@@ -240,7 +240,7 @@ def _aligned_map(entries: dict[Any, Any], key: Schema | None, value: Schema | No
 
 def _boxed(schema: Schema, value: Any) -> Any:
     """`value` made one of `schema`, in the box of its type: what it stands in may turn out to have no schema."""
-    converted = convert_to(schema, None, value)
+    converted = cast(schema, None, value)
     box = _BOXES.get(schema.type)
     return converted if box is None or schema.name is not None or converted is None else box(converted)
 
