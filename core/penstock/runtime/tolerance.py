@@ -1,4 +1,4 @@
-"""What becomes of an error on a record's way: retried, tolerated and reported, or the end of the task.
+"""Decides what becomes of an error on a record's way: retried, tolerated and reported, or the end of the task.
 
 KIP-298 (``errors.*``); the rules are ``RetryWithToleranceOperator``'s. Nothing here runs for a record that causes no
 error.
@@ -192,7 +192,7 @@ class ErrorPolicy:
     def prepare(self) -> None:
         """Get the reporters ready, with all the patience it takes. `TaskStopped` if the task is stopped meanwhile."""
         for reporter in self.reporters:
-            retry_until_stopped(reporter.prepare, self.stopping, str(self.task))
+            retry_until_stopped(reporter.prepare, self.stopping, self.task.label)
 
     def close(self) -> None:
         for reporter in self.reporters:
@@ -200,12 +200,13 @@ class ErrorPolicy:
 
 
 def retry_until_stopped(operation: Callable[[], None], stopping: threading.Event, who: str) -> None:
-    """For what only waits for Kafka, and is no record's fault: `RetriableError` means once more, without an end."""
+    """Run `operation` again and again while it raises `RetriableError`: for what only waits for Kafka, and is no record's
+    fault. Raises `TaskStopped` once `stopping` is set; `who` begins the log line of each try."""
     while True:
         try:
             return operation()
         except RetriableError as error:
-            _log.warning("%s: %s; trying again", who, error)
+            _log.warning("%s %s; trying again", who, error)
             if stopping.wait(_KAFKA_RETRY_S):
                 raise TaskStopped(f"{who} was stopped while Kafka did not answer") from error
 

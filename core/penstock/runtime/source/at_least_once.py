@@ -158,6 +158,9 @@ class AtLeastOnce(Delivery):
             except ConnectError as failure:
                 self._opened.fail(failure)
                 return
+            except Exception as failure:  # a reporter's own fault; out of a callback it would end the committer
+                self._opened.fail(ConnectError(f"{self._label} a refused record could not be reported: {failure}"))
+                return
             entry.acked = True
             self._side.record_done(entry.record, None)
 

@@ -60,7 +60,7 @@ class Committer:
             self.tick()
 
     def tick(self) -> None:
-        """Serve every producer; start the commits that are due. One round of the thread; a test calls it itself."""
+        """Serve every producer, and start the commits that are due: one round of the thread, which a test runs itself."""
         now = self._clock()
         with self._lock:
             tasks = list(self._due)
@@ -69,7 +69,10 @@ class Committer:
                 self._due[task] = now + self._interval
             self._busy.update(due)
         for task in tasks:
-            task.poll_producer()
+            try:
+                task.poll_producer()
+            except Exception as error:  # one task's fault must not keep the others from committing
+                _log.error("serving a producer failed: %s", error, exc_info=error)
         for task in due:
             if self._pool is not None:
                 self._pool.submit(self._commit, task)

@@ -12,7 +12,7 @@ __all__ = ["WorkerSourceTaskContext"]
 
 
 class WorkerSourceTaskContext:
-    """Safe from any thread."""
+    """The context of one source task. Safe from any thread."""
 
     def __init__(self, store: OffsetStore, connector: str, configs: Callable[[], Mapping[str, str]]) -> None:
         self._reader = StoreOffsetReader(store, connector)

@@ -28,7 +28,7 @@ _NOW: Final = 0
 
 
 class SourceConversion:
-    """Chain, key, value and header converter of one source task. For the task's thread."""
+    """The chain and the converters of one source task. For the task's thread."""
 
     def __init__(self, chain: Chain, converters: Converters) -> None:
         self._chain = chain
@@ -40,7 +40,7 @@ class SourceConversion:
         self._value_error = ErrorStage.VALUE_CONVERTER, converters.value_class
 
     def bind(self, shape: Shape, new_topic: Callable[[str], None]) -> Convert:
-        """The function for records of `shape`. `new_topic` is called once for each topic, before its first record."""
+        """Return the function for records of `shape`. `new_topic` is called once for each topic, before its first record."""
         known = self._bound.get(shape)
         if known is None:
             if len(self._bound) >= _MAX_BOUND:
@@ -49,7 +49,7 @@ class SourceConversion:
         return known
 
     def forget_topics(self) -> None:
-        """`bind` announces every topic again, when the next record goes to it."""
+        """Let `bind` announce every topic again, when the next record goes to it."""
         self._bound.clear()
         self._topics.clear()
 
@@ -88,7 +88,7 @@ class SourceConversion:
         return known
 
     def _fixed(self, apply: Callable[[Any], Any] | None, shape: Shape) -> Convert:
-        """Topic and schemas are known beforehand: nothing is looked up per record."""
+        """Return the function for a topic and schemas that are known beforehand: it looks nothing up."""
         topic = shape.topic
         to_key, to_value = self._serializers_for(shape)
         to_headers, key_error, value_error = self._headers, self._key_error, self._value_error
@@ -120,7 +120,8 @@ class SourceConversion:
         return convert
 
     def _bind_each(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
-        """The chain decides topic or schemas record by record; the converters are bound to what comes out."""
+        """Return the function for a chain that decides topic or schemas record by record: it binds the converters to what
+        comes out."""
         fixed: dict[Shape, Convert] = {}
 
         def convert(record: Any) -> Outgoing | None:
@@ -140,7 +141,7 @@ class SourceConversion:
         return convert
 
     def _with_headers(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
-        """For converters that put something into the headers (schema ids)."""
+        """Return the function for converters that put something into the headers (schema ids)."""
         bound: dict[Shape, tuple[WriteWithHeaders, WriteWithHeaders]] = {}
 
         def convert(record: Any) -> Outgoing | None:

@@ -1,4 +1,4 @@
-"""Creating the topics that a source connector writes to (KIP-158)."""
+"""Creates the topics that a source connector writes to (KIP-158)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.errors import ConfigError, ConnectError
-from penstock.java.regex import JavaPattern, compile_regex
+from penstock.java.regex import JavaPattern, JavaRegexError, compile_regex
 from penstock.kafka.admin import create_topic, existing_topics
 
 __all__ = ["TopicCreation", "TopicGroup", "topic_groups"]
@@ -33,7 +33,10 @@ class TopicGroup:
 
 
 def topic_groups(config: Mapping[str, str]) -> list[TopicGroup]:
-    """The groups of ``topic.creation.*``, the default one last; empty if the connector does not ask for creation."""
+    """Return the groups of ``topic.creation.*``, the default one last; empty if the connector does not ask for creation.
+
+    Raises `ConfigError` for numbers and patterns that are none.
+    """
     if not any(name.startswith("topic.creation.default.") for name in config):
         return []
     names = [
@@ -52,7 +55,8 @@ def _group(config: Mapping[str, str], name: str, default: TopicGroup | None) -> 
     replication = _number(
         prefix + "replication.factor", own.pop("replication.factor", None), default.replication if default else None
     )
-    return TopicGroup(name, _patterns(include), _patterns(exclude), partitions, replication, own)
+    patterns = _patterns(prefix + "include", include), _patterns(prefix + "exclude", exclude)
+    return TopicGroup(name, *patterns, partitions, replication, own)
 
 
 def _number(name: str, value: str | None, default: int | None) -> int:
@@ -65,12 +69,15 @@ def _number(name: str, value: str | None, default: int | None) -> int:
     return int(value)
 
 
-def _patterns(text: str) -> tuple[JavaPattern, ...]:
-    return tuple(compile_regex(part.strip()) for part in text.split(",") if part.strip())
+def _patterns(setting: str, text: str) -> tuple[JavaPattern, ...]:
+    try:
+        return tuple(compile_regex(part.strip()) for part in text.split(",") if part.strip())
+    except JavaRegexError as error:
+        raise ConfigError(setting, text, f"Invalid regex: {error}") from error
 
 
 class TopicCreation:
-    """Makes sure a topic is there before its first record. Safe from any thread.
+    """Makes sure that a topic is there before its first record. Safe from any thread.
 
     `admin` is called once, when the first topic is met. Without groups nothing is done: the broker may create the
     topic by itself.
