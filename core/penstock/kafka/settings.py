@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from penstock.config import Password
 from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
 
@@ -122,11 +123,15 @@ def _store_type(name: str) -> Translation:
     return check
 
 
+#: Ends of the names of settings whose values are in no error.
+_SECRET_ENDS: Final = ("password", "passphrase", "secret", ".key", ".pem", "jaas.config")
+
+
 def _refused(name: str, why: str, *harmless: str) -> Translation:
     def refuse(value: str) -> Mapping[str, Any]:
         if value in ("", "null", *harmless):
             return {}
-        raise ConfigError(name, value, why)
+        raise ConfigError(name, Password.HIDDEN if name.endswith(_SECRET_ENDS) else value, why)
 
     return refuse
 

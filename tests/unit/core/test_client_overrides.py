@@ -54,6 +54,14 @@ def test_a_refused_override_names_its_setting() -> None:
     assert "keytool" in errors("producer.override.ssl.keystore.location", "/x/k.jks")[0]
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_no_error_about_a_password_shows_it(client: Client) -> None:
+    for key in client_config_def(client).keys:
+        if key.type is ConfigType.PASSWORD:
+            name = f"{client}.override.{key.name}"
+            assert "hush-hush" not in str(infos({name: "hush-hush"})), key.name
+
+
 def test_an_override_is_listed_with_kafkas_definition_under_its_whole_name() -> None:
     found = infos({"consumer.override.max.poll.records": "7", "consumer.override.queued.min.messages": "3"})
     definition = found["consumer.override.max.poll.records"]["definition"]
