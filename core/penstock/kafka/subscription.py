@@ -66,9 +66,9 @@ class Subscription:
     @property
     def wait(self) -> float:
         """How many seconds from now `update` has something to do; 0 if it has now."""
-        if self._current is None:
-            return 0.0
-        return math.inf if self._matches is None else max(0.0, self._next_look - self._clock())
+        if self._matches is None:
+            return 0.0 if self._current is None else math.inf
+        return max(0.0, self._next_look - self._clock())
 
     def update(
         self, owner: str, cluster_topics: Callable[[float], frozenset[str]], subscribe: Callable[[list[str]], None]

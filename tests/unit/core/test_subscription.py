@@ -79,6 +79,16 @@ def test_a_listing_that_fails_changes_nothing_and_is_tried_again_soon(caplog: py
     assert group.look(1) == [["a1"], ["a1", "a2"]]
 
 
+def test_a_first_listing_that_fails_is_not_tried_again_at_once() -> None:
+    group = Group("a1")
+    group.away = True
+    group.look()
+    assert group.subscription.wait == 1
+    group.away = False
+    assert group.look(0.5) == []
+    assert group.look(0.5) == [["a1"]]
+
+
 def test_while_nothing_matches_the_first_topic_is_noticed_soon(caplog: pytest.LogCaptureFixture) -> None:
     group = Group("b1")
     assert group.look() == []
