@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -71,6 +72,55 @@ def test_once_waits_for_every_sink_of_a_topic_and_takes_dead_letters_for_dealt_w
     assert sorted((tmp_path / "plain.txt").read_text().split("\n")) == ["", "not json", '{"a":1}', '{"b":2}']
     assert sorted((tmp_path / "tolerant.txt").read_text().split()) == ["{a=1}", "{b=2}"]
     assert "6 from Kafka, 5 to the sinks" in capsys.readouterr().out
+
+
+def test_the_log_of_a_run_tells_of_life_assignment_and_commits_and_nothing_of_dependencies(tmp_path: Path) -> None:
+    text = "org.apache.kafka.connect.storage.StringConverter"
+    (tmp_path / "in.txt").write_text("one\ntwo\n")
+    source = {"connector.class": "FileStreamSource", "file": str(tmp_path / "in.txt"), "topic": "lines"}
+    sink = {"connector.class": "FileStreamSink", "topics": "lines", "file": str(tmp_path / "out.txt")}
+    broken = {"connector.class": "FileStreamSource", "file": str(tmp_path / "none.txt"), "topic": "lines"}
+    files = []
+    for name, config in {
+        "src": source,
+        "snk": sink,
+        "bad": broken | {"transforms": "x", "transforms.x.type": "?"},
+    }.items():
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps({"name": name, "config": config | {"value.converter": text}}))
+    arguments = ["dev", "--once", "--log-level", "DEBUG", "--rest-port", "0", "--registry-port", "0"]
+    run = subprocess.run(
+        [sys.executable, "-c", _MAIN, *arguments, *map(str, files[:2])],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    for said in (
+        "INFO  [src|worker] is RUNNING",
+        "[src|worker] has new task configurations: 1, before 0",
+        "INFO  [src|task-0] is RUNNING",
+        "INFO  [snk|task-0] is RUNNING",
+        "INFO  [snk|task-0] assigned lines-0",
+        "[src|task-0] committed offsets of ",
+        "[snk|task-0] committed offsets lines-",
+        "INFO  [src|task-0] is stopped here (was RUNNING)",
+        "INFO  [snk|task-0] is stopped here (was RUNNING)",
+    ):
+        assert said in run.stderr, run.stderr
+    names = set(re.findall(r"\(([a-z_0-9.]+)\)$", run.stderr, re.MULTILINE))
+    assert {name for name in names if not name.startswith("penstock")} == set()
+    assert "Traceback" not in run.stderr
+    failed = subprocess.run(
+        [sys.executable, "-c", _MAIN, *arguments, str(files[2])],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert failed.returncode == 1
+    assert "transforms.x.type" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_once_says_which_source_it_waits_for(tmp_path: Path) -> None:
