@@ -15,19 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from kafka import errors as kafka_errors
-from kafka.coordinator.base import BaseCoordinator, UnjoinedGroupException
 from kafka.net.compat import KafkaNetClient
 
 from penstock.errors import ConnectError, WorkerError
+from penstock.kafka.group_coordinator import Coordinator, Subprotocol
 from penstock.kafka.group_settings import connection_settings
 from penstock.logs import log_failure
 
 __all__ = ["GroupListener", "GroupMember", "Subprotocol"]
 
 _log: Final = logging.getLogger(__name__)
-
-#: Name, and what makes the metadata to join with: called at each join, from the member's network thread; must be quick.
-Subprotocol = tuple[str, Callable[[], bytes]]
 
 
 class GroupListener(Protocol):
@@ -101,7 +98,7 @@ class GroupMember:
             "max_poll_interval_ms": rebalance_timeout_ms,
         }
         self._protocol_type, self._subprotocols = protocol_type, own
-        self._coordinator: _Coordinator | None = None
+        self._coordinator: Coordinator | None = None
         self._thread = threading.Thread(target=self._run, name=f"group-{group_id}", daemon=True)
         self._watch = threading.Thread(target=self._look_at_the_clock, name=f"group-clock-{group_id}", daemon=True)
 
@@ -220,7 +217,7 @@ class GroupMember:
             self._wake.wait(0.2)
             self._wake.clear()
             return None
-        self._coordinator = _Coordinator(
+        self._coordinator = Coordinator(
             client, self._protocol_type, self._subprotocols, self._listener, self._wake, **self._settings
         )
         return client
@@ -247,7 +244,7 @@ class GroupMember:
             coordinator.request_rejoin()
             self._sleep(0.5)
 
-    def _check_reach(self, coordinator: _Coordinator) -> None:
+    def _check_reach(self, coordinator: Coordinator) -> None:
         """Tell the listener once when others may have been given this member's work."""
         with self._state:
             slept = self._slept
@@ -276,7 +273,7 @@ class GroupMember:
         if self._coordinator is not None:
             self._coordinator.request_rejoin()
 
-    def _join(self, coordinator: _Coordinator) -> None:
+    def _join(self, coordinator: Coordinator) -> None:
         if coordinator.begins():
             current = coordinator.current()
             self._tell(lambda: self._listener.on_join_prepare(current.generation_id, current.member_id))
@@ -295,7 +292,7 @@ class GroupMember:
             log_failure(_log, error, "Group %s: the listener failed: %s", self.group_id, error)
             raise WorkerError(f"the listener failed: {error}") from error
 
-    def _failed(self, coordinator: _Coordinator, error: Exception) -> None:
+    def _failed(self, coordinator: Coordinator, error: Exception) -> None:
         retriable = isinstance(error, kafka_errors.RetriableError)
         _log.log(
             logging.WARNING if retriable else logging.ERROR,
@@ -328,69 +325,3 @@ def _discard(client: KafkaNetClient) -> None:
         client._net.close()
     except Exception as error:
         _log.debug("Closing the group's connections: %s", error)
-
-
-class _Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has no complete types
-    """kafka-python's side of the protocol, with our hooks. Its network thread runs what is called here by it."""
-
-    def __init__(
-        self,
-        client: KafkaNetClient,
-        protocol_type: str,
-        subprotocols: Callable[[], Sequence[Subprotocol]],
-        listener: GroupListener,
-        wake: threading.Event,
-        **settings: Any,
-    ) -> None:
-        self._own_type, self._own_protocols, self._own_listener = protocol_type, subprotocols, listener
-        self._own_wake = wake
-        self._own_result: tuple[int, str, str, bytes] | None = None
-        self._own_began = False
-        super().__init__(client, **{**settings, "api_version": client._manager.broker_version})
-
-    def protocol_type(self) -> str:
-        return self._own_type
-
-    def group_protocols(self) -> list[tuple[str, bytes]]:
-        return [(name, metadata()) for name, metadata in self._own_protocols()]
-
-    def _perform_assignment(self, leader_id: str, protocol: str, members: Sequence[Any]) -> dict[str, bytes]:
-        metadata = {member.member_id: bytes(member.metadata) for member in members}
-        try:
-            return dict(self._own_listener.perform_assignment(leader_id, protocol, metadata))
-        except Exception as error:
-            # A retriable error of kafka-python's: the round is tried again, after its backoff.
-            log_failure(_log, error, "Group %s: the assignment failed: %s", self.group_id, error)
-            raise UnjoinedGroupException(f"the assignment failed: {error}") from error
-
-    async def _on_join_complete_async(self, generation: int, member_id: str, protocol: str, data: bytes) -> None:
-        self._own_result = (generation, member_id, protocol, bytes(data or b""))
-        self._own_began = False
-
-    def begins(self) -> bool:
-        """Whether this is the first try of a rebalance."""
-        began, self._own_began = self._own_began, True
-        return not began
-
-    def take_result(self) -> tuple[int, str, str, bytes] | None:
-        result, self._own_result = self._own_result, None
-        return result
-
-    def current(self) -> Any:
-        return self._generation
-
-    def request_rejoin(self) -> None:
-        super().request_rejoin()
-        self._own_wake.set()
-
-    def reset_generation(self, *args: Any, **kwargs: Any) -> None:
-        super().reset_generation(*args, **kwargs)
-        self._own_wake.set()
-
-    def find(self, seconds: float) -> None:
-        """Look for the coordinator, for at most so long."""
-        self.ensure_coordinator_ready(timeout_ms=max(50, int(seconds * 1000)))
-
-    def leave(self, reason: str) -> None:
-        self.maybe_leave_group(reason, timeout_ms=5000)
-        self._own_began = False
