@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,18 @@ def test_a_document_that_does_not_fit_its_schema_is_an_error_that_names_the_fiel
     with pytest.raises(DataError) as caught:
         read_json_schema(registry, {"type": "object", "properties": {"a": schema}}, {"a": document})
     assert field in field_of(caught.value)
+
+
+def test_the_error_that_the_docs_show_is_the_error_that_comes(registry: MemoryClient) -> None:
+    lines = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"qty": {"type": "integer", "connect.type": "int8"}}},
+    }
+    document = {"lines": [{"qty": 1}, {"qty": 2}, {"qty": 300}]}
+    with pytest.raises(DataError) as caught:
+        read_json_schema(registry, {"type": "object", "properties": {"lines": lines}}, document)
+    page = (Path(__file__).parents[3] / "docs/converters.md").read_text("utf-8")
+    assert f"\n{caught.value}\n" in page
 
 
 def test_an_empty_document_is_no_number(registry: MemoryClient) -> None:

@@ -28,8 +28,8 @@ from penstock.data import (
     SchemaBuilder,
     Type,
 )
-from penstock.data.javatext import to_float32
 from penstock.errors import DataError
+from penstock.java.numbers import to_float32
 from penstock_converters.avro.converter import AvroConverter
 from penstock_converters.blame import names_a_field
 from penstock_converters.json.converter import JsonConverter
