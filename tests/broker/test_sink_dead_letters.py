@@ -21,6 +21,7 @@ DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 #: Name, connector settings, a bad value, stage, class of the stage, class of the error, part of its message.
 PATHS = [
     ("value", JSON, b"not json", "VALUE_CONVERTER", "org.apache.kafka.connect.json.JsonConverter", DATA_EXCEPTION, "Converting byte[]"),
+    ("key", {**JSON, "key.converter": "json", "key.converter.schemas.enable": "false"}, b"9", "KEY_CONVERTER", "org.apache.kafka.connect.json.JsonConverter", DATA_EXCEPTION, "Converting byte[]"),
     ("transform", {**JSON, **CAST}, b'"x"', "TRANSFORMATION", "org.apache.kafka.connect.transforms.Cast$Value", DATA_EXCEPTION, "x"),
     ("half-character", {**JSON, **CAST}, HALF, "TRANSFORMATION", "org.apache.kafka.connect.transforms.Cast$Value", DATA_EXCEPTION, "cut ?"),
     ("put", JSON, b'"errant"', "TASK_PUT", "RecordingSinkTask", DATA_EXCEPTION, "the store does not take it"),
@@ -108,16 +109,23 @@ def test_without_tolerance_the_dead_letter_is_written_the_task_fails_and_only_wh
     assert [letter.value() for letter in read_topic(kafka, queue)] == [b"bad"]
 
 
-def test_tolerance_without_a_queue_passes_over_bad_records_and_commits(
+def test_tolerance_without_a_queue_passes_over_bad_records_logs_them_and_commits(
     kafka: str, topic: Callable[..., str], tmp_path: Path
 ) -> None:
     name = topic()
-    sink = SinkWorker(tmp_path, kafka, {"topics": name, **JSON, "errors.tolerance": "all"})
+    logged = {"errors.log.enable": "true", "errors.log.include.messages": "true"}
+    sink = SinkWorker(tmp_path, kafka, {"topics": name, **JSON, "errors.tolerance": "all", **logged})
     produce(kafka, name, [b"1", b"bad", b'"errant"', b"2"])
     with sink.start() as running:
         sink.wait(running, lambda: sink.committed == {(name, 0): 4}, "the committed offset")
         assert running.stop() == 0
     assert sink.values == ["1", "2"]
+    for stage, offset, told in (
+        ("VALUE_CONVERTER", 1, f"topic='{name}', partition=0, offset=1"),
+        ("TASK_PUT", 2, "value='errant', offset=2"),
+    ):
+        (line,) = (x for x in sink.log.splitlines() if f" {stage} (" in x and f"offset {offset}:" in x)
+        assert told in line
 
 
 def test_a_dead_letter_that_the_broker_refuses_holds_its_partitions_commit_and_is_named_and_comes_again(

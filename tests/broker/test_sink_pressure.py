@@ -65,6 +65,32 @@ def test_a_put_that_is_tried_again_gets_the_same_batch_and_nothing_comes_twice(
     assert "put() failed and will be tried again in" in sink.log
 
 
+def test_tasks_that_share_partitions_cooperatively_lose_and_repeat_nothing_when_one_is_restarted(
+    kafka: str, topic: Callable[..., str], tmp_path: Path
+) -> None:
+    name = topic(partitions=4)
+    assignor = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+    config = {"topics": name, "tasks.max": "2", "consumer.override.partition.assignment.strategy": assignor}
+    sink = SinkWorker(tmp_path, kafka, config)
+    expected: list[str] = []
+
+    def more(label: str) -> None:
+        for partition in range(4):
+            values = [f"{label} {partition} {number}" for number in range(100)]
+            produce(kafka, name, values, partition=partition)
+            expected.extend(values)
+
+    with sink.start() as running:
+        more("first")
+        sink.wait(running, lambda: len(sink.lines) >= len(expected), "the first records")
+        assert running.call("POST", f"/connectors/{sink.name}/tasks/0/restart")[0] == 204
+        more("second")
+        sink.wait(running, lambda: len(sink.lines) >= len(expected), "the second records")
+        assert running.stop() == 0
+    assert sorted(sink.values) == sorted(expected)
+    assert sink.committed == {(name, partition): 200 for partition in range(4)}
+
+
 @pytest.mark.parametrize(("level", "expected"), [("read_committed", ["kept"]), (None, ["dropped", "kept"])])
 def test_records_of_an_aborted_transaction_are_read_unless_the_connector_asks_for_committed_ones(
     kafka: str, topic: Callable[..., str], tmp_path: Path, level: str | None, expected: list[str]
