@@ -196,7 +196,8 @@ def test_hostile_requests_cost_nobody_else_anything(
     assert wrong == []
     assert watch.wrong == []
     assert watch.asked > 10
-    assert watch.slowest < 1 + 5 * watch.slowest_bare, "seconds for GET /health"
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others may leave this process a part of a core only
+    assert watch.slowest < busy + 5 * watch.slowest_bare, "seconds for GET /health"
     deadline = time.monotonic() + 30
     while (grown := running.memory() - before) > MEMORY and time.monotonic() < deadline:
         time.sleep(0.5)

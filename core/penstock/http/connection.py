@@ -56,6 +56,17 @@ class _Trailers(list[Any]):
         return None
 
 
+_TRAILERS: Final = _Trailers()
+
+
+class _BodyOnly:
+    """What a parser tells that is to parse the body of a request whose head was parsed before."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
+
+
 class Traffic:
     """What the connections of one server share. Lives on the event loop's thread, so it needs no lock."""
 
@@ -107,7 +118,8 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = self._held = 0
         #: The headers that announce a body; of the request at work.
         self._announced: bytes = b""
-        self._replaying = False
+        #: Whether the parser at work knows the body only.
+        self._after_upgrade = False
         self._refusal: tuple[int, str] | None = None
 
     # --- the transport calls
@@ -135,7 +147,6 @@ class Connection(HttpToolsProtocol):
         self._last_data = self.loop.time()
         if self._phase is _Phase.REFUSED:
             return
-        self._unset_keepalive_if_required()
         self._feed(data)
         if self._head_bytes - self._first_bytes > self._limits.max_head:
             self.refuse(*self._too_large_head())
@@ -188,28 +199,16 @@ class Connection(HttpToolsProtocol):
     # --- the parser calls
 
     def on_message_begin(self) -> None:
-        if self._replaying:
-            return
         self._begun = True
         self._head_bytes = self._first_bytes = self._chunk
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        if not self._replaying:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._replaying:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        if self._replaying:
-            return
         self._refusal = self._head_problem()
         if self._refusal is not None:
             raise _RefusedError
         super().on_headers_complete()
-        self.headers = _Trailers()
+        self.headers = _TRAILERS
         self._traffic.waiting.pop(self, None)
         self._begun, self._phase = False, _Phase.BODY
         self._since = self._last_data
@@ -233,12 +232,22 @@ class Connection(HttpToolsProtocol):
             return  # httptools takes the body for another protocol's; see `_ignore_upgrade`
         self._phase = _Phase.ANSWER
         super().on_message_complete()
+        if self._after_upgrade:
+            self._after_upgrade = False
+            self._renew_parser()
         if self.cycle.response_complete:
             self._wait()
 
     def on_response_complete(self) -> None:
-        self._release_body()
-        super().on_response_complete()
+        """Go on with the next request, as uvicorn does; without its timer, since `check_time` looks after idle connections."""
+        if self._held:
+            self._release_body()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self._phase is _Phase.ANSWER and self.cycle.response_complete:
             self._wait()
 
@@ -274,15 +283,21 @@ class Connection(HttpToolsProtocol):
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Go on in HTTP/1.1, as a server may that does not know the protocol a client would rather speak: Java's client
-        asks for HTTP/2 that way. The parser is replaced, since it has given up; a new one is told of the body only."""
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        asks for HTTP/2 that way. The parser has given up, and takes the body for the other protocol's: one that knows of
+        nothing but the body takes its place, and a fresh one the place of that."""
         if self._announced:
-            self._replaying = True
+            self._after_upgrade = True
+            self.parser = httptools.HttpRequestParser(_BodyOnly(self))
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + self._announced + b"\r\n\r\n")
-            self._replaying = False
+        else:
+            self._renew_parser()
         if rest:
             self._feed(rest)
+
+    def _renew_parser(self) -> None:
+        self._announced = b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _unsupported_upgrade_warning(self) -> None:
         return None
@@ -298,8 +313,10 @@ class Connection(HttpToolsProtocol):
                 return self._too_large_head()
         if len(self.pipeline) >= _MAX_PIPELINED:
             return 503, f"More than {_MAX_PIPELINED} requests came before the answer to the first"
-        hosts = 0
         self._announced = b""
+        if self.parser.get_method() == b"GET":
+            return None  # a body that it has all the same is counted as it comes
+        hosts = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
@@ -333,7 +350,7 @@ class Connection(HttpToolsProtocol):
 
     def refuse(self, status: int, sentence: str) -> None:
         """Answer with `sentence` if the request at hand can still be answered, and close the connection soon."""
-        if self.transport.is_closing():
+        if self._phase is _Phase.REFUSED or self.transport.is_closing():
             return
         cycle, earlier = self.cycle, self._phase is not _Phase.BODY
         self._phase = _Phase.REFUSED
