@@ -11,7 +11,7 @@ from penstock.config.table import ROWS, Treatment
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 STANDALONE = {
     "bootstrap.servers": "localhost:9092",
     "key.converter": "json",

@@ -14,7 +14,7 @@ from penstock.cli import plugins as command
 from penstock.errors import PluginError
 from penstock.plugins import PluginKind, Plugins, PluginSettings, hookspecs
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 NEEDY = """
 from penstock.api import Plugin, hookimpl
