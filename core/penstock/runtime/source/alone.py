@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from penstock.kafka.errors import KafkaError
@@ -40,15 +40,15 @@ def is_batch_refusal(error: KafkaError) -> bool:
     return error.code() in _OF_A_BATCH and not error.fatal()
 
 
-def outgoing_of(message: Any) -> Outgoing:
-    """Return a reported message as it was sent: to its partition, with its timestamp."""
+def outgoing_of(message: Any, headers: Sequence[tuple[str, Any]] | None) -> Outgoing:
+    """Return a reported message as it was sent: to its partition, with its timestamp, and with `headers`."""
     return (
         message.topic() or "",
         message.value(),
         message.key(),
         message.partition() if message.partition() is not None else -1,
         max(0, message.timestamp()[1]),
-        message.headers() or None,
+        headers,
     )
 
 
@@ -70,6 +70,8 @@ class RefusedBatches:
         self._lock = threading.Lock()
         self._sending = threading.RLock()
         self._waiting: deque[_Refused] = deque()
+        #: Whether something waits or is being sent; looked at before each batch, so it must cost nothing.
+        self.busy = False
         #: The record that was sent alone and has not met its fate.
         self._open: tuple[_Refused, list[_Fate]] | None = None
         self._complaints = Repeats()
@@ -84,6 +86,7 @@ class RefusedBatches:
             )  # fmt: skip
         with self._lock:
             self._waiting.append(_Refused(out, told))
+            self.busy = True
 
     def __len__(self) -> int:
         with self._lock:
@@ -106,6 +109,8 @@ class RefusedBatches:
                 self._open = None
                 error, message = fate[0] if fate else (None, _Gone(refused.out))
                 refused.told(error, message)
+            with self._lock:
+                self.busy = bool(self._waiting)
 
     def _drain(self, producer: RecordProducer, check: Callable[[], None]) -> None:
         while producer.flush(_LOOK_S):

@@ -23,7 +23,7 @@ from penstock.runtime.meters import TaskMeter, Total
 from penstock.runtime.source.alone import RefusedBatches, is_batch_refusal, outgoing_of
 from penstock.runtime.source.delivery import Delivery, Metadata, Run, TaskSide
 from penstock.runtime.source.ledger import Entry, Ledger
-from penstock.runtime.source.tickets import HeadersTicket, OpenRun, RunTicket, TopicProofs
+from penstock.runtime.source.tickets import OpenRun, RunTicket, TopicProofs
 from penstock.storage.offsets import OffsetStore, partition_key
 
 __all__ = ["AtLeastOnce"]
@@ -81,7 +81,8 @@ class AtLeastOnce(Delivery):
             self._producer = RecordProducer(
                 self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record, watched=True
             )
-        self._refused_batches.send(self._producer, self._check_stop)
+        if self._refused_batches.busy:
+            self._refused_batches.send(self._producer, self._check_stop)
 
     @property
     def _opened(self) -> RecordProducer:
@@ -127,9 +128,6 @@ class AtLeastOnce(Delivery):
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         return self._proofs.ticket(topic, ticket)
 
-    def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
-        return HeadersTicket(ticket, headers)
-
     def dispatched(self) -> None:
         if self._producer is not None:
             self._producer.poll()
@@ -168,7 +166,9 @@ class AtLeastOnce(Delivery):
         """Take the news that a record of a run was not written. It ends the task, or the record is sent again alone; the
         run stays open until then, because its ticket is kept."""
         if is_batch_refusal(error):
-            self._refused_batches.add(error, outgoing_of(message), partial(self._fate_alone, ticket))
+            self._refused_batches.add(
+                error, outgoing_of(message, ticket.headers_of(message)), partial(self._fate_alone, ticket)
+            )
         else:
             self._lose(ticket, error, message)
 

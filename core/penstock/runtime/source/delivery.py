@@ -71,6 +71,10 @@ class TaskSide(Protocol):
 class Run(ABC):
     """Records of one source partition that are handed over one after the other. For the task's thread."""
 
+    #: Where the loop puts each record that has headers, before it hands it over: no report brings headers back, and the
+    #: record may have to be sent again.
+    kept: list[Outgoing]
+
     @abstractmethod
     def ticket(self) -> Delivered:
         """Return the callback to hand to the producer with each record. Whoever holds it, holds the run open."""
@@ -142,10 +146,6 @@ class Delivery(ABC):
     @abstractmethod
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         """Return the callback for a record of an unproven topic: `ticket`, and the news that Kafka took it."""
-
-    @abstractmethod
-    def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
-        """Return the callback for a record that has headers: `ticket`, and the headers, which no report brings back."""
 
     def dispatched(self) -> None:
         """A piece was handed over, or a poll returned nothing."""

@@ -96,16 +96,16 @@ class Sending:
                 except Exception as error:
                     out = self._recover(record, error)
                 if out is not None:
+                    if out[5] is not None:
+                        run.kept.append(out)
                     if unproven or cut_off.now:
                         self._hand_over(record, out, ticket)
                     else:
                         try:
-                            if out[5] is not None:
-                                self._hand_over(record, out, ticket)
-                            elif out[4]:
-                                produce(out[0], out[1], out[2], out[3], ticket, None, out[4])
-                            else:
+                            if out[5] is None and not out[4]:
                                 produce(out[0], out[1], out[2], out[3], ticket)
+                            else:
+                                produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
                         except CLIENT_ERRORS:
                             self._hand_over(record, out, ticket)
                     written += 1
@@ -154,12 +154,10 @@ class Sending:
     # ---- one record
 
     def _hand_over(self, record: SourceRecord, out: Outgoing, ticket: Delivered | None) -> None:
-        """Hand over one record of a run, where the loop's own call will not do: it has headers, the queue is full, the
-        topic is new, the record is refused, or the task is cancelled."""
+        """Hand over one record of a run, where the loop's own call will not do: the queue is full, the topic is new,
+        the record is refused, or the task is cancelled."""
         assert ticket is not None
         delivery = self._delivery
-        if out[5] is not None:
-            ticket = delivery.headers_ticket(ticket, out[5])
         if out[0] in delivery.unproven:
             ticket = delivery.first_ticket(out[0], ticket)
         while True:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from penstock.kafka.errors import KafkaError
-from penstock.kafka.producing import Delivered, ProducedMessage, Ticket
+from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, Ticket
 from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.delivery import Run
 from penstock.runtime.source.ledger import Ledger, RunEntry
 
-__all__ = ["HeadersTicket", "NotWritten", "OpenRun", "RunTicket", "TopicProofs"]
+__all__ = ["NotWritten", "OpenRun", "RunTicket", "TopicProofs"]
 
 
 NotWritten: TypeAlias = Callable[["RunTicket", KafkaError, Any], None]
@@ -22,26 +22,38 @@ NotWritten: TypeAlias = Callable[["RunTicket", KafkaError, Any], None]
 class RunTicket(Ticket):
     """The callback of a run's records: called for those that could not be written."""
 
-    __slots__ = ("_told", "entry", "partition")
+    __slots__ = ("_told", "entry", "kept", "partition")
 
     def __init__(self, told: NotWritten, partition: Mapping[str, Any]) -> None:
         self._told, self.partition = told, partition
+        #: The run's records that have headers (`Run.kept`).
+        self.kept: list[Outgoing] = []
         self.entry = RunEntry(self)
 
     def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
         if error is not None:
             self._told(self, error, message)
 
+    def headers_of(self, message: ProducedMessage) -> Sequence[tuple[str, Any]] | None:
+        """Return the headers that a reported record was sent with: the client reports it without them. Records with
+        the same topic, key and value are taken in order."""
+        topic, value, key = message.topic(), message.value(), message.key()
+        for place, out in enumerate(self.kept):
+            if out[0] == topic and (out[1] or b"") == (value or b"") and (out[2] or b"") == (key or b""):
+                del self.kept[place]
+                return out[5]
+        return None
+
 
 class OpenRun(Run):
     """A run while records are added. It holds no ticket itself: `ticket` makes it, and whoever has it keeps it."""
 
-    __slots__ = ("_entry", "_first", "_ledger", "_partition")
+    __slots__ = ("_entry", "_first", "_ledger", "_partition", "kept")
 
     def __init__(self, told: NotWritten, ledger: Ledger, partition: Mapping[str, Any]) -> None:
         self._ledger, self._partition = ledger, partition
         self._first: RunTicket | None = RunTicket(told, partition)
-        self._entry = self._first.entry
+        self._entry, self.kept = self._first.entry, self._first.kept
         ledger.add(partition, self._entry)
 
     def ticket(self) -> Delivered:
@@ -108,30 +120,3 @@ class TopicProofs:
         for proof in ended:
             if not proof.refused:
                 self._meter.use_topic(proof.topic)
-
-
-class HeadersTicket(Ticket):
-    """The callback of one record that has headers: the client's report of a record comes without them."""
-
-    __slots__ = ("_headers", "_inner")
-
-    def __init__(self, inner: Delivered, headers: Sequence[tuple[str, Any]]) -> None:
-        self._inner, self._headers = inner, headers
-
-    def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
-        self._inner(error, _WithHeaders(message, self._headers))
-
-
-class _WithHeaders:
-    """A reported message with the headers that it was sent with."""
-
-    __slots__ = ("_headers", "_message")
-
-    def __init__(self, message: ProducedMessage, headers: Sequence[tuple[str, Any]]) -> None:
-        self._message, self._headers = message, headers
-
-    def headers(self) -> Sequence[tuple[str, Any]]:
-        return self._headers
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._message, name)
