@@ -30,6 +30,8 @@ __all__ = [
 MAX_INT: Final = 2**31 - 1
 
 _RULE_TEXTS: Final = ("name", "doc", "kind", "mode", "type", "expr", "onSuccess", "onFailure")
+#: The members that only some versions have.
+_MORE: Final = frozenset({"references", "metadata", "ruleSet"})
 _CONFIG_TEXTS: Final = ("alias", "aliasForDeks", "compatibilityPolicy", "compatibilityGroup")
 _CONFIG_FLAGS: Final = ("normalize", "validateFields", "validateNewSchemas", "validateRules")
 
@@ -55,6 +57,8 @@ def schema_of(key: SchemaKey, value: Value, timestamp_ms: int) -> StoredSchema:
 
 def check_schema(key: SchemaKey, value: Value) -> tuple[SchemaReference, ...]:
     """Check that every member of a version has its type, and return its references."""
+    if _is_plain(key, value):
+        return ()
     named = _of_type(value, "subject", str)
     if named != key.subject or _number(value, "version") != key.version:
         raise WrongRecordError(f"its value is of {named!r} version {value.get('version')}")
@@ -65,6 +69,22 @@ def check_schema(key: SchemaKey, value: Value) -> tuple[SchemaReference, ...]:
     _check_metadata(value, "metadata")
     _check_rule_set(value, "ruleSet")
     return _references(value) if value.get("references") is not None else ()
+
+
+def _is_plain(key: SchemaKey, value: Value) -> bool:
+    """Whether a version is right and has nothing but a text, as most of a long log that is read at the start."""
+    get = value.get
+    schema_id = get("id")
+    return (
+        type(schema_id) is int
+        and 0 <= schema_id <= MAX_INT
+        and get("subject") == key.subject
+        and get("version") == key.version
+        and type(get("schema")) is str
+        and type(get("schemaType", "AVRO")) is str
+        and type(get("deleted", False)) is bool
+        and value.keys().isdisjoint(_MORE)
+    )
 
 
 def version_of(value: Value) -> int:
