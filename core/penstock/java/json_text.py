@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -9,6 +10,7 @@ __all__ = ["quote", "quote_for_bytes"]
 
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ALWAYS: Final = re.compile(r'["\\\x00-\x1f]')
+codecs.lookup("utf-16-be")  # Python loads a codec from disk when it is first used: here, not while a text is written
 _IN_BYTES: Final = re.compile('["\\\\\\x00-\\x1f\ud800-\udfff\U00010000-\U0010ffff]')
 
 
