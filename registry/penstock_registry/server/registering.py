@@ -10,16 +10,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from penstock_registry.server.batch import Batch, Registration
 from penstock_registry.server.catalog import Catalog
 from penstock_registry.server.compatibility import check_compatibility
 from penstock_registry.server.content import (
     VERSION_PROPERTY,
-    Identity,
     SchemaContent,
     StoredSchema,
     merge_metadata,
     merge_rule_sets,
-    referenced_keys,
     sorted_metadata,
 )
 from penstock_registry.server.errors import (
@@ -27,12 +26,11 @@ from penstock_registry.server.errors import (
     id_too_high,
     incompatible_schema,
     invalid_schema,
-    no_ids_left,
     not_permitted,
     reference_exists,
     store_failed,
 )
-from penstock_registry.server.grouping import Change, GroupCommit
+from penstock_registry.server.grouping import GroupCommit
 from penstock_registry.server.levels import Mode
 from penstock_registry.server.log import CheckedLog
 from penstock_registry.server.log_values import MAX_INT
@@ -52,91 +50,6 @@ _ID_RETRIES = 10
 _WITH_IDS = (Mode.IMPORT, Mode.FORWARD)
 
 
-class _Registration(Change[StoredSchema]):
-    """A schema to be registered: `subject` in its stored form, the request and what it was read as."""
-
-    __slots__ = ("candidate", "normalize", "request", "subject", "visible")
-
-    def __init__(
-        self,
-        subject: str,
-        request: SchemaRequest,
-        candidate: Candidate | None,
-        normalize: bool,
-        visible: Callable[[str], bool],
-    ) -> None:
-        super().__init__()
-        self.subject = subject
-        self.request = request
-        self.candidate = candidate
-        self.normalize = normalize
-        self.visible = visible
-
-
-class _Batch:
-    """Registrations that go to the store in one write, each to a subject of its own.
-
-    None of them sees what the others are about to write, so what it depends on must not be among that: its subject's
-    versions, and the ids of its context, of which this keeps count.
-    """
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self.planned: list[tuple[_Registration, StoredSchema]] = []
-        self.records: list[tuple[Key, Value | None]] = []
-        self._subjects: set[str] = set()
-        self._ids: dict[tuple[str, Identity], int] = {}
-        self._max_ids: dict[str, int] = {}
-        #: The versions that the planned ones reference, and those they take away.
-        self._referenced: set[SchemaKey] = set()
-        self._removed: set[SchemaKey] = set()
-        self._closed = False
-
-    def has_room_for(self, one: _Registration) -> bool:
-        """Return whether `one` may join. A schema that brings its own id is written by itself: any number may be one that was
-        just given."""
-        if one.done or self._closed or one.subject in self._subjects:
-            return False
-        return one.request.id < 0 or not self.planned
-
-    def id_for(self, context: str, identity: Identity, visible: Callable[[str], bool]) -> int:
-        """Return a new id, the same for the same schema. Raises 42205 when the context has none left, and names who has
-        the last one if that is `visible`."""
-        known = self._ids.get((context, identity))
-        if known is not None:
-            return known
-        highest = max(self._max_ids.get(context, 0), self._catalog.max_id(context))
-        if highest >= MAX_INT:
-            holders = [key for key in self._catalog.holders(context, highest) if visible(key.subject)]
-            raise no_ids_left(context, highest, holders)
-        return highest + 1
-
-    def is_referenced(self, key: SchemaKey) -> bool:
-        """Whether any schema, a soft-deleted or a planned one too, references `key`."""
-        return key in self._referenced or bool(self._catalog.referrers(key, deleted=True))
-
-    def check_references(self, subject: str, version: int, content: SchemaContent) -> None:
-        """Raise 42201 unless everything that `content` references will be there once it is written."""
-        for reference, key in zip(content.references, referenced_keys(subject, content), strict=True):
-            if key == (subject, version):
-                raise invalid_schema(f'The reference "{reference.name}" leads back to the schema itself')
-            if key in self._removed or self._catalog.version(*key, deleted=True) is None:
-                raise invalid_schema(
-                    f'No schema reference found for subject "{reference.subject}" and version {reference.version}'
-                )
-
-    def add(self, one: _Registration, stored: StoredSchema, records: Sequence[tuple[Key, Value | None]]) -> None:
-        self.planned.append((one, stored))
-        self.records += records
-        self._subjects.add(stored.subject)
-        context = context_of(stored.subject)
-        self._ids[context, stored.content.identity] = stored.id
-        self._max_ids[context] = max(self._max_ids.get(context, 0), stored.id)
-        self._referenced.update(referenced_keys(stored.subject, stored.content))
-        self._removed.update(key for key, value in records if value is None and isinstance(key, SchemaKey))
-        self._closed = one.request.id >= 0
-
-
 class Registering:
     def __init__(
         self,
@@ -152,7 +65,7 @@ class Registering:
         self._reader = reader
         self._settings = settings
         self._max_import_id = max_import_id
-        self._group: GroupCommit[_Registration] = GroupCommit(writer, self._register_all)
+        self._group: GroupCommit[Registration] = GroupCommit(writer, self._register_all)
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -231,7 +144,7 @@ class Registering:
             return existing
         if candidate is not None and existing is None:
             self._check_new(subject, candidate)
-        wanted = _Registration(subject, request, candidate, normalize, visible)
+        wanted = Registration(subject, request, candidate, normalize, visible)
         self._group.run(wanted)
         return wanted.result()
 
@@ -252,11 +165,11 @@ class Registering:
         text = with_tags(candidate.content, request.tags_to_add, request.tags_to_remove)
         return request.with_(text=text, tags_to_add=(), tags_to_remove=())
 
-    def _register_all(self, wanted: Sequence[_Registration]) -> None:
+    def _register_all(self, wanted: Sequence[Registration]) -> None:
         """One write for as many of `wanted` as do not depend on each other; the first is settled in any case."""
         todo = list(wanted)
         for _ in range(_ID_RETRIES):
-            batch = _Batch(self._catalog)
+            batch = Batch(self._catalog)
             for one in todo:
                 if batch.has_room_for(one):
                     self._plan_or_fail(one, batch)
@@ -268,7 +181,7 @@ class Registering:
         one = todo[0]
         one.fail(store_failed(f"no id for {one.subject} after {_ID_RETRIES} tries"))
 
-    def _plan_or_fail(self, one: _Registration, batch: _Batch) -> None:
+    def _plan_or_fail(self, one: Registration, batch: Batch) -> None:
         try:
             found = self._plan(one, batch)
         except Exception as error:  # whoever asked for it is told, and no one else
@@ -277,7 +190,7 @@ class Registering:
             if found is not None:
                 one.succeed(found)
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         if not batch.planned:
             return
         try:
@@ -296,7 +209,7 @@ class Registering:
             if written is not None and written.id == stored.id and written.content.identity == stored.content.identity:
                 one.succeed(written)
 
-    def _plan(self, one: _Registration, batch: _Batch) -> StoredSchema | None:
+    def _plan(self, one: Registration, batch: Batch) -> StoredSchema | None:
         """Put what is to be written for `one` into `batch`; or answer the version that is there already."""
         subject, request, candidate = one.subject, one.request, one.candidate
         importing = self._check_mode(subject, request) in _WITH_IDS
@@ -398,7 +311,7 @@ class Registering:
             context = Subject.parse(subject).context_prefix
             raise not_permitted(f"Overwrite new schema with id {schema_id} in context {context} is not permitted.")
 
-    def _records(self, stored: StoredSchema, batch: _Batch) -> list[tuple[Key, Value | None]]:
+    def _records(self, stored: StoredSchema, batch: Batch) -> list[tuple[Key, Value | None]]:
         records: list[tuple[Key, Value | None]] = []
         context = context_of(stored.subject)
         if context != DEFAULT_CONTEXT and not self._catalog.knows_context(context):
