@@ -117,6 +117,7 @@ class FakeWorker:
         connector_config: Mapping[str, str],
         task_config: Mapping[str, str],
         target: TargetState,
+        generation: int | None = None,
     ) -> bool:
         self._note("start_task", str(id))
         with self._lock:
@@ -165,6 +166,10 @@ class FakeWorker:
         self._note("forget_topics", connector)
 
     # Offsets
+
+    @property
+    def offsets(self) -> FakeWorker:
+        return self
 
     def source_offsets(
         self, name: str, config: Mapping[str, str]

@@ -10,7 +10,6 @@ from penstock.api import Service
 from penstock.cli.services import config_transformer, resolved_properties, start_registry
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConfigError
 from penstock.herder.interface import Herder
 from penstock.herder.overrides import OverridePolicy
 from penstock.herder.recorder import Recorder
@@ -21,6 +20,8 @@ from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.runtime.admission import UnreadLimit
+from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker
+from penstock.runtime.source.fencer import TaskFencer
 from penstock.runtime.worker import Worker
 from penstock.storage import OffsetStore
 
@@ -78,26 +79,31 @@ class _Process:
         admission: UnreadLimit | None = None,
         in_session: Callable[[], bool] | None = None,
         embedded: bool = False,
+        exactly_once: ExactlyOnceWorker | None = None,
     ) -> Worker:
         config = self._config
-        clients = KafkaClients(
-            config.client_settings(),
-            producer=config.with_prefix("producer."),
-            consumer=config.with_prefix("consumer."),
-            admin=config.with_prefix("admin."),
-            embedded=embedded,
-        )
         return Worker(
             config,
             self._plugins,
             offsets,
             recorder,
             worker_id=self.rest.advertised.worker_id,
-            clients=clients,
+            clients=self._task_clients(embedded),
             transformer=transformer,
             registry_url=self._registry_url,
             admission=admission,
             in_session=in_session,
+            exactly_once=exactly_once,
+        )
+
+    def _task_clients(self, embedded: bool = False) -> KafkaClients:
+        config = self._config
+        return KafkaClients(
+            config.client_settings(),
+            producer=config.with_prefix("producer."),
+            consumer=config.with_prefix("consumer."),
+            admin=config.with_prefix("admin."),
+            embedded=embedded,
         )
 
     def _validator(self, worker: Worker) -> ConnectorValidator:
@@ -111,6 +117,7 @@ class _Process:
             resolve=worker.resolve_known,
             policy=policy,
             worker_group=self._config["group.id"] if self._config.mode == "distributed" else None,
+            exactly_once=self._config.mode != "distributed" or self._config["exactly.once.source.support"] == "enabled",
         )
 
     def start(self) -> None:
@@ -165,14 +172,9 @@ class DistributedProcess(_Process):
     def __init__(
         self, config: WorkerConfig, plugins: Plugins, transformer: ConfigTransformer, registry_url: str | None = None
     ) -> None:
-        if config["exactly.once.source.support"] != "disabled":
-            raise ConfigError(
-                "exactly.once.source.support",
-                config["exactly.once.source.support"],
-                "source records are delivered at least once here; expected disabled",
-            )
         # Kafka's group client is 12 MB that a standalone worker has no use for.
         from penstock.herder.distributed.compose import Surroundings, compose_distributed
+        from penstock.herder.distributed.fencing import TaskGates
         from penstock.herder.distributed.membership import GroupSettings, Membership
         from penstock.storage.config_store import ConfigStore
         from penstock.storage.kafka_offsets import KafkaOffsetStore
@@ -182,8 +184,18 @@ class DistributedProcess(_Process):
         clients = internal_clients(config.client_settings())
         # Two workers of one machine must not be one to a broker's quotas and logs.
         owner = f"{config['group.id']}-{self.rest.advertised.port}"
-        offsets = KafkaOffsetStore(clients, internal_topic(config, "offset"), owner=owner)
+        delivers_once = config["exactly.once.source.support"] == "enabled"
+        offsets = KafkaOffsetStore(clients, internal_topic(config, "offset"), owner=owner, transactions=delivers_once)
         group = GroupSettings.of(config, self.rest.advertised.url, owner)
+        leaders_id = (
+            None if config["exactly.once.source.support"] == "disabled" else f"connect-cluster-{config['group.id']}"
+        )
+        fencer = TaskFencer(self._task_clients(), config["group.id"], transformer) if delivers_once else None
+
+        def make_worker(recorder: Recorder, in_session: Callable[[], bool], gates: TaskGates) -> Worker:
+            once = ExactlyOnceWorker(config["group.id"], gates.of) if delivers_once else None
+            return self._worker(transformer, offsets, recorder, in_session=in_session, exactly_once=once)
+
         made = compose_distributed(
             Surroundings(
                 config=config,
@@ -191,10 +203,13 @@ class DistributedProcess(_Process):
                 worker_id=self.rest.advertised.worker_id,
                 status_store=StatusStore(clients, internal_topic(config, "status"), owner=owner),
                 client=self.rest.worker_client,
-                make_store=lambda news: ConfigStore(clients, internal_topic(config, "config"), news, owner=owner),
+                make_store=lambda news: ConfigStore(
+                    clients, internal_topic(config, "config"), news, transactional_id=leaders_id, owner=owner
+                ),
                 make_membership=lambda store, leader: Membership(group, store.snapshot, store.refresh, leader.deal_out),
-                make_worker=lambda recorder, own: self._worker(transformer, offsets, recorder, in_session=own),
+                make_worker=make_worker,
                 make_validator=self._validator,
+                fence=None if fencer is None else fencer.fence,
             )
         )
         self.worker, self.herder = made.worker, made.herder

@@ -56,7 +56,10 @@ class HerderWorker(Protocol):
         connector_config: Mapping[str, str],
         task_config: Mapping[str, str],
         target: TargetState,
-    ) -> bool: ...
+        generation: int | None = None,
+    ) -> bool:
+        """Start one task; `generation` is that of the task configurations, None if they have none. False if it cannot
+        be made: the listener was told why."""
 
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
         """Ask all to stop, then wait for all, for a bounded time."""
@@ -107,5 +110,8 @@ class ConnectorOffsets(Protocol):
         """Delete the whole group. Nothing happens if there is none."""
 
 
-class WholeWorker(HerderWorker, ConnectorOffsets, Protocol):
+class WholeWorker(HerderWorker, Protocol):
     """A worker that runs connectors and keeps their offsets."""
+
+    @property
+    def offsets(self) -> ConnectorOffsets: ...

@@ -78,7 +78,7 @@ def compose_standalone(
         reloads.watch,
     )
     validator = make_validator(worker)
-    offsets = OffsetChanges(worker, plugins, validator.resolve)
+    offsets = OffsetChanges(worker.offsets, plugins, validator.resolve)
     parts = HerderParts(worker, configs, statuses, validator, offsets, thread, failed, Loggers(), request_timeout)
     herder = StandaloneHerder(parts, configs, statuses, tasks, reloads)
     mailbox.deliver_to(herder)

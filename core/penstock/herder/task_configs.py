@@ -79,7 +79,7 @@ class TaskConfigs:
             version = last.version if last else None
             self._statuses.put_task(TaskState(task, State.STOPPED, self._worker.worker_id, None, version))
         else:
-            self._worker.start_task(task, entry.config, entry.tasks[task.task], target)
+            self._worker.start_task(task, entry.config, entry.tasks[task.task], target, entry.generation)
             self._on_start(task.connector)
 
     def apply_target(self, task: ConnectorTaskId, entry: ConnectorEntry) -> None:

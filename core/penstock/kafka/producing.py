@@ -159,7 +159,7 @@ class RecordProducer:
 
     def wait_for_room(self, wait: Callable[[], None]) -> None:
         """Serve callbacks for a moment, since the queue is full; raise the sticky failure, or what `wait` raises."""
-        self._client.poll(_FULL_QUEUE_WAIT_S)
+        self.poll(_FULL_QUEUE_WAIT_S)
         self.raise_failure()
         wait()
 
@@ -178,17 +178,24 @@ class RecordProducer:
 
     def poll(self, timeout: float = 0) -> None:
         """Serve callbacks, waiting up to `timeout` seconds for the first."""
-        self._client.poll(timeout)
+        self._served(lambda: self._client.poll(timeout))
 
     def flush(self, timeout: float) -> int:
         """Wait until all that was sent has met its fate, up to `timeout` seconds. Returns how many records have not."""
-        remaining: int = self._client.flush(timeout)
-        return remaining
+        self._served(lambda: self._client.flush(timeout))
+        return len(self._client)
 
     def purge(self) -> None:
         """Drop what waits and what is on its way; callbacks tell of each record (`is_purged`)."""
-        self._client.purge()
-        self._client.poll(0)
+        self._served(self._client.purge)
+        self._served(lambda: self._client.poll(0))
+
+    def _served(self, call: Callable[[], Any]) -> None:
+        """Make a call that a client which is finished answers with its fatal error: that becomes the sticky failure."""
+        try:
+            call()
+        except CLIENT_ERRORS as error:
+            self.fail(connect_error(error, f"{self._owner} the producer failed for good", self._prefix))
 
     def __len__(self) -> int:
         """Return how many records have not met their fate, or whose callbacks were not served."""

@@ -12,9 +12,10 @@ from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.sink.build import SinkTaskBuilder
 from penstock.runtime.source.build import SourceTaskBuilder
+from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker
+from penstock.runtime.source.offset_stores import SourceOffsetStores
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
-from penstock.storage import OffsetStore
 
 __all__ = ["TaskBuilder"]
 
@@ -29,7 +30,8 @@ class TaskBuilder:
         config: WorkerConfig,
         plugins: Plugins,
         clients: KafkaClients,
-        offsets: OffsetStore,
+        offsets: SourceOffsetStores,
+        exactly_once: ExactlyOnceWorker | None,
         resolve: Resolve,
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
@@ -39,7 +41,16 @@ class TaskBuilder:
         self._plugins = plugins
         self._on_topic = on_topic
         self._sources = SourceTaskBuilder(
-            config, plugins, clients, offsets, resolve, converter_defaults, admission, self._topic_listener, in_session
+            config,
+            plugins,
+            clients,
+            offsets,
+            exactly_once,
+            resolve,
+            converter_defaults,
+            admission,
+            self._topic_listener,
+            in_session,
         )
         self._sinks = SinkTaskBuilder(
             config, plugins, clients, resolve, converter_defaults, admission, self._topic_listener, in_session
@@ -52,12 +63,13 @@ class TaskBuilder:
         task_config: Mapping[str, str],
         target: TargetState,
         listener: StatusListener,
+        generation: int | None = None,
     ) -> WorkerTask:
         """Both configurations resolved. Raises what is wrong with them; nothing has been started then."""
         connector_class = self._plugins.load(PluginKind.CONNECTOR, connector.get("connector.class", ""))
         task_class = self._task_class(connector_class, task_config)
         if issubclass(connector_class, SourceConnector):
-            return self._sources.build(task_id, connector, task_config, target, listener, task_class)
+            return self._sources.build(task_id, connector, task_config, target, listener, task_class, generation)
         if issubclass(connector_class, SinkConnector):
             return self._sinks.build(task_id, connector, task_config, target, listener, task_class)
         raise PluginError(f"{connector_class.__name__} is neither a SourceConnector nor a SinkConnector")

@@ -5,24 +5,27 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
-from penstock.api import Connector, TopicPartition
+from penstock.api import Connector
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
 from penstock.credentials import without_credentials
 from penstock.errors import ConfigError, ConnectError, PluginError
 from penstock.kafka import ClientKind, KafkaClients
-from penstock.kafka.admin import alter_group_offsets, cluster_id, delete_group, group_offsets
+from penstock.kafka.admin import cluster_id
 from penstock.logs import log_failure
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
-from penstock.runtime.assembly import strip_prefix, with_registry_url
+from penstock.runtime.assembly import with_registry_url
 from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.disclosure import looked_up_values, remember_looked_up
+from penstock.runtime.kept_offsets import KeptOffsets
 from penstock.runtime.source.committer import Committer
+from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker
+from penstock.runtime.source.offset_stores import SourceOffsetStores
 from penstock.runtime.source.task import WorkerSourceTask
 from penstock.runtime.status import ConnectorTaskId, State, TargetState, WorkerListener
 from penstock.runtime.task import WorkerTask
@@ -59,8 +62,10 @@ class Worker:
         registry_url: str | None = None,
         admission: UnreadLimit | None = None,
         in_session: Callable[[], bool] | None = None,
+        exactly_once: ExactlyOnceWorker | None = None,
     ) -> None:
-        """`in_session` is asked before a task writes: whether the worker's work is still its own (`WorkerTask.in_session`)."""
+        """`in_session` is asked before a task writes: whether the worker's work is still its own (`WorkerTask.in_session`).
+        With `exactly_once` all sources deliver exactly once."""
         self.worker_id = worker_id
         self.plugins = plugins
         self.config = config
@@ -78,11 +83,15 @@ class Worker:
         #: The worker's own settings, for converters that a connector does not name.
         self.converter_defaults = with_registry_url(plugins, config.raw, registry_url)
         on_topic = listener.on_topic if config["topic.tracking.enable"] else None
+        source_offsets = SourceOffsetStores(config, clients, offset_store)
+        #: Reads and changes connectors' offsets for requests.
+        self.offsets = KeptOffsets(clients, source_offsets, exactly_once, self.resolve, self._looked_up)
         self._builder = TaskBuilder(
             config,
             plugins,
             clients,
-            offset_store,
+            source_offsets,
+            exactly_once,
             self.resolve,
             self.converter_defaults,
             admission,
@@ -238,15 +247,18 @@ class Worker:
         connector_config: Mapping[str, str],
         task_config: Mapping[str, str],
         target: TargetState,
+        generation: int | None = None,
     ) -> bool:
-        """Make the task and start its thread. False if it could not be made: the listener was told why."""
+        """Make the task and start its thread. False if it could not be made: the listener was told why.
+
+        `generation` is that of the task configurations, for a source that delivers exactly once (`Gate.after`)."""
         try:
             resolved, resolved_task = self.resolve(connector_config), self.resolve(task_config)
             remember_looked_up(
                 id.connector,
                 self._looked_up({**task_config, **connector_config}, {**resolved_task, **resolved}),
             )
-            task = self._builder.build(id, resolved, resolved_task, target, self._listener)
+            task = self._builder.build(id, resolved, resolved_task, target, self._listener, generation)
         except Exception as failure:
             error = looked_up_values(id.connector).disclosed(failure)
             log_failure(_log, error, "[%s|task-%d] could not be made: %s", id.connector, id.task, error)
@@ -311,49 +323,6 @@ class Worker:
             instance.transition_to(state, done)
         for task in tasks:
             task.transition_to(state)
-
-    # ---- offsets, for REST (KIP-875)
-
-    def source_offsets(
-        self, name: str, config: Mapping[str, str]
-    ) -> Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        return self._offset_store.all(name)
-
-    def write_source_offsets(
-        self,
-        name: str,
-        config: Mapping[str, str],
-        offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
-    ) -> None:
-        self._offset_store.write(name, offsets)
-
-    def _group(self, name: str, config: Mapping[str, str]) -> tuple[Any, str]:
-        resolved = self.resolve(config)
-        with self._looked_up(config, resolved).guard():
-            admin = self.clients.admin(strip_prefix(resolved, "admin.override."), f"connector {name}")
-        return admin, resolved.get("consumer.override.group.id") or f"connect-{name}"
-
-    def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]:
-        admin, group = self._group(name, config)
-        return {TopicPartition(*p): offset for p, offset in group_offsets(admin, group).items()}
-
-    def write_sink_offsets(
-        self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
-    ) -> None:
-        admin, group = self._group(name, config)
-        kept = {(p.topic, p.partition): o for p, o in offsets.items() if o is not None}
-        dropped = [p for p, o in offsets.items() if o is None]
-        if dropped:
-            # librdkafka has no call for single partitions: the group goes, and the offsets that stay are set again.
-            remaining = {p: o for p, o in group_offsets(admin, group).items() if p not in set(map(tuple, dropped))}
-            delete_group(admin, [group])
-            kept = {**remaining, **kept}
-        if kept:
-            alter_group_offsets(admin, group, kept)
-
-    def reset_sink_offsets(self, name: str, config: Mapping[str, str]) -> None:
-        admin, group = self._group(name, config)
-        delete_group(admin, [group])
 
 
 def _tasks_max(config: Mapping[str, str]) -> int:

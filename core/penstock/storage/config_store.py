@@ -74,7 +74,7 @@ class ConfigStore:
             self._started = True
 
     def stop(self) -> None:
-        self._relinquish()
+        self.relinquish_write_privileges()
         self._log.stop()
 
     # --- reading
@@ -190,7 +190,8 @@ class ConfigStore:
                 raise
             self._writer = writer
 
-    def _relinquish(self) -> None:
+    def relinquish_write_privileges(self) -> None:
+        """Let go of the right to write: another worker leads. Nothing happens if it is not held."""
         with self._writing:
             writer, self._writer = self._writer, None
             if writer is not None:
@@ -213,7 +214,7 @@ class ConfigStore:
         try:
             self._writer.write(group, _left(deadline))
         except ConnectError as error:
-            self._relinquish()
+            self.relinquish_write_privileges()
             raise PrivilegedWriteError(f"Cannot write a {what}: {error.message}") from error
 
     def _send(self, record: Record, what: str) -> None:

@@ -56,7 +56,7 @@ DISTRIBUTED_ROWS: Final[tuple[Row, ...]] = (
           "Create those three topics where they are missing. If not, a worker ends at a missing one; "
           "`penstock internal-topics create` creates them."),
     _used("exactly.once.source.support", _T.STRING, "disabled", HIGH,
-          "Deliver source records exactly once. Only `disabled` is taken so far; the others are refused.",
+          "Deliver source records exactly once. In a running cluster, first `preparing` on every worker, then `enabled`.",
           one_of("disabled", "preparing", "enabled")),
     _used("session.timeout.ms", _T.INT, 10000, HIGH,
           "A worker that was not heard of for so long is taken to be dead, and its work goes to others."),

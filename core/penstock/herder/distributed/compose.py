@@ -1,7 +1,7 @@
 """Puts a distributed herder together: every part is given all that it needs when it is made.
 
-Three circles are closed here. The worker and the config topic's reader tell their news to a mailbox, whose receiver is
-made after them; the membership hears its listener when it starts.
+Four circles are closed here. The worker and the config topic's reader tell their news to a mailbox, whose receiver is
+made after them; the membership hears its listener when it starts; a task's gate asks for fencing only once it runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from penstock.herder.boundary import WholeWorker
 from penstock.herder.distributed.changes import ConfigChanges
 from penstock.herder.distributed.cleaning import StatusCleaner
 from penstock.herder.distributed.cluster import describe_group
-from penstock.herder.distributed.fencing import ZombieFencing
+from penstock.herder.distributed.fencing import Fence, TaskGates, ZombieFencing
 from penstock.herder.distributed.herder import DistributedHerder
 from penstock.herder.distributed.leading import Leader
 from penstock.herder.distributed.membership import Membership
@@ -61,9 +61,11 @@ class Surroundings(Generic[_W]):
     client: WorkerClient
     make_store: Callable[[ConfigUpdateListener], ConfigStore]
     make_membership: Callable[[ConfigStore, Leader], Membership]
-    #: Takes the worker's listener, and a call that tells whether its work is still its own.
-    make_worker: Callable[[Recorder, Callable[[], bool]], _W]
+    #: Takes the worker's listener, a call that tells whether its work is still its own, and the gates of its tasks.
+    make_worker: Callable[[Recorder, Callable[[], bool], TaskGates], _W]
     make_validator: Callable[[_W], ConnectorValidator]
+    #: Fences earlier tasks; None unless sources deliver exactly once.
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,15 @@ def compose_distributed(
         thread, restart_policies(configs, config.values), lambda task: mailbox.post(lambda c: c.restart_failed(task))
     )
     recorder = Recorder(configs, statuses, around.worker_id, around.plugins, failed.failed)
-    worker = around.make_worker(recorder, lambda: membership.in_session)
+    requests = WorkerRequests(config, store, membership, around.client)
+
+    def fence(name: str) -> None:
+        fencing.fence(name)
+
+    gates = TaskGates(store, membership, requests, fence)
+    worker = around.make_worker(recorder, lambda: membership.in_session, gates)
     validator = around.make_validator(worker)
 
-    requests = WorkerRequests(config, store, membership, around.client)
     reloads = Reloads(worker, configs, thread, lambda name, entry: mailbox.post(lambda c: c.reload(name, entry)))
     tasks = TaskConfigs(worker, configs, statuses, thread, requests.publish, reloads.watch)
     standing = StandingKeeper()
@@ -107,8 +114,9 @@ def compose_distributed(
     topics = Topics(store, around.status_store)
     upkeep = Upkeep(worker, statuses, rounds, work, requests, thread)
     startup = Startup(config, worker, topics, membership, rounds, work, tasks, requests, upkeep, standing)
-    routing = Routing(membership, rounds, thread, patience, request_timeout)
-    offsets = OffsetChanges(worker, around.plugins, validator.resolve)
+    routing = Routing(membership, rounds, thread, requests.keep_write_privileges, patience, request_timeout)
+    fencing = ZombieFencing(store, configs, routing, around.fence)
+    offsets = OffsetChanges(worker.offsets, around.plugins, validator.resolve)
 
     def describe() -> Mapping[str, Any]:
         view = membership.view()
@@ -118,7 +126,5 @@ def compose_distributed(
         return {"leader": view.is_leader, "group_id": config["group.id"], "group": group}
 
     parts = HerderParts(worker, configs, statuses, validator, offsets, thread, failed, loggers, request_timeout)
-    herder = DistributedHerder(
-        parts, topics, statuses, startup, routing, work, requests, ZombieFencing(), describe, patience
-    )
+    herder = DistributedHerder(parts, topics, statuses, startup, routing, work, requests, fencing, describe, patience)
     return Distributed(herder, worker)

@@ -178,7 +178,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
     def fence_zombies(self, name: str, signature: RequestSignature | None) -> None:
         self._requests.check(signature)
-        self._routing.as_leader(f"fencing the tasks of connector {name}", lambda: self._fencing.fence(name))
+        self._fencing.fence(name)
 
     # Target states
 
@@ -244,11 +244,18 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
     def alter_connector_offsets(self, name: str, offsets: Sequence[OffsetEntry]) -> str:
         self._routing.as_leader(f"altering offsets of connector {name}", lambda: self._store.refresh(_REFRESH_S))
+        self._fence_source(name)
         return self._offsets.alter(name, self._entry(name), offsets)
 
     def reset_connector_offsets(self, name: str) -> str:
         self._routing.as_leader(f"resetting offsets of connector {name}", lambda: self._store.refresh(_REFRESH_S))
+        self._fence_source(name)
         return self._offsets.reset(name, self._entry(name))
+
+    def _fence_source(self, name: str) -> None:
+        """Fence what may still run of a source, so that no older task commits offsets behind those that are written."""
+        if self._fencing.needed and self.connector_info(name).type == "source":
+            self._fencing.fence(name)
 
     def set_cluster_logger_level(self, name: str, level: str) -> None:
         self._store.put_logger_level(name, level)

@@ -78,6 +78,10 @@ class GroupView:
         """Whether requests between workers are signed."""
         return self.protocol == wire.SESSIONED
 
+    def runs(self, task: ConnectorTaskId) -> bool:
+        """Return whether this worker was given the task."""
+        return task in self.assignment.tasks
+
     def owner_url(self, connector: str, task: ConnectorTaskId | None = None) -> str | None:
         """Return the address of the worker that has the connector or task. Known to the leader only."""
         for member in self.members.values():

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConflictError, ConnectError
+from penstock.errors import ConflictError, ConnectError, RetriableError
 from penstock.herder.configs import ConnectorEntry
 from penstock.herder.distributed import signatures
 from penstock.herder.distributed.membership import Membership
@@ -23,6 +23,7 @@ __all__ = ["WorkerRequests"]
 
 _log: Final = logging.getLogger(__name__)
 _CLUSTER_TIMEOUT: Final = 5.0
+_FENCE_TIMEOUT: Final = 120.0
 _REFRESH: Final = 30.0
 
 
@@ -41,6 +42,13 @@ class WorkerRequests:
         if self._membership.view().signed:
             allowed = self._config["inter.worker.verification.algorithms"]
             signatures.check(signature, self._store.snapshot().session_key, allowed)
+
+    def keep_write_privileges(self) -> None:
+        """Hold the right to write the config topic while this worker leads, and let go of it while it does not."""
+        if self._membership.view().is_leader:
+            self._store.claim_write_privileges()
+        else:
+            self._store.relinquish_write_privileges()
 
     def rotate_key(self) -> None:
         """Make a key, as the leader, where there is none or the last is too old."""
@@ -71,6 +79,7 @@ class WorkerRequests:
         view = self._membership.view()
         try:
             if view.is_leader:
+                self.keep_write_privileges()
                 self._store.put_task_configs(name, tasks)
                 done(None)
             elif view.leader_url:
@@ -93,6 +102,14 @@ class WorkerRequests:
             done(error)
             return
         done(None)
+
+    def fence(self, url: str, name: str) -> None:
+        """Have the leader at `url` fence older tasks of a source. Raises `RetriableError` with what it answers."""
+        # The bytes that are signed are none (``DistributedHerder.fenceZombieSourceTasks``).
+        path = f"/connectors/{quote(name, safe='')}/fence"
+        answer = self._client.request("PUT", url, path, None, self._signed(b""), timeout=_FENCE_TIMEOUT)
+        if answer.status >= 400:
+            raise RetriableError(f"the leader at {url} answers {answer.status}: {answer.message}")
 
     def _signed(self, body: bytes) -> Mapping[str, str]:
         if not self._membership.view().signed:

@@ -30,10 +30,17 @@ class Routing:
     """Safe from any thread but the herder's, which would wait for itself."""
 
     def __init__(
-        self, membership: Membership, rounds: Rounds, thread: HerderThread, patience: float, request_timeout: float
+        self,
+        membership: Membership,
+        rounds: Rounds,
+        thread: HerderThread,
+        claim: Callable[[], None],
+        patience: float,
+        request_timeout: float,
     ) -> None:
-        """`patience` is how many seconds a request waits for a rebalance to end, `request_timeout` for the herder."""
-        self._membership, self._rounds, self._thread = membership, rounds, thread
+        """`claim` makes sure that the leader holds the right to write. `patience` is how many seconds a request waits
+        for a rebalance to end, `request_timeout` for the herder."""
+        self._membership, self._rounds, self._thread, self._claim = membership, rounds, thread, claim
         self._patience, self._timeout = patience, request_timeout
         self._ended = threading.Event()
 
@@ -64,6 +71,7 @@ class Routing:
             view = self._membership.view()
             if not view.is_leader:
                 raise RequestTargetError(f"Only the leader can do this: {what}", view.leader_url)
+            self._claim()
             return action()
 
         return self.when_settled(what, attempt)

@@ -43,6 +43,7 @@ class Upkeep:
     def _tick(self) -> None:
         try:
             if self._rounds.settled:
+                self._requests.keep_write_privileges()
                 self._requests.rotate_key()
                 self._statuses.repair(self._work.connectors, self._work.tasks)
             self._notice_topic_resets()

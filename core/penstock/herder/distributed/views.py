@@ -62,6 +62,7 @@ class ConfigView:
             None if name in state.inconsistent else state.applied_configs.get(name),
             {task.task: own for task in tasks if (own := state.task_target_states.get(task)) is not None},
             self._revision_of(name, config, target),
+            state.task_config_generations.get(name),
         )
 
     def _revision_of(self, name: str, config: Mapping[str, str], target: TargetState) -> int:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from penstock.api import SourceTask, Task
 from penstock.config.connector import source_connector_config_def
 from penstock.config.worker import WorkerConfig
-from penstock.errors import ConfigError
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix
 from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.at_least_once import AtLeastOnce
+from penstock.runtime.source.boundaries import TransactionBoundary, WorkerTransactionContext
 from penstock.runtime.source.context import WorkerSourceTaskContext
 from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.source.delivery import Delivery, TaskSide
-from penstock.runtime.source.task import SourceTaskParts, WorkerSourceTask, wants_each_record
+from penstock.runtime.source.exactly_once import ExactlyOnce, Gate, TransactionSettings
+from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker, standalone_transactions
+from penstock.runtime.source.offset_stores import ConnectorOffsets, SourceOffsetStores
+from penstock.runtime.source.task import SourceTaskParts, WorkerSourceTask, hears_of_records, wants_each_record
 from penstock.runtime.source.topics import TopicCreation, topic_groups
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.tolerance import ErrorPolicy
-from penstock.storage import OffsetStore
 
 __all__ = ["SourceTaskBuilder"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Transactions:
+    settings: TransactionSettings
+    id: str
+    gate: Gate
 
 
 class SourceTaskBuilder:
@@ -36,7 +46,8 @@ class SourceTaskBuilder:
         config: WorkerConfig,
         plugins: Plugins,
         clients: KafkaClients,
-        offsets: OffsetStore,
+        offsets: SourceOffsetStores,
+        exactly_once: ExactlyOnceWorker | None,
         resolve: Callable[[Mapping[str, str]], Mapping[str, str]],
         converter_defaults: Mapping[str, str],
         admission: UnreadLimit | None,
@@ -47,6 +58,7 @@ class SourceTaskBuilder:
         self._plugins = plugins
         self._clients = clients
         self._offsets = offsets
+        self._exactly_once = exactly_once
         self._resolve = resolve
         self._converter_defaults = converter_defaults
         self._admission = admission
@@ -60,15 +72,12 @@ class SourceTaskBuilder:
         target: TargetState,
         listener: StatusListener,
         task_class: type[Task],
+        generation: int | None = None,
     ) -> WorkerSourceTask:
-        """Make the task out of both configurations, resolved. Raises what is wrong with them; nothing was started then."""
+        """Make the task out of both configurations, resolved. `generation` is that of the task configurations. Raises what is wrong with them; nothing was started then."""
         common = source_connector_config_def().parse(connector)
-        if common["exactly.once.support"].upper() == "REQUIRED":
-            raise ConfigError(
-                "exactly.once.support",
-                "required",
-                "exactly-once source delivery is not supported by this worker; use requested",
-            )
+        transactions = self._transactions(task_id, connector, common, generation)
+        offsets = self._offsets.open(task_id.connector, connector, exactly_once=transactions is not None)
         task = made(task_class, SourceTask)
         meter = TaskMeter(self._admission, self._topic_listener(task_id))
         policy = ErrorPolicy.from_config(task_id, common, log_reporters(common, meter), threading.Event(), meter)
@@ -81,12 +90,34 @@ class SourceTaskBuilder:
             ),
             policy=policy,
             topics=self._topics(task_id, connector),
-            delivery=self._delivery(task_id, connector, task, policy, meter),
+            delivery=self._delivery(task_id, connector, task, policy, meter, offsets, transactions),
             meter=meter,
             in_session=self._in_session,
+            offsets=offsets,
         )
-        task.initialize(WorkerSourceTaskContext(self._offsets, task_id.connector, lambda: self._resolve(task_config)))
+        context = None if transactions is None else transactions.settings.context
+        task.initialize(
+            WorkerSourceTaskContext(offsets.store, task_id.connector, lambda: self._resolve(task_config), context)
+        )
         return WorkerSourceTask(task_id, listener, target, parts)
+
+    def _transactions(
+        self, task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], generation: int | None
+    ) -> _Transactions | None:
+        """Return how the task delivers exactly once; None if it delivers at least once."""
+        worker = self._exactly_once
+        if worker is None:
+            worker = standalone_transactions(self._config, self._clients, common)
+        if worker is None:
+            return None
+        boundary = TransactionBoundary(common["transaction.boundary"].lower())
+        interval = common["transaction.boundary.interval.ms"] or self._config["offset.flush.interval.ms"]
+        context = WorkerTransactionContext() if boundary is TransactionBoundary.CONNECTOR else None
+        settings = TransactionSettings(
+            boundary, interval / 1000, self._config["offset.flush.timeout.ms"] / 1000, context
+        )
+        transactional_id = f"{worker.prefix}-{task_id.connector}-{task_id.task}"
+        return _Transactions(settings, transactional_id, worker.gate(task_id, generation))
 
     def _delivery(
         self,
@@ -95,19 +126,33 @@ class SourceTaskBuilder:
         task: SourceTask,
         policy: ErrorPolicy,
         meter: TaskMeter,
+        offsets: ConnectorOffsets,
+        transactions: _Transactions | None,
     ) -> Callable[[TaskSide], Delivery]:
         owner = f"task {task_id}"
         overrides = strip_prefix(connector, "producer.override.")
         settings = {"client.id": f"connector-producer-{task_id}", **overrides}
+        if transactions is not None:
+            settings |= {"enable.idempotence": "true", "transactional.id": transactions.id}
         # Made and thrown away: a setting the client refuses shall fail the task now, not at its first record.
-        self._clients.settings(ClientKind.PRODUCER, overrides, owner)
+        self._clients.settings(ClientKind.PRODUCER, settings, owner)
 
         def make_producer(extra: Mapping[str, Any], **callbacks: Callable[..., Any]) -> Any:
             return self._clients.producer({**settings, **extra}, owner, **callbacks)
 
+        if transactions is not None:
+            return lambda side: ExactlyOnce(
+                side,
+                offsets,
+                make_producer,
+                transactions.gate,
+                transactions.settings,
+                meter,
+                per_record=hears_of_records(task),
+            )
         return lambda side: AtLeastOnce(
             side,
-            self._offsets,
+            offsets.store,
             make_producer,
             meter,
             per_record=wants_each_record(task, policy),

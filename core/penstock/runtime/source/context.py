@@ -14,9 +14,16 @@ __all__ = ["WorkerSourceTaskContext"]
 class WorkerSourceTaskContext:
     """The context of one source task. Safe from any thread."""
 
-    def __init__(self, store: OffsetStore, connector: str, configs: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        store: OffsetStore,
+        connector: str,
+        configs: Callable[[], Mapping[str, str]],
+        transactions: TransactionContext | None = None,
+    ) -> None:
         self._reader = StoreOffsetReader(store, connector)
         self._configs = configs
+        self._transactions = transactions
 
     def configs(self) -> Mapping[str, str]:
         return self._configs()
@@ -27,5 +34,5 @@ class WorkerSourceTaskContext:
 
     @property
     def transaction_context(self) -> TransactionContext | None:
-        """Always None: this worker offers no exactly-once source delivery."""
-        return None
+        """None unless the connector delivers exactly once and says itself where transactions end."""
+        return self._transactions

@@ -1,9 +1,7 @@
 """How a source task's records and offsets reach Kafka: what the ways of delivering have in common.
 
 The task polls, transforms and converts (`penstock.runtime.source.sending`). A `Delivery` takes what comes out, and
-decides which source offsets are safe to commit and when. `penstock.runtime.source.at_least_once` is one way. A
-transactional one (KIP-618, ``ExactlyOnceWorkerSourceTask``) stands beside it; the hooks below are cut so that it needs
-no branch anywhere else:
+decides which source offsets are safe to commit and when. `penstock.runtime.source.at_least_once` and `penstock.runtime.source.exactly_once` (KIP-618) are the two ways:
 
 ====================  ============================================  =================================================
 hook                  at least once                                 in transactions
@@ -19,6 +17,7 @@ hook                  at least once                                 in transacti
                                                                     interval, or as the connector asked; or abort
 `commit`              store what is acknowledged                    nothing, unless final: commit what is open
 `abort`               nothing: what was acknowledged stays          abort the open transaction
+`paused`              nothing                                       commit what is open, unless the connector decides
 ====================  ============================================  =================================================
 """
 
@@ -91,7 +90,7 @@ class Delivery(ABC):
     Threads: `serve`, `commit` and `cancel` may be called from any thread, at any time between `open` and `close`. All
     else is called from the task's thread, in this order: `open`; for each batch `cut`, and for each piece `begin`, its
     records by `run` (or `send` and `drop`, if `per_record`), and `dispatched`, or `abort` if the piece failed; after a
-    poll that returned nothing `dispatched` alone; last `commit` with ``final=True``, and `close`.
+    poll that returned nothing `dispatched` alone; last `abort` if the task failed, `commit` with ``final=True``, and `close`.
 
     What it raises ends the task, except `TaskStopped`, after which the rest of the batch is not sent.
     """
@@ -152,6 +151,9 @@ class Delivery(ABC):
 
     def abort(self) -> None:
         """A piece could not be handed over as a whole: what it raised ends the task."""
+
+    def paused(self) -> None:
+        """The task is about to pause."""
 
     def serve(self) -> None:
         """Serve the producer's callbacks. Called several times a second, also while the task's `poll` blocks."""

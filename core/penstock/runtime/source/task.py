@@ -19,13 +19,14 @@ from penstock.logs import log_failure
 from penstock.runtime.meters import TaskMeter, Total
 from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.source.delivery import Delivery, Metadata, TaskSide
+from penstock.runtime.source.offset_stores import ConnectorOffsets
 from penstock.runtime.source.sending import CutOff, Sending
 from penstock.runtime.source.topics import TopicCreation
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.tolerance import ErrorPolicy
 
-__all__ = ["SourceTaskParts", "WorkerSourceTask", "wants_each_record"]
+__all__ = ["SourceTaskParts", "WorkerSourceTask", "hears_of_records", "wants_each_record"]
 
 _log: Final = logging.getLogger(__name__)
 #: How long a cancelling thread waits for a send in progress.
@@ -48,12 +49,19 @@ class SourceTaskParts:
     meter: TaskMeter
     #: Tells whether the task is this worker's still; None where there is no group that could give it away.
     in_session: Callable[[], bool] | None = None
+    #: Where the connector's offsets are kept, which the task starts and lets go of; None if somebody else does.
+    offsets: ConnectorOffsets | None = None
 
 
 def wants_each_record(task: SourceTask, policy: ErrorPolicy) -> bool:
     """Return whether records are handed over one by one: because the task has a `commit_record` of its own, or because
     a record that Kafka refuses is tolerated, by itself (`Delivery.per_record`)."""
-    return policy.tolerate_all or type(task).commit_record is not SourceTask.commit_record
+    return policy.tolerate_all or hears_of_records(task)
+
+
+def hears_of_records(task: SourceTask) -> bool:
+    """Return whether the task has a `commit_record` of its own."""
+    return type(task).commit_record is not SourceTask.commit_record
 
 
 class WorkerSourceTask(WorkerTask):
@@ -91,6 +99,8 @@ class WorkerSourceTask(WorkerTask):
     # ---- life
 
     def initialize(self) -> None:
+        if self._parts.offsets is not None:
+            self._parts.offsets.start()
         self._delivery.open()
         with self._life_lock:
             self._started = True
@@ -113,6 +123,8 @@ class WorkerSourceTask(WorkerTask):
         # Offsets of what was acknowledged are committed even when the task failed: nothing before them is missing.
         try:
             if not self._cancelled:
+                if failed:
+                    self._delivery.abort()
                 self._delivery.commit(final=True)
         finally:
             self._stop_task()
@@ -121,6 +133,8 @@ class WorkerSourceTask(WorkerTask):
             self._parts.conversion.close()
             self._parts.policy.close()
             self._delivery.close()
+            if self._parts.offsets is not None:
+                self._parts.offsets.stop()
 
     def on_cancel(self) -> None:
         # Whoever is sending just now ends by `stopping`; whoever comes out of a long poll later finds it is cancelled.
@@ -131,6 +145,9 @@ class WorkerSourceTask(WorkerTask):
         finally:
             if with_gate:
                 self._gate.release()
+
+    def on_paused(self) -> None:
+        self._delivery.paused()
 
     def iterate_paused(self) -> None:
         self._await_resume(1.0)

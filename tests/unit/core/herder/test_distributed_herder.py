@@ -91,6 +91,12 @@ class FakeConfigStore:
     def put_logger_level(self, namespace: str, level: str) -> None:
         self.write(records.logger_record(namespace, level))
 
+    def claim_write_privileges(self) -> None:
+        """Nobody else writes."""
+
+    def relinquish_write_privileges(self) -> None:
+        """Nobody else writes."""
+
 
 class FakeStatusStore:
     """The status topic in memory."""
@@ -199,7 +205,7 @@ class Setup:
                 client=cast("WorkerClient", self.client),
                 make_store=lambda news: cast("ConfigStore", self._made_store(news)),
                 make_membership=lambda store, leader: cast("Membership", self._made_group()),
-                make_worker=lambda recorder, in_session: FakeWorker(plugins, recorder),
+                make_worker=lambda recorder, in_session, gates: FakeWorker(plugins, recorder),
                 make_validator=lambda worker: ConnectorValidator(
                     plugins, {"key.converter": JSON, "value.converter": JSON}
                 ),
