@@ -17,7 +17,9 @@ from penstock_converters.json.compiled import compile_writer, schemaless_writer
 from penstock_converters.json.config import JsonOptions, json_config_def
 from penstock_converters.json.direct import UNUSUAL, DirectReader, direct_reader
 from penstock_converters.json.envelope import RecentEnvelopes
-from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_schemaless
+from penstock_converters.json.reading import Readers
+from penstock_converters.json.scalars import NeedsExact, Reader
+from penstock_converters.json.schemaless import read_schemaless
 from penstock_converters.json.schemas import connect_schema, json_schema
 from penstock_converters.json.text import dumps, exact_loads, loads
 from penstock_converters.json.writing import Writer

@@ -18,7 +18,8 @@ from penstock.data import Field, Schema, Type
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError
 from penstock_converters.codegen import Source
-from penstock_converters.json.reading import NeedsExact, Readers
+from penstock_converters.json.reading import Readers
+from penstock_converters.json.scalars import NeedsExact
 
 __all__ = ["UNUSUAL", "DirectReader", "direct_reader"]
 

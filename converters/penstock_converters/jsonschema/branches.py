@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import Schema
-from penstock_converters.json.reading import NeedsExact
+from penstock_converters.json.scalars import NeedsExact
 from penstock_converters.jsonschema import names
 from penstock_registry.formats.jsonschema import model as m
 

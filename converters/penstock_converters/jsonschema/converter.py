@@ -11,7 +11,7 @@ from penstock.config.validators import CaseInsensitiveValidString
 from penstock.data import Schema, SchemaAndValue
 from penstock.errors import DataError, SerializationError
 from penstock_converters.json.compiled import compile_writer
-from penstock_converters.json.reading import NeedsExact
+from penstock_converters.json.scalars import NeedsExact
 from penstock_converters.json.text import exact_loads, loads
 from penstock_converters.jsonschema.branches import Branches
 from penstock_converters.jsonschema.instants import check_precision

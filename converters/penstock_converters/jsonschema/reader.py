@@ -12,7 +12,8 @@ from penstock.errors import DataError
 from penstock.java.number_text import decimal_text
 from penstock_converters.blame import Misfit
 from penstock_converters.codegen import Source
-from penstock_converters.json.reading import NeedsExact, Reader, Readers, read_entries, usual_test, wrong_type
+from penstock_converters.json.reading import Readers, read_entries, usual_test
+from penstock_converters.json.scalars import NeedsExact, Reader, wrong_type
 from penstock_converters.json.text import node_type
 from penstock_converters.jsonschema import names
 from penstock_converters.jsonschema.branches import Branches, Test, is_integer, is_number

@@ -20,29 +20,28 @@ from typing import Any, Final, Protocol, TypeVar
 
 from penstock.data import SourceRecord
 from penstock.errors import ConflictError, ConnectError, RetriableError, TaskStopped
-from penstock.kafka.errors import KafkaError, renamed
-from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, is_purged
+from penstock.kafka.producing import Delivered, Outgoing
 from penstock.kafka.transactions import TransactionalProducer
-from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.boundaries import Ending, TransactionBoundary, WorkerTransactionContext
-from penstock.runtime.source.delivery import Delivery, Metadata, Run, TaskSide
+from penstock.runtime.source.delivery import Delivery, Run, TaskSide
+from penstock.runtime.source.transaction import Transaction, TransactionalOffsets, TransactionRun
 from penstock.runtime.tolerance import NotTolerable
-from penstock.storage.offsets import Offsets, partition_key
 
-__all__ = ["ExactlyOnce", "Gate", "TransactionSettings", "TransactionalOffsets"]
+__all__ = ["ExactlyOnce", "Gate", "TransactionSettings"]
 
 _log: Final = logging.getLogger(__name__)
 _PREFIX: Final = "producer.override."
-#: One claim of the transactional id, or one try to commit; both are made again.
+#: One claim of the transactional id; it is made again.
 _CALL_S: Final = 30.0
 _ABORT_S: Final = 10.0
-#: How long the last commit of a task that is stopping may take beyond the flush timeout.
+#: The pause between two tries to start.
 _RETRY_S: Final = 1.0
 _T = TypeVar("_T")
 
 
 class Gate(Protocol):
-    """Who may start. Called from the task's thread; a `RetriableError` or `ConflictError` is tried again."""
+    """The checks before a task starts. Called from the task's thread; a `RetriableError` or `ConflictError` is tried again."""
 
     def before(self) -> None:
         """Have older instances of the connector's tasks fenced, those with higher numbers too."""
@@ -51,22 +50,9 @@ class Gate(Protocol):
         """Raise `ConnectError` if the task is not this worker's any more or has another configuration by now."""
 
 
-class TransactionalOffsets(Protocol):
-    """The topic that the connector's offsets are in, as the transaction needs it."""
-
-    @property
-    def topic(self) -> str: ...
-
-    def records(self, connector: str, offsets: Offsets) -> list[tuple[bytes, bytes | None]]:
-        """Return key and value of each offset's record. Raises `DataError` for offsets that cannot be stored."""
-
-    def committed(self, connector: str, offsets: Offsets) -> None:
-        """Take note of offsets that a transaction has put into the topic. Must not raise."""
-
-
 @dataclass(frozen=True, slots=True)
 class TransactionSettings:
-    """When to commit. `interval_s` counts for `TransactionBoundary.INTERVAL`, `context` for ``CONNECTOR``."""
+    """The times to commit. `interval_s` counts for `TransactionBoundary.INTERVAL`, `context` for ``CONNECTOR``."""
 
     boundary: TransactionBoundary
     interval_s: float
@@ -96,17 +82,13 @@ class ExactlyOnce(Delivery):
         self.per_record = per_record
         self.unproven: set[str] = set()
         self._side, self._offsets, self._make, self._gate = side, offsets, make, gate
-        self._settings, self._meter, self._clock = settings, meter, clock
+        self._settings, self._clock = settings, clock
         self._label = side.id.label
-        self._producer: TransactionalProducer | None = None
+        self._transaction = Transaction(side, offsets, meter, self.unproven, settings.final_s, clock)
         #: Guards what follows: the task's thread and the committer's both end transactions.
         self._lock = threading.RLock()
         self._busy = False
-        self._open = False
         self._next_commit = clock() + settings.interval_s
-        self._pending: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-        self._sent: list[_Sent] = []
-        self._new_topics: set[str] = set()
         #: The last record of each piece that is still to come, and whether it ends the batch.
         self._pieces: deque[tuple[SourceRecord, bool]] = deque()
 
@@ -115,7 +97,7 @@ class ExactlyOnce(Delivery):
     def open(self) -> None:
         self._try(self._gate.before, "waits until older tasks of the connector are fenced")
         producer = TransactionalProducer(self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record)
-        self._producer = producer
+        self._transaction.producer = producer
         self._try(lambda: producer.init(_CALL_S), "waits for its transactional id")
         self._try(self._gate.after, "looks whether it is still this worker's")
 
@@ -140,50 +122,24 @@ class ExactlyOnce(Delivery):
 
     def begin(self) -> None:
         with self._lock:
-            self._begin()
+            self._transaction.begin()
             self._busy = True
-
-    def _begin(self) -> None:
-        if not self._open:
-            self._live().begin()
-            self._open = True
-
-    def _live(self) -> TransactionalProducer:
-        if self._producer is None:
-            raise TaskStopped(f"{self._label} has ended")
-        return self._producer
 
     @property
     def produce(self) -> Callable[..., None]:
-        return self._live().produce
+        return self._transaction.live().produce
 
     def run(self, partition: Mapping[str, Any]) -> Run:
-        return _Run(partition, self._told, self._note)
+        return TransactionRun(partition, self._transaction)
 
     def send(self, record: SourceRecord, out: Outgoing) -> None:
-        sent = _Sent(record, self._told)
-        self._live().send(out, sent, self.wait_for_room)
-        self._sent.append(sent)
-        if out[0] in self.unproven:
-            self._new_topics.add(out[0])
-        self._note(record.source_partition, record.source_offset)
+        self._transaction.send(record, out, self.wait_for_room)
 
     def drop(self, record: SourceRecord) -> None:
-        self._sent.append(_Sent(record, self._told))
-        self._note(record.source_partition, record.source_offset)
-
-    def _note(self, partition: Mapping[str, Any], offset: Mapping[str, Any]) -> None:
-        self._pending[partition_key(partition)] = (partition, offset)
-
-    def _told(self, error: KafkaError | None, message: ProducedMessage) -> None:
-        """Take the fate of a record that could not be written: the transaction cannot be committed any more."""
-        producer = self._producer
-        if error is not None and producer is not None and not is_purged(error):
-            refused = producer.refusal(error, message.topic() or "")
-            producer.fail(renamed(refused, f"{self._label} {refused.message}"))
+        self._transaction.drop(record)
 
     def wait_for_room(self) -> None:
-        producer = self._live()
+        producer = self._transaction.live()
         producer.wait_for_room(self._check_stopped)
 
     def _check_stopped(self) -> None:
@@ -192,7 +148,7 @@ class ExactlyOnce(Delivery):
             raise TaskStopped(f"{self._label} was stopped while the producer's queue was full")
 
     def refusal(self, error: BaseException, out: Outgoing) -> ConnectError:
-        return self._live().refusal(error, out[0], out)
+        return self._transaction.live().refusal(error, out[0], out)
 
     def meet_topic(self, topic: str) -> None:
         if topic == self._offsets.topic:
@@ -204,8 +160,7 @@ class ExactlyOnce(Delivery):
         self.unproven.add(topic)
 
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
-        self.unproven.discard(topic)
-        self._new_topics.add(topic)
+        self._transaction.add_topic(topic)
         return ticket
 
     def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
@@ -238,98 +193,44 @@ class ExactlyOnce(Delivery):
         if ending is Ending.ABORT:
             _log.info("%s aborts a transaction, as its connector asked", self._label)
             # A transaction none of whose records has reached the broker is one that it does not know, and cannot end.
-            self._live().flush(_ABORT_S)
-            self._abort_records()
+            self._transaction.live().flush(_ABORT_S)
+            self._transaction.abort_records()
         if ending is not None:
             self._commit()  # after an abort too: the task shall not be handed the same records again
-
-    def _abort_records(self) -> None:
-        if self._open:
-            self._live().abort(_ABORT_S)
-            self._open = False
-        self._forget_records()
-
-    def _forget_records(self) -> None:
-        self.unproven |= self._new_topics
-        self._new_topics = set()
-        self._sent = []
 
     def abort(self) -> None:
         with self._lock:
             self._busy = False
             self._pieces.clear()
-            self._pending = {}
-            try:
-                self._abort_records()
-            except ConnectError as error:
-                # Fenced, or out of reach: the broker aborts it once the id is claimed again or its time is up.
-                _log.info("%s could not abort its transaction: %s", self._label, error)
-                self._open = False
+            self._transaction.abort()
 
     def _commit(self) -> None:
-        """Commit the open transaction, with the offsets of its records. Raises what ends the task."""
+        """Commit the open transaction, if there is one or offsets are waiting. Raises what ends the task."""
         self._next_commit = self._clock() + self._settings.interval_s
-        if not self._pending and not self._open:
-            return
-        started = self._clock()
-        offsets = list(self._pending.values())
         try:
-            self._begin()
-            producer = self._live()
-            for key, value in self._offsets.records(self._side.id.connector, offsets):
-                producer.send((self._offsets.topic, value, key, -1, 0, None), self._told, self._side.check_alive)
-            self._commit_until_known(producer)
+            committed = self._transaction.commit()
         except TaskStopped:
             raise
         except ConnectError:
-            self._meter.add(Total.FAILED_COMMITS)
             self.abort()
             raise
-        self._open, self._pending = False, {}
-        self._meter.add(Total.COMMITS)
-        _log.debug(
-            "%s committed a transaction with offsets of %d source partitions in %.0f ms",
-            self._label, len(offsets), (self._clock() - started) * 1000,
-        )  # fmt: skip
-        self._committed(offsets)
-
-    def _commit_until_known(self, producer: TransactionalProducer) -> None:
-        deadline: float | None = None
-        while True:
-            try:
-                return producer.commit(_CALL_S if deadline is None else self._settings.final_s)
-            except RetriableError as error:
-                self._side.check_alive()
-                _log.warning("%s a commit is not answered and will be asked for again: %s", self._label, error)
-                if self._side.stopping.is_set():
-                    deadline = deadline or self._clock() + self._settings.final_s
-                    if self._clock() >= deadline:
-                        raise
-
-    def _committed(self, offsets: Offsets) -> None:
-        for topic in self._new_topics:
-            self.unproven.discard(topic)
-            self._meter.use_topic(topic)
-        self._new_topics = set()
-        sent, self._sent = self._sent, []
-        self._offsets.committed(self._side.id.connector, offsets)
-        for one in sent:
-            self._side.record_done(one.record, one.metadata)
-        self._side.offsets_done()
+        if committed is not None:
+            self._transaction.report(committed)
 
     def serve(self) -> None:
-        producer = self._producer
+        producer = self._transaction.producer
         if producer is not None:
             producer.poll()
 
     def check(self) -> None:
-        producer = self._producer
+        producer = self._transaction.producer
         if producer is not None:
             producer.raise_failure()
 
     def commit(self, final: bool = False) -> bool:
         with self._lock:
-            if self._producer is None:
+            producer = self._transaction.producer
+            if producer is None:
                 return True
             if final:
                 self._end_for_good()
@@ -337,13 +238,13 @@ class ExactlyOnce(Delivery):
                 try:
                     self._commit()
                 except ConnectError as error:
-                    self._producer.fail(error)  # the task's thread finds it
+                    producer.fail(error)  # the task's thread finds it
                     return False
         return True
 
     def _interval_is_over(self) -> bool:
         is_due = self._settings.boundary is TransactionBoundary.INTERVAL and self._clock() >= self._next_commit
-        return is_due and not self._busy and bool(self._open or self._pending)
+        return is_due and not self._busy and self._transaction.has_work
 
     def _end_for_good(self) -> None:
         """End what is open when the task pauses or stops: commit it, unless its connector says where transactions end."""
@@ -353,7 +254,7 @@ class ExactlyOnce(Delivery):
             self._commit()
             return
         self._end(context.take(None))
-        if self._open:
+        if self._transaction.is_open:
             self.abort()
 
     def paused(self) -> None:
@@ -361,51 +262,14 @@ class ExactlyOnce(Delivery):
             self.commit(final=True)
 
     def cancel(self) -> None:
-        producer = self._producer
+        producer = self._transaction.producer
         if producer is not None:
             producer.purge()
 
     def close(self) -> None:
         with self._lock:
-            if self._open:
+            if self._transaction.is_open:
                 self.abort()
-            producer, self._producer = self._producer, None
+            producer, self._transaction.producer = self._transaction.producer, None
         if producer is not None:
             producer.purge()
-
-
-class _Sent:
-    """A record that was handed over by itself, or dropped; the callback that takes its place in Kafka."""
-
-    __slots__ = ("_refused", "metadata", "record")
-
-    def __init__(self, record: SourceRecord, refused: Delivered) -> None:
-        self.record, self._refused = record, refused
-        self.metadata: Metadata | None = None
-
-    def __call__(self, error: KafkaError | None, message: ProducedMessage) -> None:
-        if error is not None:
-            self._refused(error, message)
-        else:
-            self.metadata = Metadata(message.topic() or "", message.partition() or 0, message.offset())
-
-
-class _Run(Run):
-    """Records of one source partition: the transaction is acknowledged as a whole, so that nothing is kept of them."""
-
-    __slots__ = ("_note", "_partition", "_ticket")
-
-    def __init__(
-        self,
-        partition: Mapping[str, Any],
-        ticket: Delivered,
-        note: Callable[[Mapping[str, Any], Mapping[str, Any]], None],
-    ) -> None:
-        self._partition, self._ticket, self._note = partition, ticket, note
-
-    def ticket(self) -> Delivered:
-        return self._ticket
-
-    def close(self, offset: Mapping[str, Any] | None) -> None:
-        if offset is not None:
-            self._note(self._partition, offset)

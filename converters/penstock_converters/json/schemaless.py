@@ -1,0 +1,70 @@
+"""JSON trees to values without a schema."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+from penstock.errors import DataError
+from penstock_converters.blame import Misfit, add_field
+from penstock_converters.json.scalars import NeedsExact, double, shown
+from penstock_converters.json.text import MISSING
+
+__all__ = ["read_schemaless"]
+
+
+def read_schemaless(tree: Any) -> Any:
+    """A tree as a value without a schema: integers of 64 bits, doubles, lists, maps.
+
+    Gives `tree` itself where nothing in it has to change, which is nearly always.
+    """
+    if tree is MISSING:
+        return None
+    try:
+        return tree if _is_plain(tree) else _plain(tree)
+    except RecursionError:
+        raise DataError("The document is nested too deeply") from None
+
+
+_AS_THEY_ARE: Final = frozenset({str, bool, type(None)})
+
+
+def _is_plain(tree: Any) -> bool:
+    kind = type(tree)
+    if kind in _AS_THEY_ARE:
+        return True
+    if kind is int:
+        return bool(-(2**63) <= tree < 2**63)
+    if kind is float:
+        if abs(tree) >= 2**63:
+            raise NeedsExact  # may be an integer, which does not fit
+        return bool(tree != 0.0)
+    if kind is dict:
+        tree = tree.values()
+    elif kind is not list:
+        return False
+    return all(type(item) in _AS_THEY_ARE or _is_plain(item) for item in tree)
+
+
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {k: _part(k, v) for k, v in tree.items()}
+    if isinstance(tree, list):
+        return [_part(f"[{i}]", v) for i, v in enumerate(tree)]
+    if type(tree) is int:
+        if not -(2**63) <= tree < 2**63:
+            raise Misfit(f"Value {shown(tree)} does not fit INT64: expected {-(2**63)} to {2**63 - 1}")
+        return tree
+    if isinstance(tree, float):
+        if abs(tree) >= 2**63:
+            raise NeedsExact  # see _is_plain
+        return tree + 0.0
+    return double(tree) if isinstance(tree, Decimal) else tree
+
+
+def _part(name: str, tree: Any) -> Any:
+    try:
+        return _plain(tree)
+    except DataError as error:
+        add_field(error, name)
+        raise
