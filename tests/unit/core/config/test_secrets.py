@@ -138,6 +138,12 @@ def test_a_looked_up_class_of_a_connector_is_used_but_never_named() -> None:
         validator.validate(config)
 
 
+@pytest.fixture(autouse=True)
+def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sinks whose file's name was looked up write into the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 class Listener:
     """Keeps what was told of a task, and says when it has failed or runs."""
 
