@@ -11,7 +11,8 @@ from penstock.config.client_def import client_config_def
 from penstock.config.definition import parse_type
 from penstock.config.info import config_infos
 from penstock.errors import ConfigError
-from penstock.kafka.settings import translate
+from penstock.kafka.library import check_setting
+from penstock.kafka.settings import ClientKind, refuse_code
 
 __all__ = ["OverridePolicy"]
 
@@ -74,11 +75,11 @@ class OverridePolicy:
                 key = definition.key(name)
                 if key is not None:
                     keys.append(replace(key, name=full_name))
-                values.append(self._value(full_name, name, text, key))
+                values.append(self._value(ClientKind(client), full_name, text, key))
         return config_infos(connector_type, keys, values)
 
-    def _value(self, full_name: str, name: str, text: str, key: ConfigKey | None) -> ConfigValue:
-        value = ConfigValue(full_name)
+    def _value(self, client: ClientKind, full_name: str, text: str, key: ConfigKey | None) -> ConfigValue:
+        value, name = ConfigValue(full_name), full_name.removeprefix(f"{client.value}.override.")
         try:
             if key is None:
                 value.value = Password(text) if any(word in name for word in _SECRET_WORDS) else text
@@ -86,7 +87,8 @@ class OverridePolicy:
                 value.value = parse_type(name, text, key.type)
                 if key.validator is not None:
                     key.validator.ensure_valid(name, value.value)
-            translate(name, text)
+            refuse_code({name: text})
+            check_setting(client, name, text)
         except ConfigError as error:
             value.add_error(error.message)
         if not self._allows(name):

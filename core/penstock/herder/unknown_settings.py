@@ -7,13 +7,17 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from penstock.config.client_def import client_config_def
+from penstock.kafka.library import knows
+from penstock.kafka.settings import ClientKind
+
 __all__ = ["log_unknown_settings", "unknown_settings", "warning_header"]
 
 _log: Final = logging.getLogger(__name__)
 
 _CONVERTERS: Final = ("key.converter", "value.converter", "header.converter")
-#: Whatever stands under these goes to a Kafka client, whose settings are checked elsewhere, or to Kafka's own worker.
-_PASSED_ON: Final = ("producer.override.", "consumer.override.", "admin.override.", "config.providers.")
+#: What stands under these goes to a connector's Kafka clients.
+_CLIENTS: Final = {f"{kind.value}.override.": kind for kind in ClientKind}
 _MOST_IN_A_HEADER: Final = 10
 
 
@@ -23,10 +27,23 @@ def unknown_settings(infos: Mapping[str, Any], config: Mapping[str, str | None])
     broken = {c["value"]["name"] for c in infos["configs"] if c["value"] is not None and c["value"]["errors"]}
     found = []
     for key in config:
-        if key in known or key == "config.providers" or key.startswith(_PASSED_ON) or _beside_an_error(key, broken):
+        client = next((prefix for prefix in _CLIENTS if key.startswith(prefix)), None)
+        if client is not None and key not in known and key not in broken:
+            found += _of_a_client(key, client)
+        elif client is not None or key in known or key.startswith("config.providers") or _beside_an_error(key, broken):
             continue
-        found.append(_sentence(key, known, config))
+        else:
+            found.append(_sentence(key, known, config))
     return found
+
+
+def _of_a_client(key: str, prefix: str) -> list[str]:
+    """Return a sentence if neither Kafka's client nor the client library knows the setting."""
+    kind, name = _CLIENTS[prefix], key.removeprefix(prefix)
+    if knows(kind, name):
+        return []
+    near = difflib.get_close_matches(name, client_config_def(kind.value).names, n=1, cutoff=0.75)
+    return [f"{key} is not a known setting and has no effect" + (f"; did you mean {prefix}{near[0]}?" if near else "")]
 
 
 def _beside_an_error(key: str, broken: set[str]) -> bool:

@@ -13,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 from penstock.config import Password
 from penstock.errors import ConfigError
 from penstock.kafka.errors import CLIENT_ERRORS, reason_of
+from penstock.kafka.library import unknown_setting
 from penstock.kafka.repeats import RepeatFilter
-from penstock.kafka.settings import ClientKind, has_no_effect, translate
+from penstock.kafka.settings import ClientKind, has_no_effect, refuse_code, translate
 
 __all__ = ["ClientKind", "KafkaClients", "client_settings"]
 
@@ -144,6 +145,7 @@ class KafkaClients:
     def settings(self, kind: ClientKind, overrides: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Everything laid over each other, in librdkafka's names."""
         try:
+            refuse_code(overrides)
             return client_settings(kind, {**self._by_kind[kind], **overrides}, owner)
         except ConfigError as error:
             raise ConfigError(f"{owner}: {kind.value} setting: {error.message}") from error
@@ -153,23 +155,34 @@ class KafkaClients:
         return {**self._by_kind[kind], **overrides}
 
     def producer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Producer:
-        return _make(Producer, self.settings(ClientKind.PRODUCER, overrides, owner), owner, callbacks)
+        settings = self.settings(ClientKind.PRODUCER, overrides, owner)
+        return _make(ClientKind.PRODUCER, Producer, settings, owner, callbacks)
 
     def consumer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Consumer:
-        return _make(Consumer, self.settings(ClientKind.CONSUMER, overrides, owner), owner, callbacks)
+        settings = self.settings(ClientKind.CONSUMER, overrides, owner)
+        return _make(ClientKind.CONSUMER, Consumer, settings, owner, callbacks)
 
     def admin(self, overrides: Mapping[str, Any], owner: str) -> AdminClient:
-        return _make(AdminClient, self.settings(ClientKind.ADMIN, overrides, owner), owner, {})
+        return _make(ClientKind.ADMIN, AdminClient, self.settings(ClientKind.ADMIN, overrides, owner), owner, {})
 
 
 def _make(
-    client: type[_Client], settings: dict[str, Any], owner: str, callbacks: Mapping[str, Callable[..., Any]]
+    kind: ClientKind,
+    client: type[_Client],
+    settings: dict[str, Any],
+    owner: str,
+    callbacks: Mapping[str, Callable[..., Any]],
 ) -> _Client:
-    """librdkafka's complaint about a setting becomes a `ConfigError` with the setting's name; values stay out of it."""
+    """librdkafka's complaint about a setting becomes a `ConfigError` with the setting's name; values stay out of it.
+    A setting that nobody knows is left out with a warning, as in Java."""
     try:
-        settings.update(callbacks)
-        return client(settings, logger=_client_log)
+        return client(dict[str, Any](settings, **callbacks), logger=_client_log)
     except CLIENT_ERRORS as error:
+        unknown = unknown_setting(kind, error)
+        if unknown in settings:
+            message = f"{owner}: {kind.value} setting {unknown} is not a known setting and has no effect"
+            _warn_once(kind.value, unknown, message)
+            return _make(kind, client, {k: v for k, v in settings.items() if k != unknown}, owner, callbacks)
         text = reason_of(error)
         for theirs, users in _USERS_NAMES.items():
             text = text.replace(f'"{theirs}"', f'"{users}"')

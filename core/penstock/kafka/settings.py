@@ -14,8 +14,18 @@ from typing import Any, Final
 from penstock.config import Password
 from penstock.config.jaas import parse_jaas
 from penstock.errors import ConfigError
+from penstock.java.text import well_formed
 
-__all__ = ["NO_EFFECT", "TRANSLATED", "ClientKind", "Translation", "has_no_effect", "translate"]
+__all__ = [
+    "NO_EFFECT",
+    "RUNS_CODE",
+    "TRANSLATED",
+    "ClientKind",
+    "Translation",
+    "has_no_effect",
+    "refuse_code",
+    "translate",
+]
 
 
 class ClientKind(enum.Enum):
@@ -314,6 +324,35 @@ TRANSLATED.update(
 )
 
 
+#: Settings of the client library that load code or run a command: the worker's own properties may say them, no connector.
+RUNS_CODE: Final = frozenset(
+    {"plugin.library.paths", "ssl.engine.location", "ssl.engine.id", "ssl.providers", "sasl.kerberos.kinit.cmd"}
+)
+#: What the client library takes beside settings in text: the loops' to set.
+_NO_TEXT: Final = frozenset(
+    """
+    background_event_cb closesocket_cb connect_cb consume_cb default.topic.config default_topic_conf error_cb
+    interceptors log_cb logger oauth_cb oauthbearer_token_refresh_cb offset_commit_cb on_commit on_delivery opaque
+    open_cb partitioner_cb rebalance_cb resolve_cb socket_cb ssl.certificate.verify_cb ssl_ca ssl_certificate ssl_key
+    stats_cb throttle_cb delivery.report.only.error dr_cb dr_msg_cb
+    """.split()
+)
+
+
+def refuse_code(overrides: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if a connector's `overrides` would load code into the worker, or run a command in it."""
+    for name in RUNS_CODE.intersection(overrides):
+        if (name, overrides[name]) != ("sasl.kerberos.kinit.cmd", "/usr/bin/kinit"):  # Java's default does no harm
+            why = "it runs code in the worker, so only the worker's own properties may set it; leave it out"
+            raise ConfigError(name, str(overrides[name]), why)
+
+
+def _check_text(text: str) -> None:
+    # The library ends the process at half a surrogate pair, and cuts texts at a NUL.
+    if "\0" in text or well_formed(text) != text:
+        raise ConfigError("Settings of Kafka's clients take no half of a surrogate pair, and no NUL, in name or value")
+
+
 def has_no_effect(name: str) -> bool:
     """Return whether the client library has nothing that the setting `name` could act on."""
     return name in NO_EFFECT or name.startswith("confluent.")  # what belongs to Confluent's interceptors and licences
@@ -322,6 +361,10 @@ def has_no_effect(name: str) -> bool:
 def translate(name: str, value: str) -> Mapping[str, Any]:
     """Return what the Java setting `name` is in librdkafka's words; nothing for one without effect. librdkafka's own
     names pass through. Raises `ConfigError` in Java's words."""
+    _check_text(name)
+    _check_text(value)
+    if name in _NO_TEXT:
+        raise ConfigError(name, value, "it is the worker's own to set; leave it out")
     if has_no_effect(name):
         return {}
     if name in TRANSLATED:
