@@ -354,6 +354,97 @@ def test_a_task_that_keeps_offsets_itself_begins_where_it_says() -> None:
     assert {(p.topic, p.partition): p.offset for p in rig.consumer.assignment()}["t", 0] == 17
 
 
+def test_a_task_that_agrees_to_nothing_has_no_offsets_committed_and_begins_where_it_says_each_time() -> None:
+    rig = Rig()
+    rig.task.agree = lambda offsets: {}
+    rig.task.start_at = {T0: 17}
+    rig.round()
+    rig.consumer.feed(*messages(b"r", start=17))
+    rig.round().later(61)
+    assert rig.task.flushed == [{T0: 18}]
+    rig.task.start_at = {T0: 18}
+    rig.consumer.revoke_now(("t", 0), ("t", 1))
+    rig.consumer.assign_now(("t", 0), ("t", 1))
+    rig.round()
+    assert {(p.topic, p.partition): p.offset for p in rig.consumer.assignment()}["t", 0] == 18
+    assert rig.committed == {}
+
+
+def test_a_rewind_asked_for_in_put_counts_before_the_next_commit() -> None:
+    rig = Rig()
+    rig.consumer.feed(*messages(b"a", b"b"))
+    rig.round()
+    rig.task.context.offset({T0: 1})
+    rig.later(61)
+    assert rig.task.flushed == [{T0: 1}]
+    assert rig.consumer.seeks == [("t", 0, 1)]
+
+
+def test_where_a_failed_pre_commit_wants_to_go_wins_over_the_last_committed_offset() -> None:
+    rig = Rig()
+    rig.consumer.feed(*messages(b"a", b"b"))
+    rig.round()
+
+    def fail(offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        rig.task.context.offset({T0: 1})
+        raise RuntimeError("the store is away")
+
+    rig.task.agree = fail
+    rig.later(61)
+    assert rig.consumer.seeks[-1] == ("t", 0, 1)
+
+
+def test_a_rewind_for_a_partition_that_stays_counts_before_the_records_of_the_same_poll() -> None:
+    rig = Rig()
+    rig.round()
+    rig.task.start_at = {T0: 0}  # opening partition 2 moves partition 0, too
+    rig.consumer.assign_now(("t", 2))
+    rig.consumer.feed(*messages(b"read ahead", start=5))
+    rig.round()
+    assert rig.task.values == []
+
+
+def test_nothing_beyond_a_rewind_is_committed_when_the_partition_goes() -> None:
+    rig = Rig()
+    rig.consumer.feed(*messages(b"a", b"b", b"c"))
+    rig.round()
+    rig.task.context.offset({T0: 1})
+    rig.consumer.revoke_now(("t", 0), ("t", 1))
+    rig.loop.close(failed=False)
+    assert rig.committed == {("t", 0): 1}
+
+
+def test_a_rewind_does_not_outlive_the_assignment_it_was_meant_for() -> None:
+    rig = Rig()
+    rig.round()
+    rig.task.context.offset({T0: 7})
+    rig.consumer.revoke_now(("t", 0), lost=True)
+    rig.task.closed.clear()
+    rig.loop.revoked([T0], lost=True)
+    rig.consumer.assign_now(("t", 0), ("t", 1))
+    rig.round()
+    assert rig.consumer.seeks == []
+    assert 7 not in {p.offset for p in rig.consumer.assignment()}
+
+
+def test_a_rewind_of_a_partition_that_is_not_assigned_is_passed_over_and_said_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    rig.round()
+    rig.task.context.offset({TopicPartition("other", 3): 7})
+    rig.round()
+    assert "not assigned to it; ignored: other-3=7" in caplog.text
+    assert rig.consumer.seeks == []
+
+
+def test_a_rewind_asked_for_in_start_waits_for_the_assignment() -> None:
+    rig = Rig()
+    rig.task.context.offset({T1: 9})
+    rig.round()
+    assert {(p.topic, p.partition): p.offset for p in rig.consumer.assignment()}["t", 1] == 9
+
+
 def test_a_task_may_rewind_later() -> None:
     rig = Rig()
     rig.consumer.feed(*messages(b"a"))

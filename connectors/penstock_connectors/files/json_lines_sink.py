@@ -1,13 +1,16 @@
 """JSON lines out of records: one object a line, appended.
 
 At least once: a batch is on the disk before its offsets are committed, and lines written after the last commit are
-written again when the task is restarted.
+written again when the task is restarted. With ``exactly.once=true`` they are cut off first, so that each record is in the
+file once (`penstock_connectors.files.exactly_once`).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,12 +18,14 @@ import orjson
 
 from penstock import __version__
 from penstock.api import SinkTask, TopicPartition
-from penstock.config import ConfigDef, ConfigType, Importance, NonEmptyString, ValidString
+from penstock.config import Config, ConfigDef, ConfigType, Importance, NonEmptyString, ValidString
 from penstock.data import Float32, Schema, SinkRecord, Type
-from penstock.errors import DataError
+from penstock.errors import ConfigError, ConnectError, DataError
 from penstock.java.number_text import float_text
 from penstock.java.text import well_formed
 from penstock_connectors.appending import AppendedFile, AppendingSinkConnector
+from penstock_connectors.files.exact_file import ExactFile
+from penstock_connectors.files.exactly_once import ExactlyOnce
 
 __all__ = ["JsonLinesSink", "JsonLinesSinkTask"]
 
@@ -34,13 +39,18 @@ CONFIG_DEF: Final = (
             doc="Whether a line is an object of key and value instead of the value alone.")
     .define("include.metadata", ConfigType.BOOLEAN, "false", importance=Importance.LOW,
             doc="Whether a line is an object of value, topic, partition, offset and timestamp (milliseconds).")
+    .define("exactly.once", ConfigType.BOOLEAN, "false", importance=Importance.MEDIUM,
+            doc="Whether the file holds every record once, also after a crash: offsets are kept beside it in FILE.offsets, and one task writes.")
 )  # fmt: skip
 
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
+_RESET: Final = "consumer.override.auto.offset.reset"
+
+
 class JsonLinesSink(AppendingSinkConnector):
-    """Every task appends to the same file."""
+    """Every task appends to the same file; with ``exactly.once=true`` there is one task, whatever ``tasks.max`` says."""
 
     version = __version__
 
@@ -52,6 +62,63 @@ class JsonLinesSink(AppendingSinkConnector):
     def task_class(self) -> type[SinkTask]:
         return JsonLinesSinkTask
 
+    def validate(self, configs: Mapping[str, str]) -> Config:
+        config = super().validate(configs)
+        exact, file = config.value("exactly.once"), config.value("file")
+        if exact is not None and exact.value is True:
+            for name, _, reason in _obstacles(configs):
+                found = file if name == "file" else exact
+                if found is not None:
+                    found.add_error(reason)
+        return config
+
+    def start(self, props: Mapping[str, str]) -> None:
+        super().start(props)
+        if CONFIG_DEF.parse(props)["exactly.once"]:
+            for name, value, reason in _obstacles(props):
+                raise ConfigError(name, value, reason)
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        exact = CONFIG_DEF.parse(self._props)["exactly.once"]
+        return super().task_configs(1 if exact else max_tasks)
+
+    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
+        """With ``exactly.once`` the offsets beside the file count, so that they are changed, too."""
+        if not CONFIG_DEF.parse(props)["exactly.once"]:
+            return super().alter_offsets(props, offsets)
+        file = _exact_file(props)
+        try:
+            if not file.acquire():
+                raise ConnectError(
+                    f"JsonLinesSink: another task writes to '{props['file']}'; its offsets stay as they are"
+                )
+            file.change(offsets)
+        finally:
+            file.close()
+        return True
+
+
+def _obstacles(props: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What ``exactly.once`` cannot work with: setting, value and reason."""
+    reset = str(props.get(_RESET, "")).strip().lower()
+    if reset == "latest":
+        yield (
+            _RESET,
+            reset,
+            f"exactly.once=true cannot work with {_RESET}=latest: what came before the first commit would be skipped after a crash",
+        )
+    file = props.get("file")
+    try:
+        special = bool(file) and not stat.S_ISREG(os.stat(str(file)).st_mode)
+    except (OSError, ValueError):
+        special = False  # not there yet
+    if special:
+        yield "file", str(file), "exactly.once=true needs a regular file, which can be cut after a crash"
+
+
+def _exact_file(props: Mapping[str, str]) -> ExactFile:
+    return ExactFile(CONFIG_DEF.parse(props)["file"], "JsonLinesSink", props.get("name", ""))
+
 
 class JsonLinesSinkTask(SinkTask):
     """Structs and maps as objects, a struct's absent fields as null; Date, Time and Timestamp in ISO 8601, bytes in
@@ -61,6 +128,7 @@ class JsonLinesSinkTask(SinkTask):
 
     def __init__(self) -> None:
         self._file: AppendedFile | None = None
+        self._exact: ExactlyOnce | None = None
         self._ready = _Ready()
 
     def start(self, props: Mapping[str, str]) -> None:
@@ -68,13 +136,26 @@ class JsonLinesSinkTask(SinkTask):
         self._with_key: bool = config["include.key"]
         self._with_metadata: bool = config["include.metadata"]
         self._default = _as_number if config["decimal.format"] == "number" else _as_string
-        self._file = AppendedFile(config["file"], "JsonLinesSink")
-        self._file.mend()
+        if config["exactly.once"]:
+            self._exact = ExactlyOnce(_exact_file(props), self.context, "JsonLinesSink")
+            self._exact.start()
+        else:
+            self._file = AppendedFile(config["file"], "JsonLinesSink")
+            self._file.mend()
+
+    def open(self, partitions: Sequence[TopicPartition]) -> None:
+        if self._exact is not None:
+            self._exact.open(partitions)
 
     def put(self, records: Sequence[SinkRecord]) -> None:
-        assert self._file is not None
-        if records:
-            self._file.write(b"\n".join(self._lines(records)) + b"\n")
+        if self._exact is not None:
+            self._exact.put(records, self._text)
+        elif records:
+            assert self._file is not None
+            self._file.write(self._text(records))
+
+    def _text(self, records: Sequence[SinkRecord]) -> bytes:
+        return b"\n".join(self._lines(records)) + b"\n"
 
     def _lines(self, records: Sequence[SinkRecord]) -> list[bytes]:
         dumps, default, ready = orjson.dumps, self._default, self._ready
@@ -119,9 +200,18 @@ class JsonLinesSinkTask(SinkTask):
         if self._file is not None:
             self._file.sync()
 
+    def pre_commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        return super().pre_commit(offsets) if self._exact is None else self._exact.pre_commit(offsets)
+
+    def close(self, partitions: Sequence[TopicPartition]) -> None:
+        if self._exact is not None:
+            self._exact.close(partitions)
+
     def stop(self) -> None:
         if self._file is not None:
             self._file.close()
+        if self._exact is not None:
+            self._exact.stop()
 
 
 def _as_string(value: Any) -> Any:

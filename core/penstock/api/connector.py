@@ -171,7 +171,10 @@ class SinkConnector(Connector):
     connector_type: ClassVar[str] = "sink"
 
     def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
-        """Consumer offsets are about to be changed over REST (KIP-875); refuse with an exception."""
+        """Consumer offsets are about to be changed over REST (KIP-875); refuse with an exception.
+
+        `offsets` maps partitions to the next record to consume, None to reset. A sink that keeps offsets with its data
+        changes those here, since they win over the consumer's; it returns True."""
         return False
 
 
@@ -274,7 +277,13 @@ class SinkTaskContext(Protocol):
     def configs(self) -> Mapping[str, str]: ...
 
     def offset(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Consume from these offsets next. For sinks that store offsets with their data: call it in `open`."""
+        """Consume from these offsets next: each is the next record that `put` shall get of its partition.
+
+        For sinks that keep offsets with their data; may be called in `open`, which is the place for it, and in any other
+        method. It takes effect before the next `put`, and before the next commit, which asks about no offset beyond; a
+        batch that is kept for another try loses the partition's records. In `pre_commit` it wins over the way back that
+        the worker chooses after an error. A partition that is not assigned is passed over with a warning, before the first
+        assignment it waits for `open`; what was asked for is forgotten when the partition goes."""
 
     def timeout(self, timeout_ms: int) -> None:
         """The pause before `put` is tried again after a `RetriableError`. Counts once."""
@@ -302,6 +311,10 @@ class SinkTask(Task):
     Life: ``initialize``, ``start``, ``open`` for the first assignment, ``put`` over and over (also with an empty
     batch, so that time passes), ``pre_commit`` before each commit, ``open`` and ``close`` as partitions come and go,
     ``stop``.
+
+    Exactly once: a task that writes its offsets together with its data, in one transaction, asks in `open` for what it
+    has (`SinkTaskContext.offset`), writes in `pre_commit` up to the offsets that it is given there, and forgets in `close`
+    what it has not written. docs/plugins.md has the rules and an example.
     """
 
     context: SinkTaskContext
@@ -310,11 +323,15 @@ class SinkTask(Task):
         self.context = context
 
     def open(self, partitions: Sequence[TopicPartition]) -> None:
-        """These partitions were assigned, with the next records from them to follow."""
+        """These partitions were assigned, with the next records from them to follow.
+
+        They begin at the consumer group's offsets, unless `context.offset` says otherwise in here. Partitions assigned
+        before stay; `context.assignment()` has all. An exception fails the task."""
 
     def close(self, partitions: Sequence[TopicPartition]) -> None:
-        """These partitions are about to go. Write what must be written; `pre_commit` was called before, unless they
-        were lost already."""
+        """These partitions are about to go. `pre_commit` was called for them just before, unless nothing was taken of
+        them, or they were lost: then another task may have them by now, and a task that keeps offsets with its data must
+        drop what it has not written. They may come back with another `open`."""
 
     @abstractmethod
     def put(self, records: Sequence[SinkRecord]) -> None:
@@ -329,9 +346,16 @@ class SinkTask(Task):
         `pre_commit`. An exception means: not written; the worker goes back to the last committed offsets."""
 
     def pre_commit(self, offsets: OffsetMap) -> OffsetMap:
-        """The offsets that are safe to commit, of those consumed so far (`offsets`). Empty: none now.
+        """Return the offsets that are safe to commit, of those consumed so far (`offsets`). Empty: none now.
 
-        The default flushes and agrees to all. Offsets beyond those consumed, and of partitions not assigned, are
-        ignored."""
+        `offsets` are those of the next record. They lie behind what `put` was given as long as a dead letter before it
+        has no answer from Kafka; when partitions go they name only those. The default flushes and agrees to all. Offsets
+        beyond those consumed, and of partitions that were not asked about, are ignored.
+
+        A task that keeps offsets with its data writes both here. It may return an empty mapping for ever, so that the
+        consumer group has no offsets, or what it wrote, so that the group's lag can be watched.
+
+        After an exception the task goes on from the last committed offsets, or where reading began if there are none; a
+        task that keeps offsets itself calls `context.offset` before it raises."""
         self.flush(offsets)
         return offsets

@@ -62,6 +62,11 @@ TestJsonLinesSink = sink_suite(
     JsonLinesSink, new_file, records=STRUCTS, written=lambda settings: [json.loads(line) for line in lines(settings)],
     expected=[{"n": 0}, {"n": 1}, {"n": 2}], refused_settings=[{}, {"file": "x", "decimal.format": "x"}],
 )  # fmt: skip
+TestJsonLinesSinkExactlyOnce = sink_suite(
+    JsonLinesSink, lambda: {**new_file(), "exactly.once": "true"}, records=STRUCTS,
+    written=lambda settings: [json.loads(line) for line in lines(settings)], expected=[{"n": 0}, {"n": 1}, {"n": 2}],
+    refused_settings=[{"exactly.once": "true"}, {"file": "/dev/null", "exactly.once": "true"}],
+)  # fmt: skip
 TestMockSink = sink_suite(MockSinkConnector, {"name": "m"}, records=TEXTS)
 TestVerifiableSink = sink_suite(VerifiableSinkConnector, {"name": "v"}, records=STRUCTS)
 TestVerifiableSource = source_suite(

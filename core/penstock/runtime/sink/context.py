@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from penstock.api import ErrantRecordReporter, TopicPartition
 
 __all__ = ["WorkerSinkTaskContext"]
+
+_log: Final = logging.getLogger(__name__)
 
 
 class _Loop(Protocol):
@@ -26,11 +29,13 @@ class WorkerSinkTaskContext:
 
     def __init__(
         self,
+        label: str,
         loop: _Loop,
         pauses: _Pauses,
         configs: Callable[[], Mapping[str, str]],
         reporter: ErrantRecordReporter | None,
     ) -> None:
+        self._label = label
         self._loop = loop
         self._pauses = pauses
         self._configs = configs
@@ -66,11 +71,24 @@ class WorkerSinkTaskContext:
 
     # ---- for the loop
 
-    def apply_rewinds(self) -> None:
-        """Go where the task asked to, as far as the partitions are assigned."""
+    def apply_rewinds(self) -> frozenset[TopicPartition]:
+        """Go where the task asked to; return the partitions that moved. Before anything is assigned, what `start` asked
+        for is kept for `take_rewinds`; later, partitions that are not assigned are passed over with a warning."""
+        if not self._offsets:
+            return frozenset()
+        assigned = self._loop.assignment()
+        if not assigned:
+            return frozenset()
+        found = self.take_rewinds(assigned)
+        for partition, offset in found.items():
+            self._loop.seek(partition, offset)
         if self._offsets:
-            for partition, offset in self.take_rewinds(self._loop.assignment()).items():
-                self._loop.seek(partition, offset)
+            _log.warning(
+                "%s asked to go to offsets of partitions that are not assigned to it; ignored: %s",
+                self._label, ", ".join(f"{partition}={offset}" for partition, offset in sorted(self._offsets.items())),
+            )  # fmt: skip
+            self._offsets.clear()
+        return frozenset(found)
 
     def take_rewinds(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {p: self._offsets.pop(p) for p in partitions if p in self._offsets}

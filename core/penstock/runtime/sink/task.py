@@ -49,7 +49,7 @@ class WorkerSinkTask(WorkerTask):
         self._offsets = SinkOffsets(self._label)
         self._intake = Intake(task_id, parts, self._offsets, self._client, self.topics_forgotten)
         self._context = WorkerSinkTaskContext(
-            self, self._client, parts.configs, self._intake if parts.reports else None
+            self._label, self, self._client, parts.configs, self._intake if parts.reports else None
         )
         self._commits = OffsetCommits(self._label, parts, self._offsets, self._client)
         self._pace = PutPace(self._label, parts.max_poll_interval_s, parts.max_poll_records)
@@ -118,11 +118,15 @@ class WorkerSinkTask(WorkerTask):
         if not self.in_session():
             self.stopping.wait(_OUT_OF_SESSION_S)  # another worker may have the task by now
             return
+        self._context.apply_rewinds()  # of put(): before a commit, which then knows of them
         self._commit_if_due()
-        self._context.apply_rewinds()
+        self._context.apply_rewinds()  # of pre_commit(): they win over the way back that the worker chose
         if self._topics.due:
             self._topics.update(self._label, self._client.cluster_topics, self._client.subscribe)
         messages = self._client.poll(self._wait(), self._parts.max_poll_records)
+        moved = self._context.apply_rewinds()  # of open() and close() inside the poll, for partitions that stay
+        if moved:
+            messages = [m for m in messages if (m.topic(), m.partition()) not in moved]
         if messages:
             self._intake.convert(messages)
         self._deliver()
@@ -238,13 +242,18 @@ class WorkerSinkTask(WorkerTask):
         self._pace.exceeded()
 
     def _close_partitions(self, partitions: list[TopicPartition], commit: bool) -> None:
+        for partition, offset in self._context.take_rewinds(partitions).items():
+            self._offsets.seek(partition, offset)  # nothing beyond it may be committed
         try:
             if commit:
                 self._commits.commit(partitions, closing=True)
         finally:
             self._offsets.forget(partitions)
             self._intake.drop(set(partitions))
-            self._task.close(partitions)
+            try:
+                self._task.close(partitions)
+            finally:
+                self._context.take_rewinds(partitions)  # they would be out of date when the partition comes back
 
 
 def _names(partitions: Sequence[TopicPartition]) -> str:

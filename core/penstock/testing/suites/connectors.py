@@ -325,9 +325,22 @@ class SinkSuite(_ConnectorSuite):
         self.finished(task)
 
     def test_a_second_task_goes_on_where_the_first_one_ended(self) -> None:
-        config = self.task_config(self.settings)
+        settings = self.settings
+        config = self.task_config(settings)
+        begins: Mapping[TopicPartition, int] = {}
         for _ in range(2):
             task = self.started(config)
-            task.put(self.batch())
+            begins = task.context.rewinds  # type: ignore[attr-defined]  # `FakeSinkTaskContext` keeps what it was asked for
+            task.put([record for record in self.batch() if record.offset >= begins.get(_partition_of(record), -1)])
             task.pre_commit(self.consumed())
             self.finished(task)
+        if self.written is not None and dict(begins) == self.consumed():
+            found = self.written(settings)
+            check(
+                found == self.expected,
+                f"it keeps offsets itself, and after a restart what has arrived is {found!r}: expected {self.expected!r}",
+            )
+
+
+def _partition_of(record: SinkRecord) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition or 0)
