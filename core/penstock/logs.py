@@ -1,4 +1,4 @@
-"""How a failure stands in the log: its sentence always, its trace where somebody needs it."""
+"""The form of a failure in the log: its sentence always, its trace only if somebody needs it."""
 
 from __future__ import annotations
 

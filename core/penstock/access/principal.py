@@ -13,7 +13,7 @@ __all__ = ["Grant", "NotRecognizedError", "Principal", "Role", "parse_grants"]
 
 
 class NotRecognizedError(ConnectError):
-    """Nobody known sent the request: a 401. The message is for whoever sent it, and says no more than they know."""
+    """The sender of a request is not known: a 401. The message is for that sender and gives no more away than they know."""
 
     def __init__(self, message: str = "Unauthorized") -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class NotRecognizedError(ConnectError):
 class Role(enum.IntEnum):
     """Each includes those before it."""
 
-    #: Everything that changes nothing.
+    #: Requests that change nothing.
     READ = 1
     #: Changes that can be taken back.
     WRITE = 2
@@ -57,7 +57,7 @@ class Principal:
     grants: tuple[Grant, ...]
 
     def may(self, role: Role, name: str | None) -> bool:
-        """Whether this role is granted for the thing called `name`; for all of them if None."""
+        """Return whether this role is granted for the thing called `name`; for all of them if None."""
         return any(
             grant.role >= role and (not grant.prefix or (name is not None and name.startswith(grant.prefix)))
             for grant in self.grants

@@ -30,7 +30,7 @@ _CACHE_SIZE: Final = 1000
 _SECONDS_BETWEEN_FETCHES: Final = 30.0
 _FETCH_TIMEOUT: Final = 10.0
 _MAX_KEY_BYTES: Final = 1_000_000
-#: How messages call the kinds of JSON values.
+#: The words for the kinds of JSON values in messages.
 _KINDS: Final[Mapping[type, str]] = {
     bool: "true or false", dict: "an object", list: "a list", str: "a text", type(None): "null",
 }  # fmt: skip
@@ -146,7 +146,7 @@ class TokenVerifier:
 
 
 class _Jose:
-    """What is used of joserfc, imported when somebody wants tokens."""
+    """The parts of joserfc that are used, imported when somebody wants tokens."""
 
     def __init__(self) -> None:
         try:

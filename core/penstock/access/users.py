@@ -20,7 +20,7 @@ __all__ = ["UserFile"]
 _log = logging.getLogger(__name__)
 _KEY: Final = "authentication.basic.users.file"
 _CACHE_SIZE: Final = 1000
-#: What bcrypt looks at; the rest of a longer password never counted anywhere.
+#: The bytes that bcrypt looks at; the rest of a longer password never counted anywhere.
 _BCRYPT_BYTES: Final = 72
 _HASHES: Final = (b"$2a$", b"$2b$", b"$2y$")
 

@@ -1,4 +1,4 @@
-"""What a plugin implements and what it is given. Import from here.
+"""The interfaces that plugins implement, and the objects they are given. Import from here.
 
 ::
 

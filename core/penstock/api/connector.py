@@ -58,11 +58,11 @@ class TopicPartition(tuple[str, int]):
 
 
 class RecordMetadata(Protocol):
-    """Where a produced record ended up."""
+    """The topic, partition and offset that a produced record got."""
 
     topic: str
     partition: int
-    #: None where the client was told not to report it.
+    #: None if the client was told not to report it.
     offset: int | None
 
 
@@ -77,7 +77,7 @@ class OffsetStorageReader(Protocol):
 
 
 class ConnectorContext(Protocol):
-    """What the worker offers a connector instance. Safe from any thread."""
+    """The worker's services for a connector instance. Safe from any thread."""
 
     def request_task_reconfiguration(self) -> None:
         """Ask the worker to call `Connector.task_configs` again, soon, and to restart tasks whose config changed."""
@@ -213,7 +213,7 @@ class SourceTaskContext(Protocol):
 
     @property
     def transaction_context(self) -> TransactionContext | None:
-        """None unless exactly-once is on and the connector sets the boundaries."""
+        """Return the transaction context; None unless exactly-once is on and the connector sets the boundaries."""
 
 
 class SourceTask(Task):
@@ -299,7 +299,7 @@ class SinkTaskContext(Protocol):
 
     @property
     def errant_record_reporter(self) -> ErrantRecordReporter | None:
-        """None unless ``errors.tolerance=all`` or a log or dead letter queue is configured."""
+        """Return the reporter; None unless ``errors.tolerance=all`` or a log or dead letter queue is configured."""
 
 
 OffsetMap = Mapping[TopicPartition, int]

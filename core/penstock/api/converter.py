@@ -29,8 +29,8 @@ class Converter(ConnectPlugin):
     again within ``errors.retry.timeout``). Any other exception fails the task.
     """
 
-    #: Whether the converter puts something into the headers of records it writes, or looks at those of records it reads
-    #: (schema ids in headers). Of a class or, after `configure`, of an instance. Then the worker calls the
+    #: True if the converter puts something into the headers of records it writes, or looks at the headers of records it
+    #: reads (schema ids in headers). Set on a class or, after `configure`, on an instance. The worker then calls the
     #: ``*_with_headers`` methods instead; when reading, only for records that have headers.
     writes_headers: bool = False
     reads_headers: bool = False
@@ -68,13 +68,13 @@ class Converter(ConnectPlugin):
         return lambda data: convert(topic, data)
 
     def serializer_with_headers(self, topic: str, schema: Schema | None) -> Callable[[Any, Headers], bytes | None]:
-        """Like `serializer`; the function may add to the record's raw headers (values are `bytes` or None, without
-        schema; the header converter is done with them)."""
+        """Return a function as `serializer` does, which may also add to the record's raw headers (values are `bytes` or
+        None, without schema; the header converter is done with them)."""
         plain = self.serializer(topic, schema)
         return lambda value, headers: plain(value)
 
     def deserializer_with_headers(self, topic: str) -> Callable[[bytes | None, Headers], SchemaAndValue]:
-        """Like `deserializer`; the function is given the raw headers (values are `bytes` or None, without schema)."""
+        """Return a function as `deserializer` does, which also takes the raw headers (values are `bytes` or None)."""
         plain = self.deserializer(topic)
         return lambda data, headers: plain(data)
 

@@ -1,4 +1,4 @@
-"""What every plugin has in common, and the descriptor a hook returns for it."""
+"""The base of all plugins, and the descriptor that a hook returns for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a registry is made of, as far as plugins may add to it: schema formats and long-lived services."""
+"""The parts of a registry that plugins may add to: schema formats and long-lived services."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class ParsedSchema(Protocol):
         """The full name a record-name strategy uses; None if the schema has none."""
 
     def normalized(self) -> ParsedSchema:
-        """The same with everything that does not matter in one fixed form (``normalize.schemas``)."""
+        """Return the same schema with everything that does not matter in one fixed form (``normalize.schemas``)."""
 
     def formatted(self, form: str) -> str:
         """The text in another form (``format=resolved``, ``serialized``); an unknown form gives `canonical`."""
 
     def incompatibilities(self, previous: ParsedSchema) -> list[str]:
-        """Why data written with `previous` cannot be read with this schema; empty if it can. One message each, with
-        path, old and new."""
+        """Return why data written with `previous` cannot be read with this schema; empty if it can. Each message has its
+        own path, old and new."""
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ class KnowsLenience(Protocol):
     """A parsed schema whose language has a milder rule of compatibility (``compatibilityPolicy=LENIENT``)."""
 
     def incompatibilities_lenient(self, previous: ParsedSchema) -> list[str]:
-        """As `ParsedSchema.incompatibilities`, by the milder rule."""
+        """Return the reasons as `ParsedSchema.incompatibilities` does, by the milder rule."""
 
 
 class SchemaFormat(ABC):
@@ -104,7 +104,7 @@ class ReadsRegistered(Protocol):
         references: Sequence[SchemaReference] = (),
         resolved: Mapping[str, str] | None = None,
     ) -> ParsedSchema:
-        """As `SchemaFormat.parse`. Raises `InvalidSchemaError`."""
+        """Parse as `SchemaFormat.parse` does. Raises `InvalidSchemaError`."""
 
 
 class Service(Protocol):
@@ -118,4 +118,4 @@ class Service(Protocol):
 
     @property
     def urls(self) -> Sequence[str]:
-        """Where others reach it."""
+        """Return the URL at which others reach it."""

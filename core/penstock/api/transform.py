@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 NOTHING: frozenset[str] = frozenset()
-#: What a per-record transform is assumed to touch: nothing in place, since Connect's contract is to return a new record.
+#: The parts that a per-record transform may change in place: none, since Connect's contract is to return a new record.
 WHOLE_RECORD: frozenset[str] = frozenset({"key", "value", "headers"})
 
 
 class Shape(NamedTuple):
-    """What a run of records has in common. The worker compares its parts by identity first, then by equality."""
+    """The shape that the records of a run share. The worker compares its parts by identity first, then by equality."""
 
     topic: str
     key_schema: Schema | None

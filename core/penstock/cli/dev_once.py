@@ -40,7 +40,7 @@ class Patience:
         self._told: Sequence[str] = ()
 
     def explain(self, reasons: Sequence[str], progress: object) -> bool:
-        """Whether to tell `reasons` now. `progress` is anything that differs whenever something has moved."""
+        """Return whether to tell `reasons` now. `progress` is anything that differs whenever something has moved."""
         state = (tuple(reasons), progress)
         if state != self._state:
             self._state, self._since = state, self._clock()

@@ -87,7 +87,7 @@ def _settings(arguments: argparse.Namespace) -> Mapping[str, str]:
 
 
 class _Topic:
-    """One of the topics, as the worker's settings have it; `ConfigError` for what cannot be."""
+    """Return one of the topics as the worker's settings have it. Raises `ConfigError` for settings that are wrong."""
 
     def __init__(self, which: str, props: Mapping[str, str]) -> None:
         prefix = f"{which}.storage."

@@ -1,4 +1,4 @@
-"""Everything a registry holds, to a file and back: ids, versions, deleted marks, config and modes stay as they were."""
+"""Export and import of all that a registry holds: ids, versions, deleted marks, config and modes stay as they were."""
 
 from __future__ import annotations
 

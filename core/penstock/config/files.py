@@ -30,7 +30,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: What REST answers about a connector beside its name and configuration.
+#: The fields of REST's answer about a connector beside its name and configuration.
 _ANSWERED: Final = frozenset({"tasks", "type"})
 _KNOWN: Final = frozenset({"name", "config", "initial_state"})
 

@@ -45,7 +45,7 @@ class Password:
         return hash(self.value)
 
 
-#: What Java's ``\\s`` is.
+#: The characters that Java's ``\\s`` matches.
 _BLANKS: Final = " \t\n\x0b\f\r"
 _INT_BITS: Final = {ConfigType.SHORT: 16, ConfigType.INT: 32, ConfigType.LONG: 64}
 _INTEGER: Final = re.compile(r"[+-]?0{0,1000}\d{1,20}", re.ASCII)

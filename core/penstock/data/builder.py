@@ -145,7 +145,7 @@ class SchemaBuilder:
     def build_recursive_pair(
         self, fields: Callable[[Schema, Schema], Iterable[tuple[str, Schema]]]
     ) -> tuple[Schema, Schema]:
-        """Like `build_recursive`, for structs that may also hold themselves as an optional field.
+        """Build as `build_recursive` does, for structs that may also hold themselves as an optional field.
 
         `fields` is called once with two unfinished schemas: this one, and one that differs from it by being optional
         only. Both are finished, and returned, together.

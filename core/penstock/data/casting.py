@@ -260,7 +260,7 @@ def to_timestamp(schema: Schema | None, value: Any) -> dt.datetime | int:
 
 
 def _date_millis(value: Any, schema: Schema | None) -> int | None:
-    """What a ``java.util.Date`` here holds; None if `value` is no date."""
+    """Return the value that a ``java.util.Date`` has here; None if `value` is no date."""
     if isinstance(value, dt.date | dt.time):
         return millis_of(value)
     if isinstance(value, int) and not isinstance(value, bool) and _is_logical(schema):

@@ -1,4 +1,4 @@
-"""How Java writes a value of a record: ``toString`` of dates, collections and structs, where that text leaves the process.
+"""Java's texts of a record's values: ``toString`` of dates, collections and structs, wherever that text leaves the process.
 
 How it writes numbers stands in `penstock.java.number_text`.
 """

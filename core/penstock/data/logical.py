@@ -155,7 +155,7 @@ def decimal_from_bytes(data: bytes, scale: int) -> Decimal:
     return decimal_from_unscaled(int.from_bytes(data, "big", signed=True), scale)
 
 
-#: What `MAX_DIGITS` digits take.
+#: The bytes that `MAX_DIGITS` digits take.
 _MAX_BYTES: Final = 4_160
 _SCALEB_LIMIT: Final = 100_000  # far from where scaleb() refuses
 

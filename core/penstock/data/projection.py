@@ -26,7 +26,7 @@ def project(source: Schema, value: Any, target: Schema) -> Any:
 
 
 def projector(source: Schema, target: Schema) -> Projection:
-    """The same, bound: checks the schemas once and gives a function for values.
+    """Return `project` bound to two schemas: they are checked once, and the function takes values.
 
     What stands inside arrays and maps, and recursive structs, is checked when the first such value comes.
     """

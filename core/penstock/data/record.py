@@ -50,7 +50,7 @@ class Headers(list[Header]):
 
 
 class TimestampType(enum.Enum):
-    """Where a consumed record's timestamp comes from (``org.apache.kafka.common.record.TimestampType``)."""
+    """The source of a consumed record's timestamp (``org.apache.kafka.common.record.TimestampType``)."""
 
     NO_TIMESTAMP_TYPE = "NoTimestampType"
     CREATE_TIME = "CreateTime"
@@ -58,7 +58,7 @@ class TimestampType(enum.Enum):
 
 
 class ConnectRecord(msgspec.Struct):
-    """What travels between a connector and Kafka.
+    """A record on its way between a connector and Kafka.
 
     `timestamp` is in milliseconds since the epoch, or None. A record belongs to the connector that made it (source) or
     to the worker (sink); a transform changes it only as its bound form declares.

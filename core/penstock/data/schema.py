@@ -96,7 +96,7 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 @final
 class Schema:
-    """What a value looks like. Immutable, hashable, safe to share between threads.
+    """A description of values. Immutable, hashable, safe to share between threads.
 
     Attributes are None where Connect's are null: `name`, `version`, `doc`, `default`. `parameters` is an empty
     mapping where Connect's is null or empty. `fields` is empty unless `type` is STRUCT; `key_schema` is set for MAP,
@@ -203,7 +203,7 @@ class Schema:
         return _equal(self, other, set())
 
     def __repr__(self) -> str:
-        """As Java prints it: ``Schema{com.example.Person:STRUCT}``; it stands in many of Connect's messages."""
+        """Return the schema as Java prints it: ``Schema{com.example.Person:STRUCT}``; it stands in many of Connect's messages."""
         return f"Schema{{{self.name}:{self.type.name}}}" if self.name is not None else f"Schema{{{self.type.name}}}"
 
 

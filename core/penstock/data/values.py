@@ -108,7 +108,7 @@ _JAVA_CLASS: Final[dict[type, str]] = {
 
 
 def java_class_name(value: Any, schema: Schema | None = None) -> str:
-    """What Java's ``value.getClass().getName()`` would say, for messages that users know by heart.
+    """Return what Java's ``value.getClass().getName()`` would say, for messages that users know by heart.
 
     With a `schema` whose type fits, its width decides (a plain int is an ``Integer`` beside INT32).
     """

@@ -32,7 +32,7 @@ class ConnectorEntry:
     task_targets: Mapping[int, TargetState] = field(default_factory=dict)
     #: Changes with every new configuration or target state, and never comes back: tells late news from fresh.
     revision: int = 0
-    #: Of the task configurations, counted up with each new set; None where nobody counts.
+    #: The generation of the task configurations, counted up with each new set; None if nobody counts.
     generation: int | None = None
 
     def task_ids(self, name: str) -> list[ConnectorTaskId]:

@@ -112,7 +112,7 @@ class Health:
 
 
 class RequestTargetError(ConflictError):
-    """Another worker has to do this: the leader, or whoever runs the connector.
+    """The request is another worker's to answer: the leader's, or that of whoever runs the connector.
 
     `forward_url` is where its REST listens, None while nobody knows.
     """

@@ -19,7 +19,7 @@ class RestartRequest:
 
     @property
     def connector_only(self) -> bool:
-        """Whether neither flag is set: the old form, which restarts the instance whatever its state and has no body."""
+        """Return whether neither flag is set: the old form, which restarts the instance whatever its state and has no body."""
         return not self.only_failed and not self.include_tasks
 
     def plan(self, connector: State, tasks: Mapping[ConnectorTaskId, State]) -> RestartPlan:

@@ -16,7 +16,7 @@ __all__ = ["log_unknown_settings", "unknown_settings", "warning_header"]
 _log: Final = logging.getLogger(__name__)
 
 _CONVERTERS: Final = ("key.converter", "value.converter", "header.converter")
-#: What stands under these goes to a connector's Kafka clients.
+#: The prefixes of settings for a connector's Kafka clients.
 _CLIENTS: Final = {f"{kind.value}.override.": kind for kind in ClientKind}
 _MOST_IN_A_HEADER: Final = 10
 
@@ -47,7 +47,7 @@ def _of_a_client(key: str, prefix: str) -> list[str]:
 
 
 def _beside_an_error(key: str, broken: set[str]) -> bool:
-    """Whether a class is not known whose settings `key` may be one of: nobody can say then."""
+    """Return whether a class is not known whose settings `key` may be one of: nobody can say then."""
     owners = [f"{name}." for name in _CONVERTERS if name in broken]
     owners += [name.removesuffix("type") for name in broken if name.endswith(".type")]
     owners += [f"{name}." for name in ("transforms", "predicates") if name in broken]

@@ -33,9 +33,9 @@ _MAX_PIPELINED: Final = 64
 
 
 class _Phase(enum.Enum):
-    """Where the connection is with the request that it reads."""
+    """The part of a request that the connection is reading."""
 
-    #: Nothing of the next request has come, or not all of its head.
+    #: The next request has not begun, or its head is not complete.
     HEAD = "head"
     #: The head has come, the body not yet.
     BODY = "body"
@@ -60,7 +60,7 @@ _TRAILERS: Final = _Trailers()
 
 
 class _BodyOnly:
-    """What a parser tells that is to parse the body of a request whose head was parsed before."""
+    """The listener of a parser that parses the body of a request whose head was parsed before."""
 
     def __init__(self, connection: Connection) -> None:
         self.on_body = connection.on_body
@@ -68,7 +68,7 @@ class _BodyOnly:
 
 
 class Traffic:
-    """What the connections of one server share. Lives on the event loop's thread, so it needs no lock."""
+    """The state that the connections of one server share. Lives on the event loop's thread, so it needs no lock."""
 
     def __init__(self, limits: HttpLimits) -> None:
         self.limits = limits
@@ -102,7 +102,7 @@ class Connection(HttpToolsProtocol):
         self._traffic = traffic
         self._limits = traffic.limits
         self._phase = _Phase.HEAD
-        #: When the phase began, when data came last, and since when the client takes no data; the loop's time.
+        #: The times of the loop at which the phase began, data came last, and the client stopped to take data.
         self._since = self._last_data = loop.time()
         self._blocked_since: float | None = None
         self.url, self.headers = b"", []

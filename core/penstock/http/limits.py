@@ -1,4 +1,4 @@
-"""How much a client may send, and how long it may take."""
+"""The limits of what a client may send, and of the time it may take."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Listener(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where a client on this machine reaches it."""
+        """Return the URL at which a client on this machine reaches it."""
         return str(self._replace(host="localhost") if self.host in ALL_ADDRESSES else self)
 
 

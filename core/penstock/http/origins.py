@@ -35,8 +35,8 @@ def with_cors(app: App, origins: Sequence[str], methods: Sequence[str]) -> App:
 
 
 class OriginRules:
-    """Which requests of browsers are taken. `own_hosts` are this server's names; addresses and names that cannot stand in
-    the public DNS need not be told."""
+    """The check of requests that browsers send for web pages. `own_hosts` are this server's names; addresses and names
+    that cannot stand in the public DNS need not be told."""
 
     def __init__(self, allowed: Collection[str], own_hosts: Collection[str] = ()) -> None:
         self._allowed = frozenset(allowed)
@@ -67,7 +67,7 @@ class OriginRules:
         return None
 
     def is_own(self, host: str) -> bool:
-        """Whether a request's `host`, its port included, names this server or at least nobody else."""
+        """Return whether a request's `host`, its port included, names this server or at least nobody else."""
         name = _host_name(host)
         if name is None:
             return False

@@ -106,7 +106,7 @@ class Pace:
         return min(-self._left / _SHARE, _LONGEST) if self._left < 0 else 0.0
 
     def _look(self, now: float, own: float, everything: float) -> None:
-        """Whether anything but REST is at work."""
+        """Return whether anything but REST is at work."""
         began, own_then, all_then = self._window
         if now - began >= _WINDOW:
             self._busy = (everything - all_then) - (own - own_then) >= _BUSY * (now - began)

@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
-            # Whose X-Forwarded-* headers count, a setting says: see `penstock.http.forwarded`.
+            # A setting says whose X-Forwarded-* headers count: see `penstock.http.forwarded`.
             proxy_headers=False,
             timeout_graceful_shutdown=_STOP_TIMEOUT,
         )

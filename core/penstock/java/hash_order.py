@@ -32,7 +32,7 @@ def in_java_order(values: dict[str, T]) -> Iterable[tuple[str, T]]:
 
 
 def keys_in_java_order(keys: tuple[str, ...]) -> Iterable[str]:
-    """The same for the keys alone."""
+    """Return the keys as a ``HashMap`` filled in this order would give them."""
     count = len(keys)
     if count < 2:
         return keys

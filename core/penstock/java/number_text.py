@@ -1,4 +1,4 @@
-"""How Java writes numbers: ``Double.toString``, ``Float.toString``, ``BigDecimal.toString``.
+"""Java's texts of numbers: ``Double.toString``, ``Float.toString``, ``BigDecimal.toString``.
 
 Floats are written in the shortest form that reads back as the same number, in the notation of ``Double.toString`` (as
 Java 19 and later do; earlier releases print a digit too many for a few numbers).

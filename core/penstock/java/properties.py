@@ -12,7 +12,7 @@ __all__ = ["parse_properties"]
 
 _WHITESPACE: Final = " \t\f"
 _ESCAPES: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
-#: What ends a line; ``str.splitlines`` would split at more.
+#: The ends of lines; ``str.splitlines`` would split at more.
 _LINE: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -80,7 +80,7 @@ def _unescape(text: str) -> str:
         if escape == "u":
             digits = text[i + 2 : i + 6]
             if not re.fullmatch(r"[0-9a-fA-F]{4}", digits):
-                # What was met is not shown: it may be part of a secret.
+                # The text that was met is not shown: it may be part of a secret.
                 raise ConfigError("Malformed \\u escape: four hexadecimal digits expected")
             out.append(chr(int(digits, 16)))
             i += 6

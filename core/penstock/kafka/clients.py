@@ -40,7 +40,7 @@ _CONSUMER_DEFAULTS: Final = {
     "enable.auto.commit": "false",
     **_RECONNECT,
 }
-#: What no setting of a user's may change: the loops rely on it. In librdkafka's names.
+#: The settings that no user may change, in librdkafka's names: the loops rely on them.
 _FIXED: Final[dict[ClientKind, dict[str, Any]]] = {
     # Java's murmur2 partition for a key; librdkafka's own default would put keys elsewhere.
     ClientKind.PRODUCER: {"partitioner": "murmur2_random"},
@@ -143,7 +143,7 @@ class KafkaClients:
         return str(self._common.get("bootstrap.servers", ""))
 
     def settings(self, kind: ClientKind, overrides: Mapping[str, Any], owner: str) -> dict[str, Any]:
-        """Everything laid over each other, in librdkafka's names."""
+        """Return all settings, the later laid over the earlier, in librdkafka's names."""
         try:
             refuse_code(overrides)
             return client_settings(kind, {**self._by_kind[kind], **overrides}, owner)
@@ -151,7 +151,7 @@ class KafkaClients:
             raise ConfigError(f"{owner}: {kind.value} setting: {error.message}") from error
 
     def java_settings(self, kind: ClientKind, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """The same before translation, for settings the loops themselves use (``max.poll.records``)."""
+        """Return the settings before translation, for those that the loops themselves use (``max.poll.records``)."""
         return {**self._by_kind[kind], **overrides}
 
     def producer(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Producer:

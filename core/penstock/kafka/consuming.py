@@ -36,7 +36,7 @@ _CANCEL_WAIT_S: Final = 1.5
 _COMMIT_PAUSE_S: Final = 0.1
 #: The client's own news, or of a topic that is not there (yet): the loop goes on.
 _PASSING: Final = {KafkaError._PARTITION_EOF, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
-#: What no patience mends.
+#: The errors that no patience mends.
 _FINAL: Final = {
     KafkaError._AUTO_OFFSET_RESET,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -45,7 +45,7 @@ _FINAL: Final = {
 }
 #: A partition's offset is not known to the client yet: it cannot seek there.
 _NOT_FETCHING: Final = {KafkaError._STATE, KafkaError._UNKNOWN_PARTITION, KafkaError._PREV_IN_PROGRESS}
-#: What a user writes before the names of this client's settings.
+#: The prefix that a user writes before the names of this client's settings.
 _PREFIX: Final = "consumer.override."
 
 #: Makes the client, given its own settings and its callbacks (``error_cb``, ``on_commit``).
@@ -94,9 +94,9 @@ class GroupConsumer:
         self._seeks: dict[TopicPartition, int] = {}
         #: Partitions that a seek was asked for during the poll that runs, or before and in vain.
         self._moved: set[TopicPartition] = set()
-        #: What `Partitions` raised inside a callback; the call that the callback ran in raises it.
+        #: The error that `Partitions` raised inside a callback; the call that the callback ran in raises it.
         self._raised: BaseException | None = None
-        #: What the client says only to its error callback, and what makes going on useless.
+        #: The error that the client tells only its error callback, and that makes going on useless.
         self._failure: KafkaError | None = None
         self._complaints = Repeats()
 

@@ -1,4 +1,4 @@
-"""What became of records handed to a producer."""
+"""The fate of records handed to a producer."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from penstock.errors import WorkerError
 
 __all__ = ["EMBEDDED_CLIENT_SETTINGS", "EmbeddedBroker"]
 
-#: What a consumer of the embedded broker needs, in librdkafka's names: it must notice soon that a topic appeared, and
-#: what goes wrong inside the group is mended after a session, which is short where all members are in this process.
+#: The settings of a consumer of the embedded broker, in librdkafka's names: it must notice soon that a topic appeared.
+#: Trouble inside the group is mended after a session, which is short because all members are in this process.
 EMBEDDED_CLIENT_SETTINGS: Final = {
     "topic.metadata.refresh.interval.ms": "300",
     "session.timeout.ms": "6000",

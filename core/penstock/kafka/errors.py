@@ -41,7 +41,7 @@ __all__ = [
     "renamed",
 ]
 
-#: Everything a call into the client raises about Kafka. ValueError and TypeError come from arguments that it refuses.
+#: All errors that a call into the client raises about Kafka. ValueError and TypeError come from arguments that it refuses.
 CLIENT_ERRORS: Final = (KafkaException, TimeoutError, BufferError, ValueError, TypeError)
 
 _JAVA: Final = "org.apache.kafka.common.errors."
@@ -49,9 +49,9 @@ _SETTING: Final = re.compile(r"\{([a-z.]+)\}")
 
 
 class Fault(enum.Enum):
-    """Whose fault an error is. It decides what may become of it."""
+    """The party at fault for an error. It decides what happens next."""
 
-    #: Nobody's for good: the same call may succeed later.
+    #: No party is at fault for good: the same call may succeed later.
     PASSING = "passing"
     #: One record's. Only this may be tolerated with ``errors.tolerance=all``.
     RECORD = "record"

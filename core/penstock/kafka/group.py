@@ -28,9 +28,9 @@ _log: Final = logging.getLogger(__name__)
 
 
 class GroupListener(Protocol):
-    """What a member does. All but `perform_assignment` are called from the member's own thread: it takes part in the
-    next rebalance only after they have returned, while heartbeats go on. What they raise is logged, and the member joins
-    again."""
+    """The reactions of a member to its group. All but `perform_assignment` are called from the member's own thread: it takes
+    part in the next rebalance only after they have returned, while heartbeats go on. Their errors are logged, and the
+    member joins again."""
 
     def on_join_prepare(self, generation: int, member_id: str) -> None:
         """A rebalance begins; -1 and "" if this member was in no generation. Eager protocols stop everything now."""
@@ -145,7 +145,7 @@ class GroupMember:
 
     @property
     def generation(self) -> int:
-        """Of the group, as this member knows it; -1 in none."""
+        """Return the group's generation as this member knows it; -1 if it is in none."""
         coordinator = self._coordinator
         return -1 if coordinator is None else coordinator.current().generation_id
 
@@ -193,7 +193,7 @@ class GroupMember:
                 self._round()
         except Exception as error:
             _log.exception("Group %s: the member's thread ended", self.group_id)
-            # Nobody heartbeats any more: the group gives the work away, so it must not go on here.
+            # The heartbeats have ended: the group gives the work away, so it must not go on here.
             reason = f"the member's thread ended: {error!r}"
             self._tell(lambda: self._listener.on_lost(reason))
         finally:

@@ -65,7 +65,7 @@ class Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has no
         self._own_began = False
 
     def begins(self) -> bool:
-        """Whether this is the first try of a rebalance."""
+        """Return whether this is the first try of a rebalance."""
         began, self._own_began = self._own_began, True
         return not began
 

@@ -1,4 +1,4 @@
-"""What the client library says of single settings, asked before a client is made."""
+"""The client library's opinion of single settings, asked before a client is made."""
 
 from __future__ import annotations
 

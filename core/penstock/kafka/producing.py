@@ -43,13 +43,13 @@ Outgoing: TypeAlias = tuple[str, bytes | None, bytes | None, int, int, Sequence[
 
 #: One wait for room in the client's queue, which also serves callbacks: those make the room.
 _FULL_QUEUE_WAIT_S: Final = 0.1
-#: How old the client's own report may be that `RecordProducer.waiting` reads.
+#: The age up to which `RecordProducer.waiting` takes the client's own report, in seconds.
 _REPORT_MS: Final = 2000
 _LOST_CREDENTIALS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
 
 
 class ProducedMessage(Protocol):
-    """What a callback sees of a record: where it went, and what was in it."""
+    """The view that a callback has of a record: its place in Kafka, and its content."""
 
     def topic(self) -> str | None: ...
 
@@ -228,7 +228,7 @@ class RecordProducer:
         if fault in (Fault.FATAL, Fault.FENCED):
             self.fail(connect_error(error, f"{self._owner} the producer failed for good", self._prefix))
         elif error.code() in _LOST_CREDENTIALS:
-            # As the Java client has it; this client would try again for ever, twenty times a second.
+            # Fail as the Java client does; this client would try again for ever, twenty times a second.
             what = f"{self._owner} the broker refuses the producer's credentials"
             self.fail(connect_error(error, what, self._prefix))
         elif self._complaints.admit(error.str()):

@@ -13,7 +13,7 @@ __all__ = ["RepeatFilter", "Repeats"]
 
 _INTERVAL_S: Final = 30.0
 _MAX_KNOWN: Final = 1000
-#: What differs between two of the same: times, and counts of what the client left out itself.
+#: The parts in which two equal messages differ: times, and counts of what the client left out itself.
 _VARYING: Final = re.compile(r"after \d++ms|, \d++ identical error\(s\) suppressed|(?<!\d)\d++/\d++ brokers")
 
 
@@ -38,7 +38,7 @@ class Repeats:
 
 
 class RepeatFilter(logging.Filter):
-    """The same for a logger."""
+    """A filter of a logger that leaves out repeated messages."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which of the cluster's topics a consumer reads: names, or a pattern that is followed as topics come and go.
+"""A consumer's topics: names, or a pattern that is followed as topics come and go.
 
 The client could match patterns itself, but takes POSIX extended expressions only, which are not Java's. So names are
 matched here against the cluster's topics, and the client is given a list. Source of the rules: Kafka's
@@ -60,12 +60,12 @@ class Subscription:
 
     @property
     def due(self) -> bool:
-        """Whether `update` has something to do."""
+        """Return whether `update` has something to do."""
         return self.wait <= 0
 
     @property
     def wait(self) -> float:
-        """How many seconds from now `update` has something to do; 0 if it has now."""
+        """Return how many seconds from now `update` has something to do; 0 if it has now."""
         if self._matches is None:
             return 0.0 if self._current is None else math.inf
         return max(0.0, self._next_look - self._clock())

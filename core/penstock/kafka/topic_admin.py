@@ -28,7 +28,7 @@ _PAUSE_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """How an internal topic is to be. `partitions` and `replication` may be -1: the broker's own default.
+    """The wanted form of an internal topic. `partitions` and `replication` may be -1: the broker's own default.
 
     `setting` is the worker's setting that names the topic, `holds` what is in it: both for messages. With
     `exact_partitions` a topic of another number is refused (the topic of configurations has one, for its order).
@@ -72,7 +72,7 @@ def ensure_topic(admin: AdminClient, spec: TopicSpec, owner: str, deadline: floa
 
 
 def _partitions(admin: AdminClient, name: str, timeout: float) -> list[int] | None:
-    """None if there is no such topic; empty while its leaders are not known."""
+    """Return the partitions of a topic; None if there is no such topic, empty while its leaders are not known."""
     try:
         described: Any = admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name].result(timeout)
     except CLIENT_ERRORS as error:
@@ -85,7 +85,7 @@ def _partitions(admin: AdminClient, name: str, timeout: float) -> list[int] | No
 
 
 def _create(admin: AdminClient, spec: TopicSpec, owner: str) -> ConnectError | None:
-    """None if it was made, by us or by somebody else; otherwise why not."""
+    """Return None if the topic was made, by us or by somebody else; otherwise the reason why not."""
     try:
         if create_topic(
             admin, spec.name, spec.partitions, spec.replication, {**spec.configs, "cleanup.policy": "compact"}
@@ -142,7 +142,7 @@ def _topic_setting(admin: AdminClient, name: str, setting: str) -> str | None:
 
 
 def end_offsets(admin: AdminClient, topic: str, partitions: Sequence[int], deadline: float) -> dict[int, int]:
-    """Where each partition ends for a reader of uncommitted records: open transactions lie before it.
+    """Return the end of each partition for a reader of uncommitted records: open transactions lie before it.
 
     Tried again while the error is one that passes; then raised, at `deadline` (of `time.monotonic`) at the latest.
     """

@@ -61,7 +61,7 @@ def internal_clients(common: Mapping[str, Any]) -> KafkaClients:
 
 @dataclass
 class _Progress:
-    """How far the reader is: the next offset of each partition, and what went wrong for good."""
+    """The progress of the reader: the next offset of each partition, and the error that ended it."""
 
     positions: dict[int, int] = field(default_factory=dict)
     error: ConnectError | None = None
@@ -112,7 +112,7 @@ class TopicLog:
 
     @property
     def partitions(self) -> int:
-        """How many there are; 0 before `start`."""
+        """Return how many there are; 0 before `start`."""
         return len(self._partitions)
 
     def start(self, timeout: float = 300.0) -> None:
@@ -209,7 +209,7 @@ class TopicLog:
             consumer.close()
 
     def _take(self, messages: Sequence[Message]) -> None:
-        """Who waits is told once for all of them, not for each."""
+        """Take over a batch. Waiting threads are told once for all of its records, not for each."""
         reached: dict[int, int] = {}
         for message in messages:
             error = message.error()

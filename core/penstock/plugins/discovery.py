@@ -96,5 +96,5 @@ def _import(distribution: str, value: str) -> HookSource | BrokenSource:
 
 
 def name_of(hooks: object) -> str:
-    """How to call an object with hooks that was handed over directly."""
+    """Return the name for an object with hooks that was handed over directly."""
     return hooks.__name__ if isinstance(hooks, ModuleType | type) else type(hooks).__qualname__

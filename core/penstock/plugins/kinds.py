@@ -53,7 +53,7 @@ class PluginInfo:
     kind: PluginKind
     plugin: Plugin
     distribution: str
-    #: Why it cannot be used, or None: another distribution claims the same name.
+    #: The reason why it cannot be used (another distribution claims the same name), or None.
     error: str | None = None
 
     @property
@@ -67,7 +67,7 @@ class PluginInfo:
 
 
 def kind_problem(kind: PluginKind, loaded: object) -> str | None:
-    """Why `loaded` is no class of `kind`; None if it is one."""
+    """Return why `loaded` is no class of `kind`; None if it is one."""
     if not isinstance(loaded, type):
         return f"it is not a class but a {type(loaded).__name__}"
     if kind is PluginKind.SERVICE:  # a protocol: services inherit from nothing of ours

@@ -57,7 +57,7 @@ class Plugins:
 
     @classmethod
     def discover(cls, settings: PluginSettings | None = None) -> Plugins:
-        """Everything installed, and what lies in the folders of `settings` (default: `PluginSettings.load`)."""
+        """Load all that is installed or lies in the folders of `settings` (default: `PluginSettings.load`)."""
         settings = settings or PluginSettings.load()
         sources: list[HookSource | BrokenSource] = [HookSource("penstock", builtin.__name__, builtin)]
         sources += from_entry_points(settings.disabled)

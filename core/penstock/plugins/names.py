@@ -15,7 +15,7 @@ from penstock.api import Plugin
 
 __all__ = ["exact_names", "nearest", "python_path", "short_names", "simple_name"]
 
-#: What Kafka takes off the end of a simple name to make an alias. A connector keeps ``Source`` or ``Sink``.
+#: The endings that Kafka takes off a simple name to make an alias. A connector keeps ``Source`` or ``Sink``.
 _SUFFIXES: Final = (
     "Connector",
     "HeaderConverter",

@@ -80,7 +80,7 @@ def _created(request: Request, info: dict[str, Any]) -> Response:
     return JsonResponse(info, 201, {"Location": f"{base_url(request)}/connectors/{segment}"})
 
 
-#: What may stand unencoded in a segment of a path (RFC 3986).
+#: The characters that may stand unencoded in a segment of a path (RFC 3986).
 _PATH_SAFE = "!$&'()*+,;=:@-._~"
 
 

@@ -1,4 +1,4 @@
-"""What every resource is given: the herder, the REST settings, and the parts of the request."""
+"""The context of every resource: the herder, the REST settings, and the parts of the request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Context:
     health_timeout: float = 10.0
     #: For requests that another worker of the group has to answer.
     client: WorkerClient = field(default_factory=WorkerClient)
-    #: Which requests of web pages are taken, and by which names users reach this worker.
+    #: Decides which requests of web pages are taken, and knows the names by which users reach this worker.
     origins: OriginRules = field(default_factory=lambda: OriginRules(()))
     #: This worker's advertised URL, without a slash at its end.
     own_url: str = ""

@@ -40,7 +40,7 @@ __all__ = [
     "task_state",
 ]
 
-#: What ``String.trim`` takes off.
+#: The characters that ``String.trim`` takes off.
 _JAVA_BLANKS: Final = "".join(map(chr, range(0x21)))
 _INITIAL_STATES: Final = {
     "RUNNING": TargetState.STARTED,

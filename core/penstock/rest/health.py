@@ -11,7 +11,7 @@ from penstock.runtime.status import State
 
 __all__ = ["connector_health"]
 
-#: Whoever is in one of these is there because somebody asked for it.
+#: A connector or task is in one of these states because somebody asked for it.
 _WELL: Final = frozenset({State.RUNNING, State.PAUSED, State.STOPPED})
 
 

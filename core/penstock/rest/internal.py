@@ -1,4 +1,4 @@
-"""What workers of a group ask of their leader, signed (KIP-507, ``InternalClusterResource``)."""
+"""Signed requests of a group's workers to their leader (KIP-507, ``InternalClusterResource``)."""
 
 from __future__ import annotations
 

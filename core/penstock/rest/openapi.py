@@ -78,7 +78,7 @@ def _operation(route: APIRoute, method: str) -> dict[str, Any]:
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """Those that the scope's path has, HEAD and OPTIONS included; none if there is no such path."""
+    """Return the methods that the scope's path has, HEAD and OPTIONS included; none if there is no such path."""
     methods: set[str] = set()
     for route in routes:
         if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE:

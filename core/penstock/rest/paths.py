@@ -1,4 +1,4 @@
-"""What happens to a request before it meets a route: plain ASGI, so that it costs next to nothing.
+"""Checks of a request before it meets a route: plain ASGI, so that they cost next to nothing.
 
 Paths are matched as they were sent, still percent-encoded, so that a connector's name may hold any character, ``/``
 and ``%`` included; `decoded` gives a handler the name. A slash at the end makes no difference. HEAD is GET without the

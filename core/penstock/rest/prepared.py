@@ -66,7 +66,7 @@ class Prepared:
         await send({"type": "http.response.body", "body": answer.body})
 
     def _settled(self) -> bool:
-        """Whether the herder says which revision an answer would show; answers that show another are gone then."""
+        """Return whether the herder says which revision an answer would show; answers that show another are gone then."""
         revision = self._herder.revision()
         if revision is None or revision != self._revision:
             self._revision = revision
@@ -93,7 +93,7 @@ class Prepared:
             if start.get("status") == 200 and revision == self._revision:
                 self._keep(key, _Answer(start["headers"], b"".join(chunks)))
         finally:
-            # Those who waited ask again: where this one failed, each makes its own.
+            # The requests that waited ask again: if this one failed, each makes its own answer.
             del self._making[key]
             made.set()
 

@@ -30,7 +30,7 @@ _Bound = tuple[Listener, socket.socket]
 
 
 class Advertised(NamedTuple):
-    """Where other workers and users find this one. A worker's id is its ``host:port``."""
+    """Return the address at which other workers and users find this one. A worker's id is its ``host:port``."""
 
     scheme: str
     host: str

@@ -1,4 +1,4 @@
-"""How many requests may wait at once, so that there is always a thread for those that need not wait.
+"""A limit on the requests that wait at once, so that there is always a thread for those that need not wait.
 
 Handlers run in a pool of threads. Those that ask the herder, Kafka, a connector or a config provider may wait for as long
 as these please; they share some of the threads. ``/health`` has some of its own, and what is read from this worker's own
@@ -13,15 +13,15 @@ from typing import Final
 
 __all__ = ["Kind", "Slots"]
 
-#: Of anyio's pool of 40.
+#: Threads for waiting requests, of anyio's pool of 40.
 _WAITING: Final = 26
 _HEALTH: Final = 4
 
 
 class Kind(enum.Enum):
-    """What a handler may wait for."""
+    """The party that a handler may wait for."""
 
-    #: Nothing: this worker knows the answer.
+    #: The handler waits for nothing: this worker knows the answer.
     KNOWN = "known"
     #: The herder's thread, for a bounded time.
     HEALTH = "health"

@@ -15,9 +15,9 @@ from penstock.java.regex import compile_regex
 
 __all__ = ["GroupFlow", "UnreadLimit"]
 
-#: Of a partition, and so of a whole topic, too: which partition a record goes to is the client's choice.
+#: The limit of a partition, and so of a whole topic, too: the client chooses the partition of a record.
 MAX_UNREAD_BYTES: Final = 3 * 1024 * 1024
-#: What a record takes in the broker's log beside key and value.
+#: The bytes that a record takes in the broker's log beside key and value.
 _OVERHEAD: Final = 96
 
 

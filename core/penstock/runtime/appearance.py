@@ -1,4 +1,4 @@
-"""What bytes look like, in a few words: for messages about records that no converter could read."""
+"""The appearance of bytes in a few words, for messages about records that no converter could read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["looks_like"]
 
-#: So much of a record may stand in a message: enough to tell formats apart, too little to give its content away.
+#: The bytes of a record that a message shows: enough to tell formats apart, too few to give its content away.
 _SHOWN: Final = 8
 _FRAME_HEAD: Final = 5
 

@@ -98,7 +98,7 @@ class Chain:
             except StageError:
                 if not steps:
                     raise
-                # Of the records of this shape only those fail that come as far as here.
+                # A record of this shape fails only if it comes as far as this step.
                 steps.append(_Step(self._by_record(at, owned), stage))
                 return BoundChain(_runner(steps), None)
             if bound is None:

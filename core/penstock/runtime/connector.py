@@ -44,7 +44,7 @@ class WorkerConnector:
         self._lock = threading.Lock()
         self._state: State | None = None
         self._cancelled = False
-        #: Whether `start` of the connector has come back and `stop` has not been called since; its thread's own.
+        #: True from the return of the connector's `start` to the call of its `stop`; used by its own thread alone.
         self._started = False
         self._thread = threading.Thread(target=self._run, name=f"[{name}|worker]", daemon=True)
 

@@ -1,4 +1,4 @@
-"""What goes wrong between connector and bytes, on the way to Kafka and from it.
+"""The errors between connector and bytes, on the way to Kafka and from it.
 
 `penstock.runtime.source.conversion` and `penstock.runtime.sink.conversion` bind the chain and the converters to a shape.
 What goes wrong there is raised as `StageError` or `ConversionError`, which name the stage; `locate` reads them. A

@@ -1,4 +1,4 @@
-"""Which values config providers looked up for which connector, for whoever shows an error or a log line of it.
+"""The values that config providers looked up for each connector, kept out of its errors and log lines.
 
 One register a process, as logging is: a plugin logs where it likes, in threads that carry its connector's name.
 """

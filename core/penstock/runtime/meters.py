@@ -15,7 +15,7 @@ __all__ = ["Flow", "TaskMeter", "Total"]
 
 
 class Total(enum.Enum):
-    """What is counted. The values are the names of Kafka Connect's metrics."""
+    """The things that are counted. The values are the names of Kafka Connect's metrics."""
 
     #: Records that a source's `poll` returned.
     POLLED = "source-record-poll-total"

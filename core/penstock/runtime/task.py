@@ -40,9 +40,9 @@ class WorkerTask(ABC):
         self._failed = False
         #: Set once the task is to stop; waits in the task's thread end with it.
         self.stopping = stopping or threading.Event()
-        #: What the task tries again after a RetriableError: its `poll` or `put`.
+        #: The retries after a RetriableError of the task's `poll` or `put`.
         self.retries = Retries()
-        #: Whether the task is still this worker's, for all it can know; False: nothing may be written, a stop will follow.
+        #: True while the task is this worker's, for all it can know. If False nothing may be written, and a stop will follow.
         self.in_session: Callable[[], bool] = in_session or (lambda: True)
         #: Set from any thread: announce topics again, as if none had been used yet (KIP-558's reset).
         self.topics_forgotten = threading.Event()

@@ -44,7 +44,7 @@ _KAFKA_RETRY_S: Final = 1.0
 
 
 class ErrorStage(enum.Enum):
-    """Where on its way a record failed (``org.apache.kafka.connect.runtime.errors.Stage``)."""
+    """The step at which a record failed (``org.apache.kafka.connect.runtime.errors.Stage``)."""
 
     TASK_POLL = "TASK_POLL"
     TASK_PUT = "TASK_PUT"
@@ -57,7 +57,7 @@ class ErrorStage(enum.Enum):
 
 
 class NotTolerable(ConnectError):
-    """What the task needs is missing, and no record is at fault (a topic that cannot be made, say): this ends the task,
+    """The error of a task that lacks something, and no record is at fault (a topic cannot be made, say): it ends the task,
     whatever ``errors.tolerance`` says."""
 
 
@@ -73,20 +73,20 @@ class RecordFailure:
     stage: ErrorStage
     class_name: str
     error: BaseException
-    #: Where the record is, in words: ``topic orders, partition 0, offset 41``.
+    #: The record's position in words: ``topic orders, partition 0, offset 41``.
     position: str
     #: The consumed message, or the source record; for logs and the dead letter.
     record: Any = None
     attempts: int = 1
 
     def describe(self) -> str:
-        """Who, which stage, where, and why; converters put the field's path into the error's notes."""
+        """Return a sentence with the task, the stage, the record and the reason; the error's notes have the field's path."""
         who = f"[{self.task.connector}|task-{self.task.task}] {self.stage.value} ({self.class_name})"
         notes = "".join(f" ({note})" for note in getattr(self.error, "__notes__", ()))
         return f"{who} failed for the record at {self.position}: {self.error}{notes}{self._appearance()}"
 
     def _appearance(self) -> str:
-        """What a consumed key or value looks like that could not be read; a source's record has no bytes yet."""
+        """Return a description of a consumed key or value that could not be read; a source's record has no bytes yet."""
         part = {ErrorStage.KEY_CONVERTER: "key", ErrorStage.VALUE_CONVERTER: "value"}.get(self.stage)
         bytes_of = getattr(self.record, part, None) if part else None
         return f"; the {part} is {looks_like(bytes_of())}" if callable(bytes_of) else ""
@@ -230,7 +230,7 @@ class LogReporter:
         self._meter = meter
 
     def prepare(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def report(self, failure: RecordFailure) -> Future[None] | None:
         text = failure.describe()
@@ -245,4 +245,4 @@ class LogReporter:
         """A log line is written at once."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the log holds nothing back."""

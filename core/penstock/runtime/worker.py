@@ -120,7 +120,7 @@ class Worker:
         _log.info("worker %s stopped", self.worker_id)
 
     def _check_defaults(self) -> None:
-        """What every task would fail with fails the start: converters that are not there, client settings refused."""
+        """Fail the start for what every task would fail with: converters that are not there, client settings refused."""
         for key, kind in _CONVERTERS.items():
             if name := self.config[key]:
                 try:
@@ -155,7 +155,7 @@ class Worker:
         return min(ttls.values()) / 1000 if ttls else None
 
     def kafka_cluster_id(self) -> str | None:
-        """Of the cluster the worker talks to, asked once; None while no broker answers."""
+        """Return the id of the cluster the worker talks to, asked once; None while no broker answers."""
         if self._cluster_id is None:
             try:
                 admin = self.clients.admin({}, "worker")

@@ -312,13 +312,13 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _complete(tasks: _Tasks, name: str, count: int) -> bool:
-    """Whether the first `count` tasks are all there. The size first: a record may claim two thousand million of them."""
+    """Return whether the first `count` tasks are all there. The size first: a record may claim two thousand million of them."""
     return len(tasks) >= count and all(ConnectorTaskId(name, i) in tasks for i in range(count))
 
 
 def _take_restart(name: str, value: Any) -> News:
     fields = _object(value)
-    # Anything but true counts as false, the default of both.
+    # Values other than true count as false, the default of both.
     only_failed, include_tasks = (fields.get(k) is True for k in ("only-failed", "include-tasks"))
     return lambda listener: listener.on_restart_request(name, only_failed, include_tasks)
 

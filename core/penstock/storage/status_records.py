@@ -42,7 +42,7 @@ class Status:
     version: str | None = None
 
     def may_replace(self, known: Status | None) -> bool:
-        """Whether news of a worker that may have lost its work meanwhile (``CacheEntry.canWriteSafely``) still counts:
+        """Return whether news of a worker that may have lost its work meanwhile (``CacheEntry.canWriteSafely``) still counts:
         it is that worker's own entry, or no newer generation has spoken."""
         return known is None or known.worker_id == self.worker_id or known.generation <= self.generation
 
@@ -182,7 +182,7 @@ class StatusTable:
 
 
 def _stale(status: Status, known: Status | None) -> bool:
-    """Whether a worker says late that it has stopped a task which another has started since (``readTaskStatus``)."""
+    """Return whether a worker says late that it has stopped a task which another has started since (``readTaskStatus``)."""
     return (
         known is not None
         and (status.state, known.state) == (State.UNASSIGNED, State.RUNNING)

@@ -43,7 +43,7 @@ rootLogger.appenderRef.out.ref = OUT
 
 
 class JvmError(RuntimeError):
-    """Something of the JVM's could not be fetched or started; the message says what to do or shows the end of its log."""
+    """A part of the JVM could not be fetched or started; the message says what to do or shows the end of its log."""
 
 
 class BrokerError(JvmError):

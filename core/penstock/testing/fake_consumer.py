@@ -19,7 +19,7 @@ from penstock.testing.fake_message import FakeMessage
 __all__ = ["FakeCluster", "FakeConsumer"]
 
 _MAX_CONSUME: Final = 1_000_000
-#: What Java's and Python's expressions have and POSIX's have not.
+#: The constructs that Java's and Python's expressions have and POSIX's have not.
 _NO_POSIX: Final = re.compile(r"\(\?|\\[dDwWsSb]|[*+?}]\?")
 _Place = tuple[str, int]
 
@@ -30,7 +30,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.topics: dict[str, list[list[FakeMessage]]] = {}
         self.committed: dict[tuple[str, str, int], int] = {}
-        #: No broker answers.
+        #: True while no broker answers.
         self.away = False
 
     def create(self, topic: str, partitions: int = 1) -> None:
@@ -58,12 +58,12 @@ class FakeConsumer:
         self.commits: list[dict[_Place, int]] = []
         self.commit_error: KafkaError | None = None
         self.seeks: list[tuple[str, int, int]] = []
-        #: Also of partitions that went: one that comes back is still paused.
+        #: Holds partitions that went, too: one that comes back is still paused.
         self.paused: set[_Place] = set()
         self.closed = False
         self.on_commit = on_commit
         self._cluster, self._group = cluster, group
-        #: Where each assigned partition was told to begin, and where it is now.
+        #: The offsets at which each assigned partition began, and at which it is now.
         self._assigned: dict[_Place, int] = {}
         self._next: dict[_Place, int] = {}
         #: Partitions that are being fetched: only those can seek.

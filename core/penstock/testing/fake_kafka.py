@@ -36,7 +36,7 @@ class FakeProducer:
     def __init__(self, capacity: int = 1_000_000, max_bytes: int = 1_000_000, partitions: int = 3) -> None:
         self.capacity, self.max_bytes, self.partitions = capacity, max_bytes, partitions
         self.acknowledging = True
-        #: Like a broker that takes its time: only `flush` waits long enough.
+        #: Acts like a broker that takes its time: only `flush` waits long enough.
         self.slow = False
         self.held: Callable[[FakeMessage], bool] = lambda message: False
         self.refuse: Callable[[FakeMessage], KafkaError | None] = lambda message: None

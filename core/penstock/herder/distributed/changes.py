@@ -80,7 +80,7 @@ class ConfigChanges:
         if level in LEVELS:
             self._loggers.set_level(namespace, level)
 
-    # From what runs here
+    # ---- news of running connectors and tasks
 
     def restart_failed(self, task: ConnectorTaskId) -> None:
         """Restart the task if it has failed still."""

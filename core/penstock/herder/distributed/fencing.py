@@ -38,7 +38,7 @@ Fence = Callable[[str, Mapping[str, str], int], None]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What one round of fencing does: tasks to fence, and tasks that may run after it."""
+    """One round of fencing: the tasks to fence, and the tasks that may run after it."""
 
     old: int
     new: int
@@ -57,7 +57,7 @@ class ZombieFencing:
 
     @property
     def needed(self) -> bool:
-        """Whether this worker's sources deliver exactly once."""
+        """Return whether this worker's sources deliver exactly once."""
         return self._fence is not None
 
     def fence(self, name: str) -> None:

@@ -81,7 +81,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
 
     @property
     def failure(self) -> ConnectError | None:
-        """Why the worker could not start; None if it has, or still may."""
+        """Return why the worker could not start; None if it has, or still may."""
         return self._startup.failure
 
     def revision(self) -> Hashable | None:

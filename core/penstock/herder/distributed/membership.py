@@ -75,7 +75,7 @@ class GroupView:
 
     @property
     def signed(self) -> bool:
-        """Whether requests between workers are signed."""
+        """Return whether requests between workers are signed."""
         return self.protocol == wire.SESSIONED
 
     def runs(self, task: ConnectorTaskId) -> bool:
@@ -192,12 +192,12 @@ class Membership:
 
     @property
     def stable(self) -> bool:
-        """Whether the worker is in a generation with no rebalance known to be due."""
+        """Return whether the worker is in a generation with no rebalance known to be due."""
         return self._member.stable
 
     @property
     def in_session(self) -> bool:
-        """Whether what this worker was given is still its own, for all it can know. From any thread; cheap."""
+        """Return whether what this worker was given is still its own, for all it can know. From any thread; cheap."""
         return self._member.in_session
 
     def _metadata(self, protocol: str) -> bytes:
@@ -223,7 +223,7 @@ class Membership:
         new = wire.decode_assignment(protocol, assignment)
         had_connectors, had_tasks = before.assignment.connectors, before.assignment.tasks
         if protocol == wire.DEFAULT:
-            # Nothing is left of the last round, unless the group has only now fallen back to this protocol.
+            # The last round leaves nothing behind, unless the group has only now fallen back to this protocol.
             new = replace(
                 new,
                 revoked_connectors=tuple(c for c in had_connectors if c not in new.connectors),

@@ -92,7 +92,7 @@ class Assignment:
 
     @property
     def empty(self) -> bool:
-        """Nothing was ever assigned: there is no leader in it (``ExtendedAssignment.empty``)."""
+        """Return whether nothing was ever assigned: there is no leader then (``ExtendedAssignment.empty``)."""
         return self.leader is None
 
 

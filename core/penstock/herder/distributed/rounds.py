@@ -56,7 +56,7 @@ class Rounds:
 
     @property
     def settled(self) -> bool:
-        """Whether the group has dealt the work out and this worker does its part. From any thread."""
+        """Return whether the group has dealt the work out and this worker does its part. From any thread."""
         return self._standing.now is Standing.SETTLED and self._membership.stable
 
     def rejoin(self, reason: str) -> None:
@@ -143,7 +143,7 @@ class Rounds:
         if self._membership.view().protocol == DEFAULT:
             pause = self._unsync_backoff
         elif self._retries > 0:
-            # What runs here goes on: in all of these pauses the group keeps it for this worker.
+            # The running work goes on: in all of these pauses the group keeps it for this worker.
             pause = self._max_delay / 10 / self._retries
             self._retries -= 1
         else:

@@ -18,7 +18,7 @@ __all__ = ["TRANSITIONS", "Event", "Standing", "StandingKeeper"]
 
 
 class Standing(Enum):
-    #: Not joined yet.
+    #: The worker has not joined yet.
     OUTSIDE = auto()
     #: A round of the group is on its way, or has been asked for. What runs here goes on.
     JOINING = auto()
@@ -93,5 +93,5 @@ class StandingKeeper:
             return self._standing
 
     def may_start(self) -> bool:
-        """Whether work may be started here."""
+        """Return whether work may be started here."""
         return self.now not in _MAY_NOT_START

@@ -64,7 +64,7 @@ class Startup:
 
     @property
     def failure(self) -> ConnectError | None:
-        """Why the worker could not start; None if it has, or still may."""
+        """Return why the worker could not start; None if it has, or still may."""
         with self._lock:
             return self._failure
 

@@ -31,7 +31,7 @@ def compile_regex(pattern: str, flags: str = "", time_limit: float = TIME_LIMIT)
 
 
 class JavaMatch:
-    """What a pattern matched, with the text of each group. Immutable."""
+    """The match of a pattern, with the text of each group. Immutable."""
 
     __slots__ = ("_spans", "text")
 

@@ -294,7 +294,7 @@ class _Translator(Scanner):
         number = int(first)
         if number > self.groups:
             raise self.unsupported(f"the reference \\{number} to a group that is not there yet")
-        # As many digits as still name a group (Java's rule), the rest are text.
+        # Digits count as long as they still name a group (Java's rule); the rest are text.
         while (digit := self.pattern[self.at : self.at + 1]).isdigit() and number * 10 + int(digit) <= self.groups:
             number = number * 10 + int(digit)
             self.at += 1

@@ -32,13 +32,13 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEFAULTS: Final = {"max.poll.records": 500, "max.poll.interval.ms": 300_000}
 _METADATA_REFRESH: Final = "topic.metadata.refresh.interval.ms"
 _DEFAULT_REFRESH_MS: Final = 300_000
-#: So much of a wrong value stands in its refusal.
+#: The characters of a wrong value that its refusal shows.
 _SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """What a sink connector reads: ``topics``, or what ``topics.regex`` matches as a whole."""
+    """The topics of a sink connector: ``topics``, or those that ``topics.regex`` matches as a whole."""
 
     names: tuple[str, ...]
     pattern: Callable[[str], bool] | None = None
@@ -58,7 +58,7 @@ class Topics:
         return cls(tuple(common["topics"]))
 
     def reads(self, topic: str) -> bool:
-        """Whether `topic` is one of them."""
+        """Return whether `topic` is one of them."""
         return topic in self.names if self.pattern is None else self.pattern(topic)
 
     def subscription(self, settings: Mapping[str, Any], internal: bool, embedded: bool) -> Subscription:

@@ -1,4 +1,4 @@
-"""When and how a sink task's offsets are committed: on the interval, on request, and when partitions go."""
+"""The commits of a sink task's offsets: on the interval, on request, and when partitions go."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OffsetCommits:
         self._offsets = offsets
         self._client = client
         self._sent_at = 0.0
-        #: When the next commit is due, on the clock of `SinkTaskParts`.
+        #: The time of the next commit, on the clock of `SinkTaskParts`.
         self.due_at = 0.0
 
     def schedule(self) -> None:

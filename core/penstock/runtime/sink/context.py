@@ -1,4 +1,4 @@
-"""What a sink task may ask of the worker (`penstock.api.SinkTaskContext`)."""
+"""The requests that a sink task may make of the worker (`penstock.api.SinkTaskContext`)."""
 
 from __future__ import annotations
 

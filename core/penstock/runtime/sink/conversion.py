@@ -25,7 +25,7 @@ _TIMESTAMP_TYPES: Final = {
     1: TimestampType.CREATE_TIME,
     2: TimestampType.LOG_APPEND_TIME,
 }
-#: What a sink task's chain may alter: the worker has just made the record and everything in it.
+#: The parts that a sink task's chain may alter: the worker has just made the record and everything in it.
 _OWNED: Final = frozenset({"record", "key", "value", "headers"})
 
 

@@ -28,7 +28,7 @@ _PREFIX: Final = "__connect.errors."
 #: A trace beyond this tells nothing more, and may make the dead letter larger than a broker takes.
 _MAX_TRACE: Final = 32 * 1024
 _CLOSE_S: Final = 5.0
-#: Not the record's fault, and no patience mends it: the task fails whatever ``errors.tolerance`` says.
+#: These errors are not the record's fault, and no patience mends them: the task fails whatever ``errors.tolerance`` says.
 _TASK_FAULTS: Final = {Fault.ACCESS, Fault.FENCED, Fault.FATAL}
 
 

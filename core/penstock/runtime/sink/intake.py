@@ -38,7 +38,7 @@ class Intake:
         self._topics_forgotten = topics_forgotten
         self._seen_topics: set[str] = set()
         self._report_lock = threading.Lock()
-        #: What the task has been given but has not taken: a RetriableError keeps it for another try.
+        #: The records that the task has been given but has not taken: a RetriableError keeps them for another try.
         self.batch: list[SinkRecord] = []
         self._meter = parts.policy.meter
 

@@ -1,4 +1,4 @@
-"""What a sink task has read, taken and committed, per partition. No client and no plugin in here."""
+"""The offsets that a sink task has read, taken and committed, per partition. No client and no plugin in here."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SinkOffsets:
     def __init__(self, label: str) -> None:
         self._label = label
         self.assigned: set[TopicPartition] = set()
-        #: Of what was read and is not yet taken by `put`.
+        #: Offsets of the records that were read and are not yet taken by `put`.
         self._batch: dict[TopicPartition, int] = {}
-        #: Of what `put` took.
+        #: Offsets of the records that `put` took.
         self._current: dict[TopicPartition, int] = {}
-        #: Of what is committed; before a first commit, where reading began.
+        #: Committed offsets; before a first commit, the offsets at which reading began.
         self._committed: dict[TopicPartition, int] = {}
         #: Dead letters not yet seen to be confirmed, with their records' offsets, in order.
         self._reports: dict[TopicPartition, deque[tuple[int, Future[None]]]] = {}
@@ -77,8 +77,8 @@ class SinkOffsets:
             return bool(self._reports)
 
     def _limits(self) -> dict[TopicPartition, int | None]:
-        """How far partitions may be committed whose dead letters are not all confirmed: up to the first that has no
-        answer yet; not at all (None) if one could not be written. The others' are forgotten."""
+        """Return the limits of commits for partitions whose dead letters are not all confirmed: the first that has no answer
+        yet; no commit at all (None) if one could not be written. Confirmed dead letters are forgotten."""
         limits: dict[TopicPartition, int | None] = {}
         with self._reports_lock:
             for partition, waiting in list(self._reports.items()):
@@ -118,7 +118,7 @@ class SinkOffsets:
     def safe(
         self, agreed: Mapping[TopicPartition, int], asked: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
-        """What may be committed of what the task agreed to, without what is committed already."""
+        """Return the offsets that may be committed of those that the task agreed to, without those committed already."""
         safe: dict[TopicPartition, int] = {}
         for key, offset in agreed.items():
             partition = TopicPartition(*key)

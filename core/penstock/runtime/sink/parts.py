@@ -1,4 +1,4 @@
-"""What the worker hands a sink task."""
+"""The parts that the worker hands a sink task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SinkTaskParts"]
 
 @dataclass(frozen=True, slots=True)
 class SinkTaskParts:
-    """Everything that a `WorkerSinkTask` is made of. Times are in seconds."""
+    """The parts that a `WorkerSinkTask` is made of. Times are in seconds."""
 
     task: SinkTask
     config: Mapping[str, str]

@@ -73,7 +73,7 @@ class WorkerSinkTask(WorkerTask):
 
     @property
     def idle(self) -> bool:
-        """Everything read was taken by the task."""
+        """Return whether the task has taken all records that were read."""
         return not self._intake.batch and self._retry_at is None
 
     # ---- life
@@ -91,7 +91,7 @@ class WorkerSinkTask(WorkerTask):
     def close(self, failed: bool) -> None:
         try:
             if self._offsets.assigned and not self._cancelled:
-                # Also after a failure: only what put() took is in the current offsets.
+                # Commit after a failure, too: the current offsets hold only what put() took.
                 self._close_partitions(list(self._offsets.assigned), commit=True)
         finally:
             try:

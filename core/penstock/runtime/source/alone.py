@@ -22,7 +22,7 @@ __all__ = ["RefusedBatches", "is_batch_refusal", "outgoing_of"]
 
 _log: Final = logging.getLogger(__name__)
 _LOOK_S: Final = 0.2
-#: Why the broker refuses a batch of which only one record need be at fault.
+#: The broker's reasons to refuse a batch of which only one record need be at fault.
 _OF_A_BATCH: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -62,8 +62,8 @@ class _Refused(NamedTuple):
 
 
 class RefusedBatches:
-    """What waits to be sent alone. `add` is called from any thread; `send` by one thread at a time, which others wait
-    for: nothing new is handed to the producer meanwhile."""
+    """The records that wait to be sent alone. `add` is called from any thread; `send` by one thread at a time, which others
+    wait for: nothing new is handed to the producer meanwhile."""
 
     def __init__(self, label: str) -> None:
         self._label = label

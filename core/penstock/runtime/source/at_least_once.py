@@ -1,4 +1,4 @@
-"""At least once: records are sent, and offsets are committed once everything before them is acknowledged.
+"""At-least-once delivery: records are sent, and offsets are committed once everything before them is acknowledged.
 
 No record costs a callback on the usual path. The records of one polled batch and one source partition share a ticket,
 whose end says that Kafka has them all (`penstock.kafka.producing.Ticket`). So a partition of a topic that is stuck holds

@@ -1,4 +1,4 @@
-"""Where a source task's transactions end: `transaction.boundary`, and what a task may say of it (KIP-618)."""
+"""The ends of a source task's transactions: `transaction.boundary`, and a task's own requests (KIP-618)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TransactionBoundary(enum.Enum):
 
 
 class Ending(enum.Enum):
-    """What a task asked for behind a record or a batch."""
+    """The end that a task asked for behind a record or a batch."""
 
     COMMIT = "commit"
     ABORT = "abort"

@@ -1,4 +1,4 @@
-"""What a source task may ask of the worker (`penstock.api.SourceTaskContext`)."""
+"""The requests that a source task may make of the worker (`penstock.api.SourceTaskContext`)."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class WorkerSourceTaskContext:
 
     @property
     def transaction_context(self) -> TransactionContext | None:
-        """None unless the connector delivers exactly once and says itself where transactions end."""
+        """Return the transaction context; None unless the connector delivers exactly once and defines its transactions itself."""
         return self._transactions

@@ -1,4 +1,4 @@
-"""How a source task's records and offsets reach Kafka: what the ways of delivering have in common.
+"""The delivery of a source task's records and offsets to Kafka: the part that all ways of delivering share.
 
 The task polls, transforms and converts (`penstock.runtime.source.sending`). A `Delivery` takes what comes out, and
 decides which source offsets are safe to commit and when. `penstock.runtime.source.at_least_once` and `penstock.runtime.source.exactly_once` (KIP-618) are the two ways:
@@ -37,7 +37,7 @@ __all__ = ["Delivery", "Metadata", "Run", "TaskSide"]
 
 
 class Metadata:
-    """Where a record ended up (`penstock.api.RecordMetadata`)."""
+    """The place of a record in Kafka (`penstock.api.RecordMetadata`)."""
 
     __slots__ = ("offset", "partition", "topic")
 
@@ -46,7 +46,7 @@ class Metadata:
 
 
 class TaskSide(Protocol):
-    """What a delivery may ask of the task that it serves, and what it tells it."""
+    """The task as its delivery sees it: what the delivery may ask, and what it tells."""
 
     id: ConnectorTaskId
     stopping: threading.Event
@@ -70,7 +70,7 @@ class TaskSide(Protocol):
 class Run(ABC):
     """Records of one source partition that are handed over one after the other. For the task's thread."""
 
-    #: Where the loop puts each record that has headers, before it hands it over: no report brings headers back, and the
+    #: The records with headers, put here by the loop before it hands them over: no report brings headers back, and a
     #: record may have to be sent again.
     kept: list[Outgoing]
 
@@ -95,8 +95,8 @@ class Delivery(ABC):
     What it raises ends the task, except `TaskStopped`, after which the rest of the batch is not sent.
     """
 
-    #: Whether each record is handed over by itself (`send`, `drop`) instead of in runs: because the task wants to hear
-    #: of each (`commit_record`), or because a record that Kafka refuses is tolerated.
+    #: True if each record is handed over by itself (`send`, `drop`) instead of in runs, either because the task wants to
+    #: hear of each (`commit_record`) or because a record that Kafka refuses is tolerated.
     per_record: bool
 
     def open(self) -> None:

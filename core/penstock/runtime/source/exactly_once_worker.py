@@ -1,4 +1,4 @@
-"""What a worker adds to its sources' exactly-once delivery: names of transactions, and who may start a task (KIP-618)."""
+"""The worker's part in exactly-once sources: names of transactions, and the check of who may start a task (KIP-618)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which source offsets may be committed: those before which nothing is unacknowledged.
+"""The ledger of source offsets: an offset may be committed once nothing before it is unacknowledged.
 
 A queue per source partition, as ``SubmittedRecords`` of the JVM worker: acknowledgements may come in any order, and an
 offset becomes committable when everything before it in its queue is acknowledged. An entry is one record (`Entry`), or
@@ -51,7 +51,7 @@ class RunEntry:
 
 
 class Waiting(NamedTuple):
-    """What is not acknowledged, of the source partitions whose oldest entry has waited for long."""
+    """The unacknowledged records of the source partitions whose oldest entry has waited for long."""
 
     partitions: int
     #: How long the oldest has waited, in seconds.

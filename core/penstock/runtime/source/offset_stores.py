@@ -1,4 +1,4 @@
-"""Which store a source connector's offsets are in: the worker's, or a topic of its own (``offsets.storage.topic``, KIP-618).
+"""The offset stores of source connectors: the worker's, or a topic of their own (``offsets.storage.topic``, KIP-618).
 
 As ``Worker.offsetStoreForRegularSourceTask`` and ``offsetStoreForExactlyOnceSourceTask`` choose. A topic is read by one
 reader for all tasks of the connector and for REST; the reader ends when nobody uses it any more.
@@ -24,7 +24,7 @@ from penstock.storage.offsets import Offsets
 __all__ = ["OFFSETS_TOPIC", "ConnectorOffsets", "SourceOffsetStores"]
 
 OFFSETS_TOPIC: Final = "offsets.storage.topic"
-#: What decides which cluster a client reaches, and as whom.
+#: The settings that decide which cluster a client reaches, and as whom.
 _CONNECTION: Final = ("bootstrap.servers", "security.", "sasl.", "ssl.")
 
 

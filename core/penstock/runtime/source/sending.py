@@ -25,8 +25,8 @@ __all__ = ["CutOff", "Sending"]
 
 
 class CutOff:
-    """Whether the task is cut off from Kafka: nothing may be sent any more. A plain attribute, since it is looked at for
-    every record; once set, from any thread, it stays."""
+    """A switch that cuts the task off from Kafka: nothing may be sent any more. A plain attribute, since it is looked at
+    for every record; once set, from any thread, it stays."""
 
     __slots__ = ("now",)
 
@@ -51,9 +51,9 @@ class Sending:
         self._label = f"[{task_id.connector}|task-{task_id.task}]"
         self._conversion, self._policy, self._topics = conversion, policy, topics
         self._meter, self._delivery = meter, delivery
-        #: How many records of the last `send` were handed over or dropped.
+        #: The number of records of the last `send` that were handed over or dropped.
         self.taken = 0
-        #: What was handed over, where a flow wants to hear of it.
+        #: The records that were handed over, kept if a flow wants to hear of them.
         self._sent: list[Outgoing] | None = None if meter.flow is None else []
 
     def send(self, records: Sequence[SourceRecord]) -> None:
@@ -196,7 +196,7 @@ class Sending:
         except (TaskStopped, RetriableError, NotTolerable):
             raise
         except Exception as error:
-            # No record of this shape can be converted: each fails by itself, with its own position.
+            # The converters refuse this shape: each record fails by itself, with its own position.
             return _failing(error)
 
     def _new_topic(self, topic: str) -> None:

@@ -1,4 +1,4 @@
-"""What every source task does: poll, hand over, keep what was not handed over.
+"""The loop of every source task: poll, hand over, keep what was not handed over.
 
 Source of the rules: ``AbstractWorkerSourceTask`` of Kafka Connect 4.3. How records and offsets reach Kafka is a
 `penstock.runtime.source.delivery.Delivery`.
@@ -37,7 +37,7 @@ _OUT_OF_SESSION_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class SourceTaskParts:
-    """Everything that a `WorkerSourceTask` is made of."""
+    """The parts that a `WorkerSourceTask` is made of."""
 
     task: SourceTask
     config: Mapping[str, str]
@@ -49,7 +49,7 @@ class SourceTaskParts:
     meter: TaskMeter
     #: Tells whether the task is this worker's still; None where there is no group that could give it away.
     in_session: Callable[[], bool] | None = None
-    #: Where the connector's offsets are kept, which the task starts and lets go of; None if somebody else does.
+    #: The store of the connector's offsets, which the task starts and lets go of; None if somebody else does.
     offsets: ConnectorOffsets | None = None
 
 
@@ -89,7 +89,7 @@ class WorkerSourceTask(WorkerTask):
 
     @property
     def exhausted(self) -> bool:
-        """Whether the task says that it will never have another record, and all it had is sent."""
+        """Return whether the task says that it will never have another record, and all it had is sent."""
         return bool(getattr(self._task, "exhausted", False)) and not self._batch
 
     @property
@@ -137,7 +137,7 @@ class WorkerSourceTask(WorkerTask):
                 self._parts.offsets.stop()
 
     def on_cancel(self) -> None:
-        # Whoever is sending just now ends by `stopping`; whoever comes out of a long poll later finds it is cancelled.
+        # A thread that is sending just now ends by `stopping`; one that comes out of a long poll later finds it is cancelled.
         self._cut_off.now = True
         with_gate = self._gate.acquire(timeout=_CANCEL_WAIT_S)
         try:

@@ -1,4 +1,4 @@
-"""What all suites check of a plugin, and how they say what is wrong."""
+"""The checks that all suites make of a plugin, and the words for what is wrong."""
 
 from __future__ import annotations
 
