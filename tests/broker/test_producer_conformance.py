@@ -161,7 +161,7 @@ def test_a_full_queue_is_waited_for_and_the_wait_can_be_given_up(client: Client)
     producer.send(client.out(b"b"))
     with pytest.raises(BufferError):
         producer.produce(client.topic, b"c")
-    with pytest.raises(RetriableError, match=r"test: cannot write to topic .*buffer\.memory"):
+    with pytest.raises(RetriableError, match=r"test cannot write to topic .*buffer\.memory"):
         producer.send(client.out(b"c"))
     asked = []
 
@@ -194,7 +194,7 @@ def test_a_record_beyond_the_clients_limit_is_refused_with_topic_size_and_settin
     )
     with pytest.raises(RecordRefusedError) as caught:
         producer.send(client.out(b"x" * 5000, b"k"))
-    assert caught.value.message.startswith(f"task c-0: cannot write a record of 5001 bytes to topic {client.topic}: ")
+    assert caught.value.message.startswith(f"task c-0 cannot write a record of 5001 bytes to topic {client.topic}: ")
     assert "producer.override.max.request.size" in caught.value.message
     with pytest.raises(KafkaException):
         producer.produce(client.topic, b"x" * 5000)
@@ -213,7 +213,7 @@ def test_a_partition_that_a_topic_does_not_have_is_refused_at_once_if_the_topic_
 @pytest.mark.parametrize("record", [("t\x00t", b"v", None, -1, 0, None), ("t", b"v", None, -1, 0, [("h", 5)])])
 def test_what_no_record_can_hold_is_that_records_fault(client: Client, record: Outgoing) -> None:
     producer = RecordProducer(client.make, "test")
-    with pytest.raises(RecordRefusedError, match="test: cannot write a record to topic t"):
+    with pytest.raises(RecordRefusedError, match="test cannot write a record to topic t"):
         producer.send(record)
     assert len(producer) == 0
 
@@ -236,7 +236,7 @@ def test_a_record_without_a_callback_that_cannot_be_written_is_a_sticky_failure(
     producer.send(client.out(b"b"))
     assert producer.flush(10) == 0
     assert isinstance(producer.failure, RecordRefusedError)
-    with pytest.raises(RecordRefusedError, match=f"test: cannot write a record to topic {client.topic}"):
+    with pytest.raises(RecordRefusedError, match=f"test cannot write a record to topic {client.topic}"):
         producer.raise_failure()
 
 

@@ -170,7 +170,9 @@ def test_protobuf_that_no_text_can_say_is_refused(text: str) -> None:
 
 
 def test_a_protobuf_range_that_no_descriptor_holds_is_shown_as_text() -> None:
-    parsed = ProtobufFormat().parse("message M { reserved 1 to 2147483648600; int32 a = 2147483648601; }")
+    parsed = ProtobufFormat().parse(
+        "syntax = 'proto3'; message M { reserved 1 to 2147483648600; int32 a = 2147483648601; }"
+    )
     assert parsed.formatted("serialized") == parsed.canonical
 
 
