@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from penstock.errors import ConnectError, RetriableError, TaskStopped
-from penstock.kafka.errors import AccessError, RecordRefusedError
+from penstock.kafka.errors import AccessError, FencedError, RecordRefusedError
 from penstock.kafka.producing import Delivered, Outgoing, RecordProducer, Ticket, is_purged
+from penstock.kafka.transactions import TransactionalProducer
 from penstock.testing.fake_kafka import FakeProducer
 
 Make = Callable[..., Any]
@@ -309,6 +310,123 @@ def test_what_waits_is_told_by_topic_and_partition(client: Client) -> None:
     assert producer.flush(10) == 0
     producer.poll()
     assert producer.waiting() == {}
+
+
+# Transactions
+
+
+class Transactions:
+    """Makes producers with one transactional id, and tells what a reader of committed records sees."""
+
+    def __init__(self, client: Client, bootstrap: str | None) -> None:
+        self.client, self._bootstrap = client, bootstrap
+        self._id = f"id-{client.topic}"
+        self._fakes: list[FakeProducer] = []
+        self._holders: dict[str, FakeProducer] = {}
+
+    def producer(self) -> TransactionalProducer:
+        def make(settings: Any, **callbacks: Any) -> Any:
+            settings = {**settings, "transactional.id": self._id}
+            if self._bootstrap is not None:
+                return self.client.make(settings, **callbacks)
+            self._fakes.append(FakeProducer(holders=self._holders).connect(settings, **callbacks))
+            return self._fakes[-1]
+
+        return TransactionalProducer(make, "test")
+
+    def seen(self) -> list[bytes]:
+        if self._bootstrap is None:
+            return sorted(m.value() or b"" for fake in self._fakes for m in fake.committed)
+        settings = {"bootstrap.servers": self._bootstrap, "group.id": self._id, "enable.partition.eof": True}
+        consumer = Consumer({**settings, "isolation.level": "read_committed"})
+        consumer.assign([TopicPartition(self.client.topic, p, 0) for p in range(3)])
+        found, ended = [], 0
+        while ended < 3:
+            message = consumer.poll(20)
+            assert message is not None
+            if message.error() is None:
+                found.append(message.value())
+            else:
+                ended += 1
+        consumer.close()
+        return sorted(found)
+
+
+@pytest.fixture
+def transactions(request: pytest.FixtureRequest, client: Client) -> Transactions:
+    real = request.node.callspec.params["client"] == "real"
+    return Transactions(client, request.getfixturevalue("kafka") if real else None)
+
+
+def test_a_transaction_is_seen_once_it_is_committed_and_never_if_it_is_aborted(transactions: Transactions) -> None:
+    producer, out = transactions.producer(), transactions.client.out
+    producer.init(30)
+    for value, end in ((b"a", producer.commit), (b"b", producer.abort), (b"c", producer.commit)):
+        producer.begin()
+        producer.send(out(value))
+        producer.flush(10)
+        end(30)
+    assert transactions.seen() == [b"a", b"c"]
+
+
+def test_calls_out_of_order_are_errors(transactions: Transactions) -> None:
+    producer, out = transactions.producer(), transactions.client.out
+    with pytest.raises(ConnectError):
+        producer.begin()
+    producer.init(30)
+    with pytest.raises(ConnectError):
+        producer.send(out(b"a"))
+    producer.begin()
+    with pytest.raises(ConnectError):
+        producer.begin()
+    producer.send(out(b"b"))
+    producer.commit(30)
+    assert transactions.seen() == [b"b"]
+
+
+def test_whoever_claims_an_id_fences_its_holder_and_aborts_what_it_left_open(transactions: Transactions) -> None:
+    old, new, out = transactions.producer(), transactions.producer(), transactions.client.out
+    old.init(30)
+    old.begin()
+    old.send(out(b"old"))
+    assert old.flush(10) == 0
+    new.init(30)
+    new.begin()
+    new.send(out(b"new"))
+    new.commit(30)
+    with pytest.raises(FencedError):
+        old.commit(30)
+    with pytest.raises(FencedError):
+        old.abort(30)
+    assert transactions.seen() == [b"new"]
+
+
+def test_a_transaction_with_a_refused_record_can_only_be_aborted(transactions: Transactions) -> None:
+    producer, out = transactions.producer(), transactions.client.out
+    producer.init(30)
+    producer.begin()
+    producer.send(out(b"good"))
+    producer.send(out(b"bad", topic="bad topic %"))
+    with pytest.raises(ConnectError) as failed:
+        producer.commit(30)
+    assert not isinstance(failed.value, RetriableError)
+    producer.abort(30)
+    producer.begin()
+    producer.send(out(b"next"))
+    producer.commit(30)
+    assert transactions.seen() == [b"next"]
+
+
+def test_a_purge_leaves_a_transaction_that_cannot_be_committed(transactions: Transactions) -> None:
+    producer, out = transactions.producer(), transactions.client.out
+    producer.init(30)
+    producer.begin()
+    producer.send(out(b"a"))
+    producer.purge()
+    with pytest.raises(ConnectError) as failed:
+        producer.commit(30)
+    assert not isinstance(failed.value, RetriableError)
+    assert transactions.seen() == []
 
 
 def test_what_was_produced_is_what_a_consumer_reads(kafka: str, topic: Callable[..., str]) -> None:

@@ -3,6 +3,10 @@
 Connect leaves a failed task until somebody restarts it. With ``errors.restart.max`` above 0 it is restarted here, after a
 pause that doubles from ``errors.restart.backoff.ms`` up to ``errors.restart.backoff.max.ms``; a task that has run well for
 longer than the latter begins to count anew. -1 is without limit.
+
+A task that lost its transaction, or its identity while its worker stood still (`TransactionLostError`, `FencedError`), is
+restarted in any case, as often as that takes: nothing is wrong with it. The pause keeps two workers that claim the same
+identity from taking it from each other all the time. A restart is only made where the task is this worker's still.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from penstock.config import ConfigDef, ConfigType, Importance
@@ -19,6 +23,7 @@ from penstock.config.validators import Range
 from penstock.errors import ConfigError
 from penstock.herder.configs import ConfigReader
 from penstock.herder.thread import HerderThread
+from penstock.kafka.errors import FencedError, TransactionLostError
 from penstock.runtime.status import ConnectorTaskId
 
 __all__ = ["RESTART_KEYS", "FailedTasks", "RestartPolicy", "restart_config_def", "restart_policies"]
@@ -112,9 +117,10 @@ class FailedTasks:
         self._lock = threading.Lock()  # for the dictionary alone: `restarts` is asked from any thread
         self._histories: dict[ConnectorTaskId, _History] = {}
 
-    def failed(self, task: ConnectorTaskId) -> None:
+    def failed(self, task: ConnectorTaskId, error: BaseException) -> None:
         """Note that a task failed. From any thread."""
-        self._thread.submit(lambda: self._failed(task))
+        comes_back = isinstance(error, FencedError | TransactionLostError)
+        self._thread.submit(lambda: self._failed(task, comes_back))
 
     def forget(self, connector: str) -> None:
         """Begin to count anew: the connector is gone, or somebody changed it."""
@@ -126,8 +132,10 @@ class FailedTasks:
         with self._lock:
             return {t.task: h.restarts for t, h in self._histories.items() if t.connector == connector}
 
-    def _failed(self, task: ConnectorTaskId) -> None:
+    def _failed(self, task: ConnectorTaskId, comes_back: bool) -> None:
         policy = self._policy(task.connector)
+        if policy is not None and comes_back:
+            policy = replace(policy, limit=-1)
         if policy is None or policy.limit == 0:
             return
         with self._lock:

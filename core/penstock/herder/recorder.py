@@ -26,9 +26,9 @@ class Recorder:
         statuses: StatusKeeper,
         worker_id: str,
         plugins: Plugins,
-        on_failed: Callable[[ConnectorTaskId], None],
+        on_failed: Callable[[ConnectorTaskId, BaseException], None],
     ) -> None:
-        """`on_failed` is called when a task has failed, from that task's thread."""
+        """`on_failed` is called when a task has failed, with the reason, from that task's thread."""
         self._configs, self._statuses, self._worker_id = configs, statuses, worker_id
         self._plugins, self._on_failed = plugins, on_failed
 
@@ -58,7 +58,7 @@ class Recorder:
         self._statuses.put_task(TaskState(task, state, self._worker_id, trace, version))
         if state is State.FAILED and error is not None:
             self._plugins.task_failed(task.connector, task.task, error)
-            self._on_failed(task)
+            self._on_failed(task, error)
 
     def on_topic(self, task: ConnectorTaskId, topic: str) -> None:
         """Note that a task used a topic (KIP-558)."""

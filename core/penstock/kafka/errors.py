@@ -33,6 +33,7 @@ __all__ = [
     "KafkaError",
     "Meaning",
     "RecordRefusedError",
+    "TransactionLostError",
     "client_errors",
     "connect_error",
     "error_code",
@@ -94,6 +95,11 @@ class FencedError(ConnectError):
     """Another client took over this client's identity (a transactional id, say); this one may not write any more."""
 
     java_class = _JAVA + "ProducerFencedException"
+
+
+class TransactionLostError(ConnectError):
+    """A transaction cannot be committed, and no record is to blame: the same records may be sent again in another, by
+    another client."""
 
 
 def _rows(fault: Fault, advice: str, **java_class_by_name: str) -> dict[int, Meaning]:

@@ -195,7 +195,11 @@ class RecordProducer:
         try:
             call()
         except CLIENT_ERRORS as error:
-            self.fail(connect_error(error, f"{self._owner} the producer failed for good", self._prefix))
+            self.fail(self._finished(error))
+
+    def _finished(self, error: BaseException | KafkaError) -> ConnectError:
+        """Return what it means that the client is finished."""
+        return connect_error(error, f"{self._owner} the producer failed for good", self._prefix)
 
     def __len__(self) -> int:
         """Return how many records have not met their fate, or whose callbacks were not served."""
@@ -226,7 +230,7 @@ class RecordProducer:
     def _on_error(self, error: KafkaError) -> None:
         fault = meaning_of(error).fault
         if fault in (Fault.FATAL, Fault.FENCED):
-            self.fail(connect_error(error, f"{self._owner} the producer failed for good", self._prefix))
+            self.fail(self._finished(error))
         elif error.code() in _LOST_CREDENTIALS:
             # Fail as the Java client does; this client would try again for ever, twenty times a second.
             what = f"{self._owner} the broker refuses the producer's credentials"

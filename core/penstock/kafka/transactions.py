@@ -17,6 +17,7 @@ from penstock.kafka.errors import (
     Fault,
     FencedError,
     RecordRefusedError,
+    TransactionLostError,
     connect_error,
     meaning_of,
     reason_of,
@@ -33,7 +34,8 @@ class TransactionalProducer(RecordProducer):
     """A producer whose records are written in transactions, all of one or none. For one thread at a time, but `poll`.
 
     Its errors: `FencedError` if another client has claimed the transactional id; `RetriableError` if the same call may
-    be made again; any other `ConnectError` means that the transaction cannot be committed: `abort` it, or discard the
+    be made again; `TransactionLostError` if the transaction cannot be committed any more, by the fault of no record; any
+    other `ConnectError` means the same, but another transaction will fare no better. Then `abort` it, or discard the
     producer.
     """
 
@@ -71,12 +73,19 @@ class TransactionalProducer(RecordProducer):
         except CLIENT_ERRORS as error:
             raise self._error(error, f"{self._owner} {what}") from error
 
-    def _error(self, error: Exception, what: str) -> ConnectError:
+    def _finished(self, error: BaseException | KafkaError) -> ConnectError:
+        return self._error(error, f"{self._owner} the producer failed for good")
+
+    def _error(self, error: BaseException | KafkaError, what: str) -> ConnectError:
         if meaning_of(error).fault is Fault.FENCED:
             return FencedError(f"{what}: another worker has taken over ({reason_of(error)})")
-        cause = error.args[0] if isinstance(error, KafkaException) and error.args else None
-        if isinstance(cause, KafkaError) and cause.retriable() and not cause.txn_requires_abort():
+        cause = error.args[0] if isinstance(error, KafkaException) and error.args else error
+        lost = isinstance(cause, KafkaError) and (cause.fatal() or cause.txn_requires_abort())
+        if isinstance(cause, KafkaError) and cause.retriable() and not lost:
             return RetriableError(f"{what}: {reason_of(error)}")
+        if lost and meaning_of(error).fault in (Fault.PASSING, Fault.FATAL):
+            # The client says this of every further try, too.
+            return TransactionLostError(connect_error(error, what, self._prefix).message)
         return connect_error(error, what, self._prefix)
 
 

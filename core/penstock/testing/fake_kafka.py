@@ -30,10 +30,20 @@ class FakeProducer:
     * refuse records (`refuse` returns the error of the delivery report), or give topics other than 3 partitions;
     * call `error` as the client calls its ``error_cb``.
 
+    With a ``transactional.id`` it is transactional: records are in `open` until they are `committed` or `aborted`. Producers
+    that share `holders` fence each other; ``answering = False`` lets each end of a transaction time out, `lose` lets the
+    next commit fail so that only an abort is left.
+
     `connect` takes settings and callbacks, as the client's constructor does; it may be handed to `RecordProducer`.
     """
 
-    def __init__(self, capacity: int = 1_000_000, max_bytes: int = 1_000_000, partitions: int = 3) -> None:
+    def __init__(
+        self,
+        capacity: int = 1_000_000,
+        max_bytes: int = 1_000_000,
+        partitions: int = 3,
+        holders: dict[str, FakeProducer] | None = None,
+    ) -> None:
         self.capacity, self.max_bytes, self.partitions = capacity, max_bytes, partitions
         self.acknowledging = True
         #: Acts like a broker that takes its time: only `flush` waits long enough.
@@ -50,6 +60,14 @@ class FakeProducer:
         self._dropped: deque[tuple[FakeMessage, Any]] = deque()
         self._errors: deque[KafkaError] = deque()
         self._known: set[str] = set()
+        #: Who claimed each transactional id last.
+        self.holders: dict[str, FakeProducer] = {} if holders is None else holders
+        self.answering = True
+        self.lose: KafkaError | None = None
+        self.open: list[FakeMessage] | None = None
+        self.committed: list[FakeMessage] = []
+        self.aborted: list[FakeMessage] = []
+        self._broken = False
 
     def connect(self, settings: Mapping[str, Any], **callbacks: Callable[..., None]) -> FakeProducer:
         self.settings, self._callbacks = dict(settings), callbacks
@@ -74,6 +92,8 @@ class FakeProducer:
             raise TypeError("Invalid header value type")
         if topic in self._known and partition >= self.partitions:
             raise _refused(KafkaError._UNKNOWN_PARTITION)
+        if self._id is not None:
+            self._check_open()
         # The client's order: whatever stands in the fifth place hides `on_delivery`, None too.
         told = on_delivery if callback is ... else callback
         message = FakeMessage(topic, value, key, partition, len(self.produced), headers, timestamp)
@@ -81,7 +101,59 @@ class FakeProducer:
             if len(self._waiting) >= self.capacity:
                 raise BufferError("Local: Queue full")
             self.produced.append(message)
+            if self.open is not None:
+                self.open.append(message)
             self._waiting.append((message, told or self._callbacks.get("on_delivery")))
+
+    # ---- transactions
+
+    @property
+    def _id(self) -> str | None:
+        return self.settings.get("transactional.id")
+
+    def init_transactions(self, timeout: float = -1) -> None:
+        assert self._id is not None
+        before = self.holders.get(self._id)
+        if before is not None and before is not self:
+            before._end(before.aborted)
+        self.holders[self._id] = self
+
+    def begin_transaction(self) -> None:
+        if self._id is None or self._id not in self.holders or self.open is not None:
+            raise _refused(KafkaError._STATE)
+        self.open = []
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        self._check_open()
+        self.flush(timeout)
+        if self.lose is not None:
+            self._broken, lost, self.lose = True, self.lose, None
+            raise KafkaException(lost)
+        if self._broken:
+            raise KafkaException(KafkaError(KafkaError._INCONSISTENT, txn_requires_abort=True))
+        if not self.answering or len(self):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, retriable=True))
+        self._end(self.committed)
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        self._check_open()
+        if not self.answering:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, retriable=True))
+        self.purge()
+        self._serve(True)
+        self._end(self.aborted)
+        self._broken = False
+
+    def _check_open(self) -> None:
+        if self.holders.get(self._id or "", self) is not self:
+            raise KafkaException(KafkaError(KafkaError._FENCED, fatal=True))
+        if self.open is None:
+            raise _refused(KafkaError._STATE)
+
+    def _end(self, into: list[FakeMessage]) -> None:
+        with self._lock:
+            into += self.open or ()
+            self.open = None
 
     def error(self, error: KafkaError) -> None:
         """Complain about the connection at the next `poll`."""
@@ -112,6 +184,7 @@ class FakeProducer:
         served = 0
         while (told := self._next(patient)) is not None:
             error, message, callback = told
+            self._broken = self._broken or (self._id is not None and error is not None)
             if callback is not None and (error is not None or not self.settings.get("delivery.report.only.error")):
                 callback(error, message)
             told = callback = None  # let go of the callback before the next one is called, as the client does

@@ -151,12 +151,23 @@ class TaskGates:
                 f"Cannot start source task {task} with exactly-once source support enabled; the connector has already "
                 "generated a new set of task configs"
             )
-        view = self._membership.view()
-        if not view.runs(task) or not self._membership.in_session:
-            raise ConnectError(
-                f"Cannot start source task {task} with exactly-once source support enabled; the task has already been "
-                "revoked from this worker"
-            )
+        if not self._membership.in_session:
+            raise self._revoked(task)
+        self.check_place(task)
+
+    def check_place(self, task: ConnectorTaskId) -> None:
+        """Raise `RetriableError` while the worker is out of its session: it hears soon what is its own still. Raise
+        `ConnectError` if the task is not."""
+        if not self._membership.in_session:
+            raise RetriableError("the worker has lost touch with its group")
+        if not self._membership.view().runs(task):
+            raise self._revoked(task)
+
+    def _revoked(self, task: ConnectorTaskId) -> ConnectError:
+        return ConnectError(
+            f"Cannot start source task {task} with exactly-once source support enabled; the task has already been revoked "
+            "from this worker"
+        )
 
 
 class _TaskGate:
@@ -164,6 +175,8 @@ class _TaskGate:
         self._gates, self._task, self._generation = gates, task, generation
 
     def before(self) -> None:
+        # First, or a worker that stood still would fence the task that has come in the place of its own.
+        self._gates.check_place(self._task)
         try:
             self._gates.fence(self._task.connector)
         except (ConflictError, RetriableError):

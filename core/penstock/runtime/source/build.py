@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from penstock.api import SourceTask, Task
 from penstock.config.connector import source_connector_config_def
@@ -30,12 +30,23 @@ from penstock.runtime.tolerance import ErrorPolicy
 
 __all__ = ["SourceTaskBuilder"]
 
+_MINUTE_MS: Final = 60_000
+#: What brokers allow unless transaction.max.timeout.ms says otherwise.
+_BROKERS_LIMIT_MS: Final = 900_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Transactions:
     settings: TransactionSettings
     id: str
     gate: Gate
+
+
+def _transaction_timeout_ms(settings: TransactionSettings) -> int:
+    """Return how long a transaction may stay open: Kafka's minute, or so much longer than the interval it is open for."""
+    if settings.boundary is not TransactionBoundary.INTERVAL:
+        return _MINUTE_MS
+    return min(_MINUTE_MS + int(settings.interval_s * 1000), _BROKERS_LIMIT_MS)
 
 
 class SourceTaskBuilder:
@@ -134,6 +145,8 @@ class SourceTaskBuilder:
         settings = {"client.id": f"connector-producer-{task_id}", **overrides}
         if transactions is not None:
             settings |= {"enable.idempotence": "true", "transactional.id": transactions.id}
+            if "producer.transaction.timeout.ms" not in self._config.raw:
+                settings.setdefault("transaction.timeout.ms", str(_transaction_timeout_ms(transactions.settings)))
         # Made and thrown away: a setting the client refuses shall fail the task now, not at its first record.
         self._clients.settings(ClientKind.PRODUCER, settings, owner)
 

@@ -32,9 +32,8 @@ __all__ = ["ExactlyOnce", "Gate", "TransactionSettings"]
 
 _log: Final = logging.getLogger(__name__)
 _PREFIX: Final = "producer.override."
-#: One claim of the transactional id; it is made again.
-_CALL_S: Final = 30.0
-_ABORT_S: Final = 10.0
+#: One claim of the transactional id, which is made again; a task that is stopped waits for no longer.
+_CLAIM_S: Final = 3.0
 #: The pause between two tries to start.
 _RETRY_S: Final = 1.0
 _T = TypeVar("_T")
@@ -98,7 +97,7 @@ class ExactlyOnce(Delivery):
         self._try(self._gate.before, "waits until older tasks of the connector are fenced")
         producer = TransactionalProducer(self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record)
         self._transaction.producer = producer
-        self._try(lambda: producer.init(_CALL_S), "waits for its transactional id")
+        self._try(lambda: producer.init(_CLAIM_S), "waits for its transactional id")
         self._try(self._gate.after, "looks whether it is still this worker's")
 
     def _try(self, call: Callable[[], _T], what: str) -> _T:
@@ -122,7 +121,7 @@ class ExactlyOnce(Delivery):
 
     def begin(self) -> None:
         with self._lock:
-            self._transaction.begin()
+            self._transaction.begin()  # once the committer's commit is over: what that lost is not passed over
             self._busy = True
 
     @property
@@ -192,8 +191,6 @@ class ExactlyOnce(Delivery):
     def _end(self, ending: Ending | None) -> None:
         if ending is Ending.ABORT:
             _log.info("%s aborts a transaction, as its connector asked", self._label)
-            # A transaction none of whose records has reached the broker is one that it does not know, and cannot end.
-            self._transaction.live().flush(_ABORT_S)
             self._transaction.abort_records()
         if ending is not None:
             self._commit()  # after an abort too: the task shall not be handed the same records again
@@ -248,12 +245,14 @@ class ExactlyOnce(Delivery):
 
     def _end_for_good(self) -> None:
         """End what is open when the task pauses or stops: commit it, unless its connector says where transactions end."""
+        is_whole = not self._busy and not self._pieces
         self._busy = False
         context = self._settings.context
         if context is None:
             self._commit()
             return
-        self._end(context.take(None))
+        if is_whole:  # else the task was stopped within a batch, and what it asked for lies behind the rest
+            self._end(context.take(None))
         if self._transaction.is_open:
             self.abort()
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from penstock.data import SourceRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped
-from penstock.kafka.errors import KafkaError, renamed
+from penstock.kafka.errors import Fault, KafkaError, TransactionLostError, meaning_of, renamed
 from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, is_purged
 from penstock.kafka.transactions import TransactionalProducer
 from penstock.runtime.meters import TaskMeter, Total
@@ -68,8 +68,11 @@ class Transaction:
         return self.is_open or bool(self._pending)
 
     def begin(self) -> None:
+        """Begin a transaction unless one is open. Raises what was lost before: nothing may be committed past that."""
+        producer = self.live()
+        producer.raise_failure()
         if not self.is_open:
-            self.live().begin()
+            producer.begin()
             self.is_open = True
 
     def live(self) -> TransactionalProducer:
@@ -106,7 +109,10 @@ class Transaction:
         producer = self.producer
         if error is not None and producer is not None and not is_purged(error):
             refused = producer.refusal(error, message.topic() or "")
-            producer.fail(renamed(refused, f"{self._label} {refused.message}"))
+            text = f"{self._label} {refused.message}"
+            # Nobody's fault: the record may be sent again, though not in this transaction.
+            is_lost = meaning_of(error).fault in (Fault.PASSING, Fault.FATAL)
+            producer.fail(TransactionLostError(text) if is_lost else renamed(refused, text))
 
     # ---- ending it
 
@@ -114,16 +120,20 @@ class Transaction:
         """Abort the transaction, with its offsets. It never fails: the broker ends what this producer cannot."""
         self._pending = {}
         try:
-            self.abort_records()
+            if self.is_open:
+                self.live().abort(_ABORT_S)
         except ConnectError as error:
             # Fenced, or out of reach: the broker aborts it once the id is claimed again or its time is up.
             _log.info("%s could not abort its transaction: %s", self._label, error)
-            self.is_open = False
+        self.is_open = False
+        self._forget_records()
 
     def abort_records(self) -> None:
-        """Abort the records, and keep the offsets for the next commit."""
+        """Abort the records, and keep the offsets for the next commit. Raises what ends the task."""
         if self.is_open:
-            self.live().abort(_ABORT_S)
+            # A transaction none of whose records has reached the broker is one that it does not know, and cannot end.
+            self.live().flush(_ABORT_S)
+            self._until_known("an abort", self.live().abort)
             self.is_open = False
         self._forget_records()
 
@@ -139,19 +149,23 @@ class Transaction:
         """
         if not self._pending and not self.is_open:
             return None
+        self._side.check_alive()
         started = self._clock()
         offsets = list(self._pending.values())
+        producer = self.live()
         try:
             self.begin()
-            producer = self.live()
             for key, value in self._offsets.records(self._side.id.connector, offsets):
                 producer.send((self._offsets.topic, value, key, -1, 0, None), self.told, self._side.check_alive)
-            self._commit_until_known(producer)
+            self._until_known("a commit", producer.commit)
         except TaskStopped:
             raise
-        except ConnectError:
+        except ConnectError as error:
             self._meter.add(Total.FAILED_COMMITS)
-            raise
+            reason = producer.failure  # a record's own error tells more than that of the commit
+            if reason is None or reason is error:
+                raise
+            raise reason from error
         self.is_open, self._pending = False, {}
         self._meter.add(Total.COMMITS)
         _log.debug(
@@ -160,14 +174,15 @@ class Transaction:
         )  # fmt: skip
         return offsets
 
-    def _commit_until_known(self, producer: TransactionalProducer) -> None:
+    def _until_known(self, what: str, end: Callable[[float], None]) -> None:
+        """Call `end`, given seconds, until Kafka has answered; a task that is stopping waits for no longer than `final_s`."""
         deadline: float | None = None
         while True:
             try:
-                return producer.commit(_CALL_S if deadline is None else self._final_s)
+                return end(_CALL_S if deadline is None else self._final_s)
             except RetriableError as error:
                 self._side.check_alive()
-                _log.warning("%s a commit is not answered and will be asked for again: %s", self._label, error)
+                _log.warning("%s %s is not answered and will be asked for again: %s", self._label, what, error)
                 if self._side.stopping.is_set():
                     deadline = deadline or self._clock() + self._final_s
                     if self._clock() >= deadline:

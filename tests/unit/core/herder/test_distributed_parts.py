@@ -14,7 +14,7 @@ import pytest
 
 from penstock.cli.supervisor import registry_url, worker_environment
 from penstock.config.files import from_environment
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ConnectError
 from penstock.herder.distributed import protocol as wire
 from penstock.herder.distributed import signatures
 from penstock.herder.distributed.leading import Leader
@@ -24,6 +24,7 @@ from penstock.herder.distributed.work import Work
 from penstock.herder.failures import FailedTasks, RestartPolicy
 from penstock.herder.interface import ConnectorState, ConnectorStateInfo, InternalRequestError, TaskState
 from penstock.herder.thread import HerderThread
+from penstock.kafka.errors import FencedError, TransactionLostError
 from penstock.kafka.group import GroupMember
 from penstock.rest.health import connector_health
 from penstock.runtime.status import ConnectorTaskId, State
@@ -286,7 +287,7 @@ def test_a_failed_task_is_restarted_so_often_and_counts_anew_when_it_ran_well(th
     tasks = FailedTasks(thread, lambda name: RestartPolicy(2, 0.0, 10.0), restarted.append, clock)
 
     def fail() -> None:
-        tasks.failed(T0)
+        tasks.failed(T0, ConnectError("no"))
         for _ in range(2):  # the failure, then the restart that it submits
             done: Future[None] = Future()
             thread.submit(lambda done=done: done.set_result(None))
@@ -311,12 +312,27 @@ def test_without_a_policy_a_failed_task_stays_down(thread: HerderThread) -> None
         return RestartPolicy()
 
     tasks = FailedTasks(thread, policy, restarted.append)
-    tasks.failed(T0)
+    tasks.failed(T0, ConnectError("no"))
     assert asked.wait(5)
     done: Future[None] = Future()
     thread.submit(lambda: done.set_result(None))
     done.result(5)
     assert restarted == []
+
+
+@pytest.mark.parametrize("error", [FencedError("fenced"), TransactionLostError("lost")])
+def test_a_task_that_was_fenced_or_lost_its_transaction_comes_back_whatever_the_limit(
+    thread: HerderThread, error: ConnectError
+) -> None:
+    restarted = list[ConnectorTaskId]()
+    tasks = FailedTasks(thread, lambda name: RestartPolicy(0, 0.0, 10.0), restarted.append)
+    for _ in range(3):
+        tasks.failed(T0, error)
+        for _ in range(2):
+            done: Future[None] = Future()
+            thread.submit(lambda done=done: done.set_result(None))
+            done.result(5)
+    assert restarted == [T0] * 3
 
 
 # Health
