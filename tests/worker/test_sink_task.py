@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 
 from penstock.api import Converter, HeaderConverter, Predicate, SinkTask, TopicPartition, Transform
 from penstock.data import STRING, SchemaAndValue, SinkRecord
-from penstock.errors import DataError, RetriableError
+from penstock.errors import ConnectError, DataError, RetriableError
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain, Stage
 from penstock.runtime.sink import SinkTaskParts, WorkerSinkTask
@@ -267,18 +267,32 @@ def test_any_other_error_of_put_ends_the_task_and_commits_what_was_taken_before(
     assert rig.task.stopped == 1
 
 
-def test_a_poison_record_names_its_place_and_nothing_behind_it_is_given() -> None:
+def test_a_poison_record_names_its_place_what_came_before_is_given_and_committed_and_nothing_behind_it() -> None:
     rig = Rig()
     rig.consumer.feed(*messages(b"a", b"poison", b"c", start=7))
-    try:
+    with pytest.raises(ConnectError) as raised:
         rig.round()
-    except Exception as error:
-        text = str(error)
+    rig.loop.close(failed=True)
+    text = str(raised.value)
     assert (
         "[archive|task-0] VALUE_CONVERTER (V) failed for the record at topic t, partition 0, offset 8: cannot stomach poison"
         in text
     )
-    assert rig.task.values == []
+    assert rig.task.values == ["a"]
+    assert rig.committed == {("t", 0): 8}
+
+
+def test_what_came_before_a_poison_record_is_tried_again_before_the_task_fails() -> None:
+    rig = Rig()
+    rig.task.put_errors = [RetriableError("busy")]
+    rig.consumer.feed(*messages(b"a", b"poison", b"c", start=7))
+    rig.round()
+    rig.consumer.feed(*messages(b"d", start=10))
+    with pytest.raises(ConnectError, match="offset 8: cannot stomach poison"):
+        rig.later(61)
+    rig.loop.close(failed=True)
+    assert rig.task.values == ["a"]
+    assert rig.committed == {("t", 0): 8}
 
 
 def test_a_tolerated_record_is_skipped_and_its_offset_committed() -> None:

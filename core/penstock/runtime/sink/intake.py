@@ -15,7 +15,7 @@ from penstock.runtime.meters import Total
 from penstock.runtime.sink.offsets import SinkOffsets
 from penstock.runtime.sink.parts import SinkTaskParts
 from penstock.runtime.status import ConnectorTaskId
-from penstock.runtime.tolerance import ErrorStage, RecordFailure
+from penstock.runtime.tolerance import ErrorStage, RecordFailure, ToleranceExceeded
 
 __all__ = ["Intake"]
 
@@ -40,10 +40,16 @@ class Intake:
         self._report_lock = threading.Lock()
         #: The records that the task has been given but has not taken: a RetriableError keeps them for another try.
         self.batch: list[SinkRecord] = []
+        #: A record that is not tolerated: nothing behind it is converted. The task fails with this once it has taken what
+        #: came before, so that the committed offset stands at the record, and stepping over it loses nothing else.
+        self.failure: ToleranceExceeded | None = None
         self._meter = parts.policy.meter
 
     def convert(self, messages: Sequence[Message]) -> None:
-        """Messages to records, in order; the offsets move also past those that are dropped or tolerated."""
+        """Messages to records, in order; the offsets move also past those that are dropped or tolerated. At one that is
+        not tolerated, `failure` is set, and this and later calls convert no more."""
+        if self.failure is not None:
+            return
         if self._topics_forgotten.is_set():
             self._topics_forgotten.clear()
             self._seen_topics.clear()
@@ -66,7 +72,13 @@ class Intake:
             try:
                 record = to_record(message, topic, partition, offset)  # type: ignore[arg-type]  # set above
             except Exception as failure:
-                record = self._recover(message, failure)
+                try:
+                    record = self._recover(message, failure)
+                except ToleranceExceeded as end:
+                    self.failure = end
+                    read -= len(messages) - 1 - messages.index(message)
+                    offset -= 1
+                    break
             if record is not None:
                 append(record)
         self._advance(topic, partition, first, offset)

@@ -130,12 +130,20 @@ class WorkerSinkTask(WorkerTask):
         if messages:
             self._intake.convert(messages)
         self._deliver()
+        self._fail_if_due()
 
     def iterate_paused(self) -> None:
         self._commit_if_due()
         messages = self._client.poll(_POLL_S, self._parts.max_poll_records)
         if messages:  # taken before the pause reached the client: keep for later
             self._intake.convert(messages)
+        self._fail_if_due()
+
+    def _fail_if_due(self) -> None:
+        """Raise the failure of a record that is not tolerated, once everything before it is taken."""
+        if self._intake.failure is not None and not self._intake.batch:
+            self._offsets.taken()
+            raise self._intake.failure
 
     def _wait(self) -> float:
         now = self._clock()

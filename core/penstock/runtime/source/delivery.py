@@ -98,6 +98,8 @@ class Delivery(ABC):
     #: True if each record is handed over by itself (`send`, `drop`) instead of in runs, either because the task wants to
     #: hear of each (`commit_record`) or because a record that Kafka refuses is tolerated.
     per_record: bool
+    #: Whether a task that fails takes back what it sent before the failure.
+    all_or_nothing: bool = False
 
     def open(self) -> None:
         """Claim what only one instance of the task may hold. Called before the task is started."""

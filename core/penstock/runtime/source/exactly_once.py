@@ -66,6 +66,8 @@ class ExactlyOnce(Delivery):
     (`_busy`), which it does for a source that is quiet while its interval ends.
     """
 
+    all_or_nothing = True
+
     def __init__(
         self,
         side: TaskSide,

@@ -227,7 +227,8 @@ class Sending:
         self._policy.failed(self._failure(record, ErrorStage.KAFKA_PRODUCE, "Producer", error))
 
     def _failure(self, record: SourceRecord, stage: ErrorStage, class_name: str, error: BaseException) -> RecordFailure:
-        position = f"source partition {dict(record.source_partition)}, source offset {dict(record.source_offset)}, topic {record.topic}"
+        bound = ", in a transaction" if self._delivery.all_or_nothing else ""
+        position = f"source partition {dict(record.source_partition)}, source offset {dict(record.source_offset)}{bound}, topic {record.topic}"
         return RecordFailure(self._id, stage, class_name, error, position, record)
 
 
