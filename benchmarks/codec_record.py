@@ -61,7 +61,7 @@ class Measured:
 
     @property
     def judged(self) -> tuple[str, str, bool]:
-        """What counts, the bar in words, and whether it is kept."""
+        """Return the number that counts, the bar in words, and whether it is kept."""
         faster = self.theirs / self.ours
         if self.at_most is not None:
             return f"{1 / faster:.2f}x the time", f"≤ {self.at_most:g}x", 1 / faster <= self.at_most

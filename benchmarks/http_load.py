@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-#: What clients of a registry send.
+#: The content type that clients of a registry send.
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
 

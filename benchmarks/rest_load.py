@@ -1,4 +1,4 @@
-"""What a dashboard costs a pipeline: clients that ask a worker's REST API without pause while a source runs.
+"""The cost of a dashboard for a pipeline: clients that ask a worker's REST API without pause while a source runs.
 
 A distributed worker with 64 connectors, one of which writes as fast as it can. Rounds with and without the clients take
 turns; compared are the records a second of neighbouring rounds.

@@ -187,7 +187,7 @@ class Bench:
         self.bars += [("idle memory", idle, 120, " MB"), ("first record, CPU", cpu, 2, " s")]
 
     def rest(self) -> None:
-        """What sixteen clients of the REST API cost a source; see `rest_load.py`."""
+        """Measure what sixteen clients of the REST API cost a source; see `rest_load.py`."""
         found = script("rest_load.py", "--bootstrap", self.bootstrap, "--rounds", self.runs)
         rows = [
             ["records/s alone", f"{found['alone']:,.0f}"],

@@ -118,7 +118,7 @@ SHAPES: Final[dict[str, tuple[Schema, Callable[[random.Random], Row]]]] = {
 }  # fmt: skip
 
 
-#: Where integers of two bytes and more, without any order, are nearly all there is, fastavro's C is as fast or faster.
+#: If nearly all values are integers of two bytes and more, without any order, fastavro's C is as fast or faster.
 #: Shown, but without a bar.
 INTEGERS: Final = ("10 longs of 1 to 10 bytes", "array of 20 longs", "map of 10 longs")
 

@@ -1,4 +1,4 @@
-"""What transforms and predicates add to a record, in units of producing its ready bytes with the bare client.
+"""The cost that transforms and predicates add to a record, in units of producing its ready bytes with the bare client.
 
     python benchmarks/transforms.py [--bootstrap HOST:PORT] [--records 100000] [--rounds 5]
 

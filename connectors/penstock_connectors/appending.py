@@ -61,7 +61,7 @@ class AppendedFile:
 
 
 class AppendingSinkConnector(SinkConnector):
-    """What the sinks into a file have in common: every task appends to the same file, each batch in one write."""
+    """The base of sinks into a file: every task appends to the same file, each batch in one write."""
 
     def start(self, props: Mapping[str, str]) -> None:
         self._props = dict(props)
@@ -71,7 +71,7 @@ class AppendingSinkConnector(SinkConnector):
         return [dict(self._props) for _ in range(max_tasks)]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
     def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
         """The tasks keep no state of their own: any offsets will do."""

@@ -65,7 +65,7 @@ class FileStreamSourceConnector(SourceConnector):
         return [dict(self._props)]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
     def exactly_once_support(self, props: Mapping[str, str]) -> ExactlyOnceSupport:
         """A file has positions to come back to, standard input has none."""

@@ -143,14 +143,14 @@ class RecordReader:
         return taken
 
     def take_rest(self) -> bytes:
-        """What stands after the last terminator, given up as a record; empty if there is nothing."""
+        """Return the bytes after the last terminator, given up as a record; empty if there are none."""
         rest, self._rest = self._rest, b""
         self.position += len(rest)
         return rest
 
     @property
     def partial(self) -> int:
-        """How many bytes wait for their record's end."""
+        """Return how many bytes wait for their record's end."""
         return len(self._rest)
 
     @property

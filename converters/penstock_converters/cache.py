@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """At most `size` entries; a size of 0 or less keeps none. Safe from any thread."""
+    """A cache of at most `size` entries; a size of 0 or less keeps none. Safe from any thread."""
 
     def __init__(self, size: int) -> None:
         self._size = max(size, 0)

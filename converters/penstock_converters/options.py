@@ -20,7 +20,7 @@ def option(setting: str, default: bool = False) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
-    """How a converter maps schemas. A subclass has a field for each of its settings; see `option`."""
+    """The settings by which a converter maps schemas. A subclass has a field for each of its settings; see `option`."""
 
     #: penstock's own: how fine timestamps are
     precision: Precision = Precision.MILLISECONDS

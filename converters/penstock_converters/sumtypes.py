@@ -1,4 +1,4 @@
-"""How enums and unions are marked with ``generalized.sum.type.support``: alike in Avro, Protobuf and JSON Schema."""
+"""The marks of enums and unions with ``generalized.sum.type.support``: alike in Avro, Protobuf and JSON Schema."""
 
 from __future__ import annotations
 

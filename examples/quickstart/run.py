@@ -77,7 +77,7 @@ def make_general(source: dict[str, str], sink: dict[str, str]) -> None:
     source["schema.name"] = "com.example.Record"
     for key in [k for k in source if k.startswith(("transforms.rename.", "transforms.mask."))]:
         del source[key]
-    # The same chain, on what any record has.
+    # A chain that works on parts which any record has.
     source["transforms"] = "origin,place,note"
     source["transforms.place.type"] = "org.apache.kafka.connect.transforms.InsertField$Value"
     source["transforms.place.topic.field"] = "penstock_topic"
@@ -129,7 +129,7 @@ def check_orders(source: Path, result: Path) -> int:
 
 
 def expected(order: dict[str, Any]) -> dict[str, Any]:
-    """What the chain makes of an order; a field that is missing comes out as null, since the schema knows it."""
+    """Return what the chain makes of an order; a missing field comes out as null, since the schema knows it."""
     ordered_at = dt.datetime.fromisoformat(order["placed_at"])
     customer = order["customer"] | {"email": order["customer"].get("email")}
     coupon = None if order.get("coupon") is None else "***"

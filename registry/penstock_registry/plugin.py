@@ -1,4 +1,4 @@
-"""What this package brings to penstock; nothing it needs at run time is imported here."""
+"""The plugins of this package; nothing they need at run time is imported here."""
 
 from __future__ import annotations
 

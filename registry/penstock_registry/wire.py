@@ -46,7 +46,7 @@ def frame_header(id: int) -> bytes:  # noqa: A002 - the registry's word
 
 
 def frame_size(data: bytes) -> int:
-    """How many bytes magic byte and id or GUID take; 0 if `data` begins with no magic byte."""
+    """Return how many bytes magic byte and id or GUID take; 0 if `data` begins with no magic byte."""
     first = data[:1]
     return HEADER_SIZE if first == b"\x00" else GUID_FRAME_SIZE if first == b"\x01" else 0
 
@@ -72,7 +72,7 @@ def schema_id(data: bytes) -> int:
 
 
 def describe_payload(data: bytes) -> str:
-    """What an unframed payload seems to be, and which converter would read it."""
+    """Return what an unframed payload seems to be, and which converter would read it."""
     if not data:
         return "The payload is empty; a schema id needs five bytes."
     if data[0] == MAGIC and len(data) < HEADER_SIZE:
@@ -102,7 +102,7 @@ def describe_payload(data: bytes) -> str:
 
 
 def describe_id(data: bytes) -> str:
-    """What to say of a frame whose id the registry does not know; empty if there is nothing."""
+    """Return a hint about a frame whose id the registry does not know; empty if there is none."""
     if data[:HEADER_SIZE] != bytes(HEADER_SIZE) or len(data) < _WIDE_ID_END:
         return ""
     wide = int.from_bytes(data[1:_WIDE_ID_END], "big")

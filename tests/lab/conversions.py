@@ -63,7 +63,7 @@ def tagged(read: SchemaAndValue) -> dict[str, Any]:
 
 
 class RecordedRegistry(Protocol):
-    """What a case needs of a registry in memory; entries have the fields of the registry's answers."""
+    """Return the registry in memory that a case needs; entries have the fields of the registry's answers."""
 
     def register(
         self, subject: str, schema: str, schema_type: str, references: Sequence[SchemaReference], /
@@ -73,8 +73,8 @@ class RecordedRegistry(Protocol):
 
 
 def run_registry_converter(case: Case, converter: Converter, registry: RecordedRegistry, schema_type: str) -> Any:
-    """As `run_converter`, for a converter that `case` needs an empty `registry` for: what it holds afterwards is part of
-    the result. `converter` is configured already."""
+    """Run a converter that `case` needs an empty `registry` for, as `run_converter` does: the result includes what the
+    registry holds afterwards. `converter` is configured already."""
     return {"fromConnectData": _written, "fromConnectDataSequence": _all_written, "toConnectData": _read}[
         case.input["op"]
     ](case, converter, registry, schema_type)

@@ -45,7 +45,7 @@ class CountingSource(SourceConnector):
         return [{**self._props, "number": str(i)} for i in range(max_tasks)]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
 
 class CountingTask(SourceTask):

@@ -31,13 +31,13 @@ class FakeWorker:
     ) -> None:
         self.plugins = plugins
         self.worker_id = "fake:8083"
-        #: What the herder asked for, in order: ``("start_task", "c-0")``.
+        #: The requests of the herder, in order: ``("start_task", "c-0")``.
         self.calls: list[tuple[str, str]] = []
-        #: What `config_lifetime` answers for configurations with a variable.
+        #: The answer of `config_lifetime` for configurations with a variable.
         self.lifetime: float | None = None
         self.stored_sink_offsets: dict[str, dict[TopicPartition, int]] = {}
         self.source_store = MemoryOffsetStore()
-        #: What `task_troubles` answers, by connector.
+        #: The answers of `task_troubles`, by connector.
         self.troubles: dict[str, dict[int, str]] = {}
         self._listener = listener
         self._resolve = resolve

@@ -20,7 +20,7 @@ class Hostile(NamedTuple):
     """One connection's worth of trouble."""
 
     kind: str
-    #: What to send, one after the other, until the other side answers or hangs up.
+    #: The bytes to send, one after the other, until the other side answers or hangs up.
     pieces: Sequence[bytes]
     #: Whether the request is never finished: nobody waits for an answer.
     unfinished: bool = False

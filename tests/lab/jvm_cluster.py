@@ -118,7 +118,7 @@ class JvmCluster:
 
         eventually(checked, what, seconds, self.logs)
 
-    # What a worker says
+    # ---- a worker's answers
 
     def call(self, worker: WorkerProcess, method: str, path: str, body: Any = None, *, expect: int) -> Any:
         """The parsed answer; AssertionError unless it has the status `expect`. A write that meets a rebalance is tried
@@ -141,7 +141,7 @@ class JvmCluster:
         return status["connector"]["state"], [(task["state"], task["worker_id"]) for task in status["tasks"]]
 
     def running(self, worker: WorkerProcess, connector: str, tasks: int, on: set[str] | None = None) -> bool:
-        """Whether the connector and all its `tasks` are RUNNING, the tasks on just the workers `on`, as `worker` says."""
+        """Return whether the connector and all its `tasks` are RUNNING, the tasks on just the workers `on`, as `worker` says."""
         state, found = self.states(worker, connector)
         return (
             state == "RUNNING"

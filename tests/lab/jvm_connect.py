@@ -35,7 +35,7 @@ _PLUGINS: Final = {
     "protobuf": f"{_COMMON} kafka-connect-protobuf-converter-* kafka-protobuf-* protobuf-java-3* protobuf-java-util-3* "
     "wire-* okio-* kotlin-stdlib* kotlin-reflect-* kotlinpoet-* gson-* annotations-13*",
 }
-#: What each plugin folder offers: with a manifest of it the worker need not search all the classes (nine seconds).
+#: The content of each plugin folder: with a manifest of it the worker need not search all the classes (nine seconds).
 _CONVERTERS: Final = {
     "avro": "io.confluent.connect.avro.AvroConverter",
     "protobuf": "io.confluent.connect.protobuf.ProtobufConverter",

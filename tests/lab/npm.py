@@ -36,7 +36,7 @@ def fetch_packages(manifest: Path, cache: Path | None = None) -> Path:
 
 
 def run_script(script: Path, packages: Path, request: Any, timeout: float = 120) -> Any:
-    """What `script` prints as JSON, given `request` as JSON; it finds its modules in `packages`."""
+    """Return what `script` prints as JSON, given `request` as JSON; it finds its modules in `packages`."""
     copy = packages / script.name  # Node looks for modules beside the script
     if not copy.exists() or copy.read_bytes() != script.read_bytes():
         shutil.copy(script, copy)

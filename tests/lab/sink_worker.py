@@ -48,7 +48,7 @@ class SinkWorker:
 
     @property
     def lines(self) -> list[str]:
-        """What the sink has written, in its order."""
+        """Return what the sink has written, in its order."""
         return self.out.read_text().splitlines() if self.out.exists() else []
 
     @property
@@ -96,7 +96,7 @@ def produce(bootstrap: str, topic: str, values: Iterable[bytes | str | None], pa
 
 
 def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Message]:
-    """Everything that the partition holds now; empty if there is no such topic."""
+    """Return all records that the partition holds now; empty if there is no such topic."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"read-{topic}", "enable.auto.commit": False})
     try:
         if topic not in consumer.list_topics(timeout=30).topics:

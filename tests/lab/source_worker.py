@@ -62,7 +62,7 @@ class Source:
 
     @property
     def topics(self) -> list[str]:
-        """What ``GET /connectors/NAME/topics`` lists."""
+        """Return the topics that ``GET /connectors/NAME/topics`` lists."""
         return sorted(self._running.call("GET", f"/connectors/{self.name}/topics")[1][self.name]["topics"])
 
     @property

@@ -32,7 +32,7 @@ class _OneTask(Connector):
         return [self._props]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
 
 class ScriptedSource(_OneTask, SourceConnector):
@@ -91,7 +91,7 @@ class CountingSource(_OneTask, SourceConnector):
 
 
 class ConfirmedCountingSource(_OneTask, SourceConnector):
-    """The same, with a `commit_record` of its own."""
+    """A counting task with a `commit_record` of its own."""
 
     @property
     def task_class(self) -> type[SourceTask]:

@@ -150,7 +150,7 @@ def _filled_in(value: Any, texts: Mapping[str, str]) -> Any:
 
 
 def differences(expected: Any, actual: Any, where: str = "$") -> list[str]:
-    """What is not as expected, one line each."""
+    """Return what is not as expected, one line each."""
     if isinstance(expected, dict) and "$m" in expected:
         return _MATCHERS[expected["$m"]](expected, actual, where)
     if isinstance(expected, dict) and isinstance(actual, dict):

@@ -104,7 +104,7 @@ def _case(node: Mapping[str, Any]) -> Case:
 
 
 def problem(case: Case, outcome: Any) -> str | None:
-    """What is wrong with `outcome`, or None. `outcome` is a result in the shape of `Case.expect`, or an exception."""
+    """Return what is wrong with `outcome`, or None. `outcome` has the shape of `Case.expect`, or is an exception."""
     if isinstance(outcome, BaseException):
         if case.error is None:
             return f"raised {outcome!r}, expected {_short(case.expect)}"
@@ -156,7 +156,7 @@ _CLASSES: Final[dict[str, type[ConnectError] | tuple[type[ConnectError], ...]]] 
 
 
 def compare_error(expected: Mapping[str, Any], error: BaseException) -> str | None:
-    """What is wrong with `error`, or None.
+    """Return what is wrong with `error`, or None.
 
     Kafka's and Confluent's own exceptions must agree in class and message. An exception of the JVM or of a JVM
     library (``java.*``, Jackson, Avro) stands for any `DataError` or `ConfigError`.

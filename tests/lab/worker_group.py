@@ -13,7 +13,7 @@ from lab.worker_process import WorkerProcess, free_port
 __all__ = ["DELAY_S", "SESSION_S", "WORKER_VARIABLE", "WorkerGroup"]
 
 CONVERTER: Final = "org.apache.kafka.connect.json.JsonConverter"
-#: What a group is configured with unless its maker says otherwise: when a worker counts as dead, and how long its work waits.
+#: The configuration of a group unless its maker says otherwise: when a worker counts as dead, and how long its work waits.
 SESSION_S: Final = 6
 #: In each worker's environment: its number, for a connector that says who ran it (`EnvVarConfigProvider`).
 WORKER_VARIABLE: Final = "PENSTOCK_TEST_WORKER"
@@ -97,12 +97,12 @@ class WorkerGroup:
         )
 
     def assignment(self) -> Counter[str]:
-        """How often each connector and task is assigned, as the leader says."""
+        """Return how often each connector and task is assigned, as the leader says."""
         group = self.any().call("GET", "/cluster")[1]["group"]
         return Counter(item for worker in group["workers"] for item in (*worker["connectors"], *worker["tasks"]))
 
     def running(self) -> int:
-        """How many connectors and tasks really run, as each worker says of itself."""
+        """Return how many connectors and tasks really run, as each worker says of itself."""
         answers = [worker.call("GET", "/cluster")[1] for worker in self.workers.values()]
         return sum(answer["connector_count"] + answer["task_count"] for answer in answers)
 

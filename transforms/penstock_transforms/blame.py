@@ -14,7 +14,7 @@ from penstock.errors import ConnectError, DataError
 
 __all__ = ["MISFITS", "at_field", "blame_part", "with_notes_of"]
 
-#: What Python raises where a value is not what its schema says.
+#: The errors that Python raises for a value that is not what its schema says.
 MISFITS: Final = (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, struct.error)
 _AT: Final = "at "
 
@@ -30,7 +30,7 @@ def at_field(error: BaseException, name: str) -> None:
 
 
 def blame_part(error: Exception, part: str) -> Exception:
-    """What to raise for an error that came out of a record's `part`: the error itself, or a `DataError` for a misfit."""
+    """Return the error to raise for one that came out of a record's `part`: itself, or a `DataError` for a misfit."""
     at_field(error, part)
     if isinstance(error, ConnectError) or not isinstance(error, MISFITS):
         return error

@@ -25,7 +25,7 @@ def _type(name: str) -> Type:
     try:
         return check_target(Type[upper])
     except KeyError:
-        # What Java's ConfigException makes of a cause given as a value; people search for these words.
+        # The words that Java's ConfigException makes of a cause given as a value; people search for them.
         raise ConfigError(
             f"Invalid type found in casting spec: {name.strip()}",
             f"java.lang.IllegalArgumentException: No enum constant org.apache.kafka.connect.data.Schema.Type.{upper}",
@@ -197,7 +197,7 @@ def _casting_two(name1: str, convert1: Convert, name2: str, convert2: Convert) -
 
 
 def _bind_map(schema: Schema | None, work: dict[str, Type]) -> tuple[Schema | None, Edit | None]:
-    # Which of several bad fields is complained of is up to the order of Kafka's HashMap.
+    # The order of Kafka's HashMap decides which of several bad fields is complained of.
     casts = [(name, CastsByType(target)) for name, target in in_java_order(work)]
 
     def cast(value: dict[str, Any]) -> None:

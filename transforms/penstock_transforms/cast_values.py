@@ -1,4 +1,4 @@
-"""What ``Cast`` does to one value: every pair of types it knows, with Java's results."""
+"""Casts of one value for ``Cast``: every pair of types it knows, with Java's results."""
 
 from __future__ import annotations
 

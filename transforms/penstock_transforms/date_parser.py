@@ -143,7 +143,7 @@ def _plain_parser(elements: Sequence[Element]) -> Callable[[str], int | None] | 
         if letter == "y" and width < 3:
             return None
         letters.append(letter)
-        # What lies further out (signs, blanks, a great many digits) is left to the general way.
+        # The general way parses years further out (signs, blanks, a great many digits).
         expression += "([0-9]{1,6})"
     if "y" not in letters:
         return None

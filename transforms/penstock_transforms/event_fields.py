@@ -11,7 +11,7 @@ from penstock_transforms.requirements import require_map_or_null
 
 __all__ = ["EventField"]
 
-#: Where a part without a struct before it is looked for; all others stand in ``source``.
+#: The parts looked for in the event itself if no struct stands before them; all others stand in ``source``.
 _OF_EVENT: Final = frozenset({"op", "ts_ms", "ts_us", "ts_ns"})
 _OF_TRANSACTION: Final = frozenset({"id", "data_collection_order", "total_order"})
 
@@ -47,7 +47,7 @@ class EventField(NamedTuple):
         return found.schema.replace(optional=True, default=None)
 
     def value_in(self, event: Mapping[str, Any]) -> Any:
-        """None where the struct is null: snapshots have no transaction."""
+        """Return the field's value; None if the struct is null: snapshots have no transaction."""
         inside = event if self.struct is None else require_map_or_null(event.get(self.struct), "added field")
         return None if inside is None else inside.get(self.field)
 

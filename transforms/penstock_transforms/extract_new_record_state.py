@@ -34,7 +34,7 @@ _DROP_TOMBSTONES: Final = "drop.tombstones"
 
 
 class _Deletes(enum.Enum):
-    """What becomes of the event of a deleted row."""
+    """The treatment of the event of a deleted row."""
 
     DROP = "drop"
     REWRITE = "rewrite"
@@ -52,7 +52,7 @@ _MODES: Final = {
 
 
 def _one_of(*words: str) -> LambdaValidator:
-    """One of the words, or not set."""
+    """Return a validator that takes one of the words, or no value."""
 
     def check(name: str, value: Any) -> None:
         if value is not None and value not in words:
@@ -214,7 +214,7 @@ class ExtractNewRecordState(Transform):
         )
 
     def _shape_after(self, shape: Shape, before: Schema | None, after: Schema | None) -> Shape | None:
-        """None where it depends on the record."""
+        """Return the shape of the new records; None if it depends on the record."""
         if self._route or self._drop is not None:
             return None
         envelope = shape.value_schema

@@ -58,7 +58,7 @@ class FieldPath(NamedTuple):
         return schema.field(self.name)
 
     def value_in_map(self, value: Mapping[str, Any]) -> Any:
-        """What stands there in a value without schema; None where a parent is missing or null."""
+        """Return the field's value in a value without schema; None if a parent is missing or null."""
         for step in self.parents:
             nested = require_map_or_null(value.get(step), _NESTED)
             if nested is None:
@@ -67,7 +67,7 @@ class FieldPath(NamedTuple):
         return value.get(self.name)
 
     def value_in_struct(self, value: Mapping[str, Any], schema: Schema, with_default: bool) -> Any:
-        """What stands there in a struct of `schema`; with `with_default` a null gives way to the field's default."""
+        """Return the field's value in a struct of `schema`; with `with_default` a null gives way to the field's default."""
         for step in self.parents:
             field = schema.field(step)
             if field is None:

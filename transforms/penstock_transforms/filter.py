@@ -15,7 +15,7 @@ def _drop(record: Any) -> None:
 
 
 class Filter(Transform):
-    """Nothing comes out."""
+    """Drops every record."""
 
     version = KAFKA_VERSION
 

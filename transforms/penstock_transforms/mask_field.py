@@ -74,7 +74,7 @@ _FROM_TEXT: Final[dict[type, Callable[[str], Any]]] = {
     str: str,
     Decimal: java_decimal,
 }
-#: What has to be empty and new for each record.
+#: The types whose masks have to be empty and new for each record.
 _CONTAINERS: Final = frozenset({list, dict})
 #: Beside a schema the value's width is the schema's.
 _BOX_OF: Final[dict[Type, type]] = {
@@ -126,7 +126,7 @@ class MaskField(OperatingTransform):
 
     def _local(self, schema: Schema | None, names: list[str]) -> tuple[Schema | None, Edit | None]:
         if schema is None:
-            # Which of several bad fields is complained of is up to the order of Kafka's HashSet.
+            # The order of Kafka's HashSet decides which of several bad fields is complained of.
             masks = [(name, self._mask(None)) for name, _ in in_java_order(dict.fromkeys(names))]
         else:
             masks = [(f.name, self._mask(f.schema)) for f in schema.fields if f.name in names]

@@ -1,4 +1,4 @@
-"""What the transforms of a record's key or value have in common.
+"""The common part of transforms of a record's key or value.
 
 The part a transform works on is its *operating* part, as in Kafka's ``operatingValue``. A subclass sets `part` and
 implements `bind_schema` and `bind_schemaless`, which say what is done to that part by one of two means:

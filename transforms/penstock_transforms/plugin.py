@@ -1,4 +1,4 @@
-"""What this package brings to penstock; nothing it needs at run time is imported here."""
+"""The plugins of this package; nothing they need at run time is imported here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OF_RECORD = {
     "TimestampRouter": ("timestamp_router", "Makes the topic from topic and timestamp."),
     "ValueToKey": ("value_to_key", "Makes the key from fields of the value."),
 }
-#: Not Kafka's; as ``$Key`` and ``$Value``, under class names of our own.
+#: Transforms that Kafka does not have; as ``$Key`` and ``$Value``, under class names of our own.
 _OWN_OF_KEY_OR_VALUE = {
     "Drop": ("drop", "Removes fields whose names match a pattern."),
 }

@@ -65,7 +65,7 @@ _CONFIG = define_field_syntax(
 
 @dataclass(slots=True)
 class _Work:
-    """What happens to the fields of one struct."""
+    """The changes to the fields of one struct."""
 
     exclude: set[str] = field(default_factory=set)
     include: set[str] = field(default_factory=set)

@@ -22,7 +22,7 @@ _CONFIG = define_replace_null(
 
 
 class SetSchemaMetadata(OperatingTransform):
-    """What is not set stays as it was. A part without schema that is not null is an error."""
+    """Sets name and version of a schema, each if it is configured. A part without schema that is not null is an error."""
 
     purpose = "updating schema metadata"
 

@@ -84,7 +84,7 @@ def _date_format(pattern: str, target: Form) -> DateFormat | None:
     try:
         return DateFormat(pattern)
     except ConfigError as error:
-        # What Java's ConfigException makes of a cause given as a value; people search for these words.
+        # The words that Java's ConfigException makes of a cause given as a value; people search for them.
         raise ConfigError(
             f"TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {pattern}",
             f"java.lang.IllegalArgumentException: {error.message}",

@@ -103,7 +103,7 @@ def _convert(number: int, per_second: int, wanted: int) -> int:
 
 
 def form_of_schema(schema: Schema) -> Form:
-    """What values of `schema` are, as moments. Raises `ConnectError` for a schema that is none of the forms."""
+    """Return the form of moments that values of `schema` have. Raises `ConnectError` for a schema that is none of the forms."""
     named = _BY_NAME.get(schema.name or "")
     if named is not None:
         return named
@@ -115,7 +115,7 @@ def form_of_schema(schema: Schema) -> Form:
 
 
 def form_of_value(value: Any) -> Form:
-    """The same by the value alone, where there is no schema."""
+    """Return the form of moments that a value without schema has."""
     if isinstance(value, dt.date | dt.time | FarDate):
         return Form.TIMESTAMP
     if isinstance(value, str):

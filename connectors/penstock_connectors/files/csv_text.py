@@ -1,4 +1,4 @@
-"""Where a CSV record ends, and what a field's text means under a schema."""
+"""CSV text: the end of a record, and the meaning of a field under a schema."""
 
 from __future__ import annotations
 

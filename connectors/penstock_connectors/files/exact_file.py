@@ -25,7 +25,7 @@ __all__ = ["ExactFile"]
 
 _log: Final = logging.getLogger(__name__)
 _VERSION: Final = 1
-#: So many bytes before the recorded length are known by their checksum, which tells another file from the one that was written.
+#: The bytes before the recorded length that a checksum covers; it tells another file from the one that was written.
 _TAIL: Final = 4096
 
 
@@ -48,7 +48,7 @@ class ExactFile:
 
     @property
     def held(self) -> bool:
-        """Whether this writer has the file."""
+        """Return whether this writer has the file."""
         return self._descriptor >= 0
 
     def acquire(self) -> bool:

@@ -124,7 +124,7 @@ class ExactlyOnce:
 
 
 def _place(record: SinkRecord) -> tuple[TopicPartition, int]:
-    """Where `record` was consumed from, whatever a transform has made of its topic."""
+    """Return the topic, partition and offset that `record` was consumed from, whatever a transform has made of its topic."""
     if record.original_topic is None:
         return TopicPartition(record.topic, record.partition or 0), record.offset
     return TopicPartition(record.original_topic, record.original_partition or 0), record.original_offset or 0

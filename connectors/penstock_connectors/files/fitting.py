@@ -293,7 +293,7 @@ def _map(schema: Schema, ignore: bool) -> Fit:
     return fit
 
 
-#: What a value of these types needs is that it is of the Python type; INT64 also its range.
+#: Values of these types need only be of the Python type; INT64 also has its range.
 _AS_IS: Final[dict[Type, type]] = {Type.STRING: str, Type.BOOLEAN: bool, Type.FLOAT64: float, Type.INT64: int}
 _MISSING: Final[Any] = object()
 

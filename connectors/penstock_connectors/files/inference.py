@@ -131,7 +131,7 @@ def temporal_schema(text: str) -> Schema | None:
 
 
 class _Seen:
-    """What stood in one place: kinds with how often and where first, and what stood below."""
+    """The values seen in one place: kinds with how often and where first, and the places below."""
 
     __slots__ = ("_temporal_open", "count", "elements", "fields", "kinds", "nulls", "temporal")
 

@@ -99,7 +99,7 @@ class JsonLinesSink(AppendingSinkConnector):
 
 
 def _obstacles(props: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """What ``exactly.once`` cannot work with: setting, value and reason."""
+    """Return each setting that ``exactly.once`` cannot work with, its value and the reason."""
     reset = str(props.get(_RESET, "")).strip().lower()
     if reset == "latest":
         yield (
@@ -241,7 +241,7 @@ Prepare = Callable[[Any], Any]
 
 
 class _Ready:
-    """What values of each schema need, worked out once per schema (by identity) and bounded."""
+    """The needs of values of each schema, worked out once per schema (by identity) and bounded."""
 
     _LIMIT: Final = 1000
 

@@ -1,4 +1,4 @@
-"""What the JSON lines and CSV sources share: the sample, the loop, offsets and errors."""
+"""The common part of the JSON lines and CSV sources: the sample, the loop, offsets and errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BOM: Final = b"\xef\xbb\xbf"
 
 
 class Plan(NamedTuple):
-    """How records of one file are made: worked out once, when the file is opened."""
+    """The way to make records of one file, worked out once, when the file is opened."""
 
     schema: Schema | None
     key_schema: Schema | None
@@ -70,7 +70,7 @@ class FileRecordsConnector(SourceConnector):
         return [dict(self._props)]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
     def exactly_once_support(self, props: Mapping[str, str]) -> ExactlyOnceSupport:
         """Positions in a file that only grows are exact."""
@@ -118,7 +118,7 @@ class FileRecordsTask(SourceTask):
         self._position = self._line = 0
         #: How many records the schema was inferred from; None if it was not.
         self.sampled: int | None = None
-        #: Where the first record starts, and how many lines stand before it: behind a header.
+        #: The position of the first record, and the number of lines before it: behind a header.
         self.start_position = 0
         self.start_line = 0
 
@@ -128,7 +128,7 @@ class FileRecordsTask(SourceTask):
 
     @abstractmethod
     def splitter(self) -> Split:
-        """What cuts this format's records."""
+        """Return the object that cuts this format's records."""
 
     @abstractmethod
     def plan(self, head: RecordReader, sample: int) -> Plan | None:

@@ -119,4 +119,4 @@ class MockSinkTask(SinkTask):
             self.context.timeout(min(int(self._fuse.delay * 1000), 250))
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""

@@ -1,4 +1,4 @@
-"""So many records a second, on average since the start, and settings that are numbers."""
+"""A throttle of so many records a second, on average since the start, and settings that are numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Throttle", "number"]
 
 
 class Throttle:
-    """How many records are due. Below zero means no limit, zero none at all (``ThroughputThrottler``)."""
+    """The number of records that are due. Below zero means no limit, zero none at all (``ThroughputThrottler``)."""
 
     #: `poll` has to come back now and then, so that a pause takes effect.
     LONGEST_WAIT = 1.0
@@ -24,7 +24,7 @@ class Throttle:
         self._start = clock()
 
     def due(self, sent: int, most: int) -> int:
-        """How many may be sent now, `sent` being how many were; waits up to a second where there is none."""
+        """Return how many may be sent now, `sent` being how many were; wait up to a second if there is none."""
         if self._per_second < 0:
             return most
         if self._per_second == 0:

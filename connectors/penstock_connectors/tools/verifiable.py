@@ -45,7 +45,7 @@ COMPLETE_SCHEMA: Final = (
 
 
 class NumberedTasks(Connector):
-    """As many tasks as may be, each with its number as ``id``."""
+    """A connector of as many tasks as may be, each with its number as ``id``."""
 
     version = KAFKA_VERSION
 
@@ -60,7 +60,7 @@ class NumberedTasks(Connector):
         return [self._props | {"id": str(i)} for i in range(max_tasks)]
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
 
 class VerifiableSourceConnector(NumberedTasks, SourceConnector):
@@ -186,4 +186,4 @@ class VerifiableSinkTask(SinkTask):
             tell([line | {"time_ms": now, "flushed": True} for line in lines])
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""

@@ -1,4 +1,4 @@
-"""How values of one Connect schema are written in one Avro schema, worked out once.
+"""The plan for writing values of one Connect schema in one Avro schema, worked out once.
 
 A plan is a tree of small nodes. Two things are made from it: the general writer (`penstock_converters.avro.general`),
 which knows every case and words every error, and the generated writer (`penstock_converters.avro.writer`), which knows

@@ -130,7 +130,7 @@ class ScalarSource(Source):
         self.path: list[str] = []
         #: Neighbours of fixed width that wait to be read in one call: their struct formats and variables.
         self.run: list[tuple[str, str]] = []
-        #: How many bytes follow what is being read, at least.
+        #: The least number of bytes that follow the part being read.
         self.after = 0
 
     def line(self, text: str) -> None:

@@ -326,7 +326,7 @@ def _known(schema: Schema | None) -> Schema:
 
 
 def _widened(value: Any) -> Any:
-    # As an Avro field's default a 32-bit float is written with a double's digits, as Avro Java does.
+    # An Avro field's default writes a 32-bit float with a double's digits, as Avro Java does.
     if isinstance(value, Float32):
         return float(value)
     if isinstance(value, list):

@@ -195,7 +195,7 @@ class ToConnect:
         given_doc = avro.props.get(names.CONNECT_DOC)
         connect_doc = given_doc if isinstance(given_doc, str) else None
         if options.discard_type_doc_default:
-            # Whatever connect.meta.data says.
+            # The doc counts whatever connect.meta.data says.
             parts.doc = doc if doc is not None else avro.doc if avro.doc is not None else connect_doc
             if options.connect_meta_data and avro.doc is not None:
                 parts.parameters[names.CONNECT_RECORD_DOC] = avro.doc

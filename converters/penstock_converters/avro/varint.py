@@ -105,7 +105,7 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
 
 
 def read_more(data: bytes, position: int, low: int) -> tuple[int, int]:
-    """The same for an integer of four bytes or more, of which `low` are the first 21 bits."""
+    """Read an integer of four bytes or more, of which `low` are the first 21 bits."""
     low += data[position + 3] << 21
     if low < 0x10000000:
         return (~(low >> 1) if low & 1 else low >> 1), position + 4

@@ -64,7 +64,7 @@ def _keys(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
     return [(key, text_bytes(key)) for key in keys_in_java_order(keys)]
 
 
-#: The same for few keys: records of one topic mostly have maps of the same ones. Few, so that what is kept stays small.
+#: `_keys` for few keys: records of one topic mostly have maps of the same ones. Few, so that what is kept stays small.
 _few_keys: Final = lru_cache(maxsize=256)(_keys)
 _FEW: Final = 16
 
@@ -173,8 +173,8 @@ class _Source(ScalarWriting):
         names = frozenset(f.name for f in plan.schema.fields)
         schema = self.constant(plan.schema)
         self.line(f"if type({v}) is not dict and (type({v}) is not Struct or {v}.schema is not {schema}): raise U")
-        # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
-        # and names have to be looked at.
+        # Usual records have as many entries as fields, and every field (or there is a KeyError): no name is too many.
+        # If not, fields may be absent, and names have to be looked at.
         self.line(f"if len({v}) == {len(names)}:")
         self.lines([f"    {a} = {v}[{name!r}]" for a, name in named] or ["    pass"])
         self.line("else:")

@@ -66,7 +66,7 @@ def serialize(value):
 
 
 def schemaless_writer(writer: Writer, before: bytes, after: bytes) -> Callable[[Any], bytes | None]:
-    """The same for values without a schema; None stays None."""
+    """Return a serializer of values without a schema; None stays None."""
 
     def serialize(value: Any) -> bytes | None:
         if value is None:
@@ -230,8 +230,8 @@ class _Source(Source):
         self._known[key] = name
         fields = [(f"f{i}", f.name, f.schema) for i, f in enumerate(schema.fields)]
         names = self.constant(frozenset(f.name for f in schema.fields))
-        # As many entries as fields, and every field there: no name too many. Else fields may be absent, and names
-        # have to be looked at.
+        # Usual records have as many entries as fields, and every field: no name is too many. If not, fields may be absent,
+        # and names have to be looked at.
         by_index = "".join(f"            {var} = v[{field!r}]\n" for var, field, _ in fields) or "            pass\n"
         by_get = "".join(f"        {var} = get({field!r})\n" for var, field, _ in fields)
         self.add(

@@ -85,7 +85,7 @@ class _Source(Source):
         return self._nullable(field.schema, f"s.f{i}")
 
     def _by_tree(self, i: int, field: Field) -> _Member:
-        """For what the tree's reader has to make of any JSON."""
+        """Return the member for a field whose JSON only the tree's reader understands."""
         read = self.constant(self._readers.field_reader(field.name, field.schema))
         return Any, f"{read}(s.f{i})", self._may_be_null(field.schema)
 

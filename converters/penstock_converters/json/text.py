@@ -100,7 +100,7 @@ def double_json(value: float) -> Any:
 
 
 def float_json(value: float) -> Any:
-    """The same for a float of 32 bits."""
+    """Return the JSON of a float of 32 bits, as `double_json` does for 64."""
     from penstock.java.number_text import float_text  # see double_json
 
     return _number_json(float_text(value))

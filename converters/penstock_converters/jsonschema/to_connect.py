@@ -203,7 +203,7 @@ class _Pass:
             return _Parts(Type.MAP, key_schema=STRING, value_schema=self.schema(node.additional, None, False))
         values = None if node.additional is None else m.resolve(node.additional)
         if not (node.properties or node.patterns or values is None or isinstance(values, m.Anything | m.Nothing)):
-            # Nothing but members that share a schema: as a struct without fields all of them would be lost.
+            # The object has only members that share a schema: a struct without fields would lose all of them.
             assert node.additional is not None
             return _Parts(Type.MAP, key_schema=STRING, value_schema=self.schema(node.additional, None, False))
         return _Parts(Type.STRUCT, fields=lambda: self._fields(node.properties, node.required))

@@ -1,4 +1,4 @@
-"""How values of one Connect schema become one Protobuf message, worked out once.
+"""The plan for making values of one Connect schema into one Protobuf message, worked out once.
 
 A plan is a tree of small nodes. Two things are made from it: the general writer (`penstock_converters.protobuf.general`),
 which knows every case and words every error, and the generated writer (`penstock_converters.protobuf.writer`), which
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(slots=True, eq=False)
 class AbsentPlan(Plan):
-    """Nothing but null can be written, for the message has no place for it: `message` and `note` say why."""
+    """A value that the message has no place for, so that only null can be written: `message` and `note` say why."""
 
     message: str
     note: str

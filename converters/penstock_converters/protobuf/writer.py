@@ -131,8 +131,8 @@ class _Source(Source):
 
     def _fetch(self, schema: Schema, named: list[tuple[str, str]]) -> list[str]:
         own, known = self.constant(schema), self.constant(frozenset(name for _, name in named))
-        # As many entries as fields, and every field there (or a KeyError): no name too many. Else fields may be absent,
-        # and names have to be looked at.
+        # Usual records have as many entries as fields, and every field (or there is a KeyError): no name is too many.
+        # If not, fields may be absent, and names have to be looked at.
         return [
             f"if type(v) is not dict and (type(v) is not Struct or v.schema is not {own}): raise U",
             f"if len(v) == {len(named)}:",

@@ -23,7 +23,7 @@ _BY_HAND: Final = (
 
 
 class FailedRecord(NamedTuple):
-    """Where the record is, in words, and the offset that stands behind it."""
+    """The place of the record in words, and the offset that stands behind it."""
 
     place: str
     behind: Entry

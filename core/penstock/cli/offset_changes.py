@@ -1,4 +1,4 @@
-"""What ``penstock offsets`` would change in a connector's offsets, shown before it is done, and the doing (KIP-875)."""
+"""Changes of a connector's offsets for ``penstock offsets``, shown before they are made (KIP-875)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where topics begin, end, and stand at a time."""
+"""Offsets at which topics begin, end, and stand at a time."""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ TRANSLATED.update(
 RUNS_CODE: Final = frozenset(
     {"plugin.library.paths", "ssl.engine.location", "ssl.engine.id", "ssl.providers", "sasl.kerberos.kinit.cmd"}
 )
-#: What the client library takes beside settings in text: the loops' to set.
+#: The settings that the client library takes beside those in text: the loops set them.
 _NO_TEXT: Final = frozenset(
     """
     background_event_cb closesocket_cb connect_cb consume_cb default.topic.config default_topic_conf error_cb

@@ -43,7 +43,7 @@ class Prepared:
         self._revision: Hashable = None
         self._answers: dict[_Key, _Answer] = {}
         self._size = 0
-        #: Those being made: whoever asks for the same waits for it.
+        #: Answers in the making: a request for the same answer waits for it.
         self._making: dict[_Key, asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -60,7 +60,7 @@ class FakeProducer:
         self._dropped: deque[tuple[FakeMessage, Any]] = deque()
         self._errors: deque[KafkaError] = deque()
         self._known: set[str] = set()
-        #: Who claimed each transactional id last.
+        #: The last producer that claimed each transactional id.
         self.holders: dict[str, FakeProducer] = {} if holders is None else holders
         self.answering = True
         self.lose: KafkaError | None = None

@@ -62,7 +62,7 @@ class PipeConverter(Converter):
         self._schema = builder.build()
 
     def serializer(self, topic: str, schema: Schema | None) -> Callable[[Any], bytes | None]:
-        # Everything about the schema is settled here, once; what is returned runs for every record.
+        # The schema's part is settled here, once; the returned function runs for every record.
         if schema is not None:
             self._check(schema)
         writers = [(name, TYPES[kind][1]) for name, kind in self._fields]

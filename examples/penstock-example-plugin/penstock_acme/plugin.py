@@ -1,4 +1,4 @@
-"""What this distribution brings. penstock imports this module to list plugins: keep it light."""
+"""The plugins of this distribution. penstock imports this module to list plugins: keep it light."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class TickSource(SourceConnector):
         return [self._props]  # one clock is one stream, whatever tasks.max allows
 
     def stop(self) -> None:
-        """Nothing was taken."""
+        """Do nothing: `start` took nothing."""
 
     def exactly_once_support(self, props: Mapping[str, str]) -> ExactlyOnceSupport:
         return ExactlyOnceSupport.SUPPORTED

@@ -55,7 +55,7 @@ _NUMBERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Where a registry is and how to talk to it, hashable. `options` are confluent-kafka's keys."""
+    """The address of a registry and the way to talk to it, hashable. `options` are confluent-kafka's keys."""
 
     urls: tuple[str, ...]
     options: tuple[tuple[str, Any], ...] = ()

@@ -28,7 +28,7 @@ class MemoryClient(RegistryClient):
         self._by_id: dict[int, _Key] = {}
         self._by_guid: dict[str, _Key] = {}
         self._subjects: dict[str, list[int]] = {}
-        #: How many requests there were, by method: for tests of caches.
+        #: The number of requests by method: for tests of caches.
         self.requests: dict[str, int] = {}
 
     def register(
@@ -109,7 +109,7 @@ class MemoryClient(RegistryClient):
             return self._registered(subject, version)
 
     def all(self) -> list[RegisteredSchema]:
-        """Everything registered, by subject in order of their first registration, then version."""
+        """Return all registered schemas, by subject in order of their first registration, then version."""
         with self._lock:
             return [self._registered(s, v + 1) for s, ids in self._subjects.items() for v in range(len(ids))]
 

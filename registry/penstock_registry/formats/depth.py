@@ -1,5 +1,5 @@
-"""How deep a schema may go. Parsing, writing and comparing recurse; what goes on without measure is refused, and not the
-end of the request."""
+"""The bound on a schema's depth. Parsing, writing and comparing recurse, so a schema that goes on without measure is
+refused."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Batch:
         return highest + 1
 
     def is_referenced(self, key: SchemaKey) -> bool:
-        """Whether any schema, a soft-deleted or a planned one too, references `key`."""
+        """Return whether any schema, a soft-deleted or a planned one too, references `key`."""
         return key in self._referenced or bool(self._catalog.referrers(key, deleted=True))
 
     def check_references(self, subject: str, version: int, content: SchemaContent) -> None:

@@ -55,12 +55,12 @@ class Catalog(AppliedLog):
         return None
 
     def has_subject(self, subject: str, deleted: bool = False) -> bool:
-        """Whether there is any version of the subject."""
+        """Return whether there is any version of the subject."""
         with self.lock:
             return self._has(subject, deleted)
 
     def has_any(self, scope: str | None, deleted: bool = False) -> bool:
-        """Whether there is any in a scope: a subject, a context, or (None) the default context."""
+        """Return whether there is any in a scope: a subject, a context, or (None) the default context."""
         with self.lock:
             return any(covers(scope, name) and self._has(name, deleted) for name in self._subjects)
 

@@ -1,4 +1,4 @@
-"""Whether a new schema may follow the earlier ones, by level."""
+"""The check whether a new schema may follow the earlier ones, by level."""
 
 from __future__ import annotations
 

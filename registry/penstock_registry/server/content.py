@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SchemaContent:
-    """Everything of a schema but where it is registered. Immutable; the mappings are not to be changed."""
+    """A schema without the place where it is registered. Immutable; the mappings are not to be changed."""
 
     schema_type: str
     text: str

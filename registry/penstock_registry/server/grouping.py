@@ -21,7 +21,7 @@ _LONGEST_WAIT_S: Final = 0.002
 
 
 class Change(Generic[T]):
-    """Something to be done under the writer lock, and what came of it: a result or an error, once `done`."""
+    """A task to be done under the writer lock, and its outcome: a result or an error, once `done`."""
 
     __slots__ = ("_error", "_result", "done")
 
@@ -55,7 +55,7 @@ class GroupCommit(Generic[C]):
         self._work = work
         lock = threading.Lock()
         self._changed = threading.Condition(lock)
-        #: Whoever waits for company is told of it apart from the others, who would wake for nothing.
+        #: Changes that wait for company are told of it apart from the others, which would wake for nothing.
         self._arrived = threading.Condition(lock)
         self._waiting: dict[C, None] = {}
         self._working = False

@@ -21,7 +21,7 @@ KAFKA_KEYS: Final = frozenset(
         "kafkagroup.session.timeout.ms", "kafkagroup.heartbeat.interval.ms", "kafkagroup.rebalance.timeout.ms",
     }
 )  # fmt: skip
-#: What stands before the client settings that go to Kafka as they are.
+#: The prefix of the client settings that go to Kafka as they are.
 _CONNECTION: Final = ("kafkastore.security.", "kafkastore.ssl.", "kafkastore.sasl.")
 
 
@@ -32,7 +32,7 @@ def is_connection_key(key: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class KafkaConfig:
     store: KafkaStoreSettings
-    #: Where others reach this registry; empty where that is left to the listener.
+    #: The host at which others reach this registry; empty if the listener decides it.
     host: str
     scheme: str
     eligible: bool

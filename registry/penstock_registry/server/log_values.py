@@ -72,7 +72,7 @@ def check_schema(key: SchemaKey, value: Value) -> tuple[SchemaReference, ...]:
 
 
 def _is_plain(key: SchemaKey, value: Value) -> bool:
-    """Whether a version is right and has nothing but a text, as most of a long log that is read at the start."""
+    """Return whether a version is right and has nothing but a text, as most of a long log that is read at the start."""
     get = value.get
     schema_id = get("id")
     return (

@@ -202,7 +202,7 @@ class SchemaReader:
 
 
 def _is_plain(request: SchemaRequest) -> bool:
-    """Whether its text and type alone say what it means, whatever else is in the registry."""
+    """Return whether its text and type alone say what it means, whatever else is in the registry."""
     return not request.references and request.metadata is None and request.rule_set is None
 
 

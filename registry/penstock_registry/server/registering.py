@@ -176,7 +176,7 @@ class Registering:
             self._write(batch)
             if todo[0].done:
                 return
-            # What the log says is what counts: another writer took the id first.
+            # The log decides: another writer took the id first.
             todo = todo[:1]
         one = todo[0]
         one.fail(store_failed(f"no id for {one.subject} after {_ID_RETRIES} tries"))

@@ -1,4 +1,4 @@
-"""What one caller may see and do. What one may not see is not there."""
+"""The limits of what one caller may see and do. What one may not see is not there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Sight"]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Everything for a `caller` of None: an open registry's clients, and the process itself."""
+    """The rights of one caller; all rights for a `caller` of None: an open registry's clients, and the process itself."""
 
     caller: Principal | None = None
 
@@ -21,7 +21,7 @@ class Sight:
         return self.caller is None or self.caller.reads_everything
 
     def shows(self, subject: str) -> bool:
-        """Whether there is such a subject for the caller. `subject` is in its stored form."""
+        """Return whether there is such a subject for the caller. `subject` is in its stored form."""
         return self.caller is None or self.caller.reads(subject)
 
     def require(self, role: Role, subject: str) -> None:

@@ -73,7 +73,7 @@ class View(IdView):
         """Make a new version: `version` with its tags changed. `request` brings the tags, and metadata if any."""
         base = self.version(subject, version)
         if request.rules_to_merge is not None or request.rules_to_remove:
-            # What the rules were before counts, and not what the request brings.
+            # The rules as they were before count, and not those that the request brings.
             before = self.catalog.version(base.subject, request.version - 1 if request.version else LATEST)
             known = None if before is None else before.content.rule_set
             request = request.with_(rule_set=change_rules(known, request.rules_to_merge, request.rules_to_remove))

@@ -120,7 +120,7 @@ class KafkaStore(RegistryStore):
             except RecordRefusedError as error:
                 problem = self._refused(error)
             except ConnectError as error:
-                # What became of the records is not known, and the writer is of no use any more.
+                # The fate of the records is not known, and the writer is of no use any more.
                 self._release()
                 problem = error
             else:

@@ -16,7 +16,7 @@ class KafkaStoreSettings:
     connection: Mapping[str, Any]
     topic: str = "_schemas"
     replication: int = 3
-    #: Whose transactional id is claimed: one for all registries that share the topic.
+    #: The group whose transactional id is claimed: one for all registries that share the topic.
     group: str = "schema-registry"
     timeout: float = 10.0
     init_timeout: float = 60.0

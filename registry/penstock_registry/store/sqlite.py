@@ -39,7 +39,7 @@ class SqliteStore(RegistryStore):
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        #: Why the last write failed; None if it did not.
+        #: The reason why the last write failed; None if it did not.
         self._failure: str | None = None
         self._apply: Apply | None = None
 

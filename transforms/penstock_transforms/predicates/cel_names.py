@@ -1,4 +1,4 @@
-"""What a CEL expression names: variables, functions, and fields of a variable."""
+"""The names in a CEL expression: variables, functions, and fields of a variable."""
 
 from __future__ import annotations
 

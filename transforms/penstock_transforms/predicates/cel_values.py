@@ -27,7 +27,7 @@ __all__ = ["last_headers", "moment", "to_cel"]
 
 Convert = Callable[[Any], Any]
 
-#: What the library takes as it is.
+#: The types that the library takes as they are.
 _PLAIN: Final = frozenset({bool, int, float, str, bytes, type(None), dt.datetime})
 
 
@@ -68,7 +68,7 @@ def _any(value: Any) -> Any:
 
 
 def _entries(fields: frozenset[str]) -> Convert:
-    """Of a map those entries that are there: ``has`` tells which."""
+    """Convert a map's entries of these names, if they are there: ``has`` tells which."""
     names = tuple(fields)
 
     def convert(value: Any) -> Any:
@@ -80,7 +80,7 @@ def _entries(fields: frozenset[str]) -> Convert:
 
 
 def _members(schema: Schema, fields: frozenset[str] | None) -> Convert:
-    """Of a struct all those that its schema has, null or not."""
+    """Convert a struct's fields, all that its schema has, null or not."""
     inner: list[tuple[str, Convert | None]] = [
         (f.name, None if _is_plain(f.schema) else _by_schema(f.schema))
         for f in schema.fields

@@ -19,7 +19,7 @@ __all__ = ["RecordMatches", "RecordMatchesKey", "RecordMatchesValue"]
 
 _VARIABLES: Final = ("key", "value", "headers", "topic", "timestamp")
 _MISSING: Final = "missing.or.null.behavior"
-#: What CEL's evaluation raises, by way of the library: an unknown key, operands that do not fit, a division by zero,
+#: The errors of CEL's evaluation, by way of the library: an unknown key, operands that do not fit, a division by zero,
 #: an overflow, a value without a counterpart in CEL, a function called with the wrong arguments.
 _CEL_ERRORS: Final = (LookupError, TypeError, ArithmeticError, ValueError, RuntimeError)
 

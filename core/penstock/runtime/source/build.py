@@ -31,7 +31,7 @@ from penstock.runtime.tolerance import ErrorPolicy
 __all__ = ["SourceTaskBuilder"]
 
 _MINUTE_MS: Final = 60_000
-#: What brokers allow unless transaction.max.timeout.ms says otherwise.
+#: The bound that brokers set unless transaction.max.timeout.ms says otherwise.
 _BROKERS_LIMIT_MS: Final = 900_000
 
 

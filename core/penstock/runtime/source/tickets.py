@@ -70,7 +70,7 @@ class OpenRun(Run):
 
 
 class _Proof:
-    """Whether the first record of a topic was written."""
+    """The proof that the first record of a topic was written, or that it was refused."""
 
     __slots__ = ("refused", "ticket", "topic")
 

@@ -110,7 +110,7 @@ class Transaction:
         if error is not None and producer is not None and not is_purged(error):
             refused = producer.refusal(error, message.topic() or "")
             text = f"{self._label} {refused.message}"
-            # Nobody's fault: the record may be sent again, though not in this transaction.
+            # The record is not at fault and may be sent again, though not in this transaction.
             is_lost = meaning_of(error).fault in (Fault.PASSING, Fault.FATAL)
             producer.fail(TransactionLostError(text) if is_lost else renamed(refused, text))
 

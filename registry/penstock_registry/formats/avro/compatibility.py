@@ -24,7 +24,7 @@ Path = tuple[str, ...]
 
 
 def incompatibilities(reader: AvroSchema, writer: AvroSchema) -> list[str]:
-    """Why data of `writer` cannot be read with `reader`, one message a reason; empty if it can.
+    """Return why data of `writer` cannot be read with `reader`, one message a reason; empty if it can.
 
     The messages call the reader ``%new%`` and the writer ``%old%``: which of them is the new schema is the caller's to say.
     """
@@ -55,7 +55,7 @@ _DESCRIPTIONS: Final = {
 
 class _Checker:
     def __init__(self) -> None:
-        #: What is wrong with each pair, where it was met first. Without this, types that refer to one another cost more
+        #: The problems of each pair, as they were met first. Without this, types that refer to one another cost more
         #: than anybody waits for; Avro keeps it too (``mMemoizeMap``), so its messages have the first place.
         self._known: dict[tuple[int, int], list[_Problem]] = {}
         #: The named branches of each reader's union, by name and by alias.

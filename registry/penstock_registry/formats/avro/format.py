@@ -91,13 +91,13 @@ class AvroFormat(SchemaFormat):
         references: Sequence[SchemaReference] = (),
         resolved: Mapping[str, str] | None = None,
     ) -> AvroParsedSchema:
-        """Like `parse`, for a text that a registry holds: an odd default in it is no reason to refuse its data."""
+        """Parse as `parse` does, for a text that a registry holds: an odd default in it is no reason to refuse its data."""
         try:
             return self._parse(text, references, resolved, False)
         except InvalidSchemaError:
             if not resolved:
                 raise
-            # What was registered as the name of a referenced type is kept written out, and stands alone.
+            # A text registered as the name of a referenced type is kept written out, and stands alone.
             return self._parse(text, references, {}, False)
 
     def _parse(

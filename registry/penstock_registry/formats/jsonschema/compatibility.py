@@ -28,8 +28,8 @@ _EXACT_STEPS: Final = 10_000
 
 
 def incompatibilities(old: m.Node, new: m.Node, lenient: bool = False) -> list[str]:
-    """Why data of `old` cannot be read with `new`, one message a reason; empty if it can. `lenient` lets properties
-    be added to what takes any (``compatibilityPolicy``)."""
+    """Return why data of `old` cannot be read with `new`, one message a reason; empty if it can. `lenient` lets properties
+    be added to an object that takes any (``compatibilityPolicy``)."""
     comparison = _Comparison(lenient)
     comparison.compare(old, new)
     return [message(kind, path) for kind, path in comparison.problems]
@@ -340,7 +340,7 @@ def _necessity(required: bool, node: m.Node) -> str:
 
 
 def _is_open(node: m.ArrayNode | m.ObjectNode) -> bool:
-    """Whether anything may stand where the schema names nothing."""
+    """Return whether anything may stand where the schema names nothing."""
     unlimited = node.unevaluated is None or isinstance(node.unevaluated, m.Anything)
     return not (node.closed or node.additional or (isinstance(node, m.ObjectNode) and node.patterns)) and unlimited
 

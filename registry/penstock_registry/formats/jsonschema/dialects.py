@@ -18,7 +18,7 @@ from penstock.api import InvalidSchemaError
 
 __all__ = ["DEFAULT", "DIALECTS", "Dialect", "Scope", "dialect_of", "scope_of"]
 
-#: Where a text without an ``$id`` is said to stand, so that relative references have something to be relative to.
+#: The place of a text without an ``$id``, so that relative references have something to be relative to.
 _NOWHERE: Final = "penstock-schema:///"
 
 
@@ -32,7 +32,7 @@ class Dialect:
 
     @property
     def modern(self) -> bool:
-        """Whether the draft is one of those with years: ``$defs``, ``dependentRequired``, siblings of ``$ref``."""
+        """Return whether the draft is one of those with years: ``$defs``, ``dependentRequired``, siblings of ``$ref``."""
         return self.year >= 2019
 
 

@@ -11,7 +11,7 @@ _LIMITS: Final = (
 )  # fmt: skip
 _FLOORS: Final = ("MIN_LENGTH", "MINIMUM", "EXCLUSIVE_MINIMUM", "MIN_PROPERTIES", "MIN_ITEMS")
 
-#: What data of the old schema cannot break.
+#: The differences that break no data of the old schema.
 _COMPATIBLE: Final = frozenset(
     {
         *(f"{name}_INCREASED" for name in _LIMITS),
@@ -41,7 +41,7 @@ _COMPATIBLE: Final = frozenset(
     }
 )  # fmt: skip
 
-#: What is harmless as well to whom a property not yet written down counts as one that nobody has used yet.
+#: The differences that are harmless, too, if a property not yet written down counts as one that nobody has used yet.
 _COMPATIBLE_LENIENT: Final = _COMPATIBLE | {
     "OPTIONAL_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", "REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN_CONTENT_MODEL",
     "ADDITIONAL_PROPERTIES_NARROWED", "ADDITIONAL_PROPERTIES_REMOVED",

@@ -185,7 +185,7 @@ class _Extraction:
         return parts
 
     def _left(self, keywords: Iterable[str], later: Iterable[tuple[int, tuple[str, ...]]] = ()) -> bool:
-        """Whether a keyword is there that no part was made of; `later` are keywords that came with a draft."""
+        """Return whether a keyword is left that no part was made of; `later` are keywords that came with a draft."""
         since = [keyword for year, group in later if self._dialect.year >= year for keyword in group]
         return any(keyword in self._tree and keyword not in self._used for keyword in (*keywords, *since))
 

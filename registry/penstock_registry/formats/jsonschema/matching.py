@@ -1,4 +1,4 @@
-"""How many of two sets' members can be paired off."""
+"""Matching: the largest number of two sets' members that can be paired off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JSON Schema says, as a tree of nodes.
+"""A JSON Schema as a tree of nodes.
 
 The split into kinds is that of everit's Java library, which Confluent's registry and converter think in: keywords of
 several kinds beside each other make an ``allOf`` of one node a kind (`Combined.synthetic`), a list of types an
@@ -158,7 +158,7 @@ class Reference(Node):
 
 
 def resolve(node: Node) -> Node:
-    """What `node` refers to in the end; itself if it is no reference."""
+    """Return the node that `node` refers to in the end; itself if it is no reference."""
     seen: set[int] = set()
     while isinstance(node, Reference) and node.target is not None and id(node) not in seen:
         seen.add(id(node))

@@ -66,7 +66,7 @@ def write(tree: Any) -> str:
 
 
 def sorted_keys(tree: Any) -> Any:
-    """The same with every object's members in order of their names."""
+    """Return the tree with every object's members in order of their names."""
     if isinstance(tree, dict):
         return {key: sorted_keys(tree[key]) for key in sorted(tree)}
     return [sorted_keys(item) for item in tree] if isinstance(tree, list) else tree

@@ -18,13 +18,13 @@ from penstock_registry.formats.protobuf.to_descriptor import UNKNOWN_ENUM_VALUE,
 
 __all__ = ["CompiledFile", "compile_file", "message_class", "message_indexes"]
 
-#: What an enum number that the schema does not name is called, by Confluent's converter.
+#: The name that Confluent's converter gives an enum number that the schema does not name.
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
 @dataclass(slots=True)
 class _Declared:
-    """What descriptors of the runtime do not tell, by full name."""
+    """Facts that the runtime's descriptors do not tell, by full name."""
 
     metas: dict[str, Mapping[str, str]] = field(default_factory=dict)
     #: Fields with the word ``optional``, and whether their file is proto3.

@@ -82,7 +82,7 @@ class ProtobufParsedSchema:
         return incompatibilities(self.linked, previous.linked)
 
     def top_level_fields(self) -> frozenset[str]:
-        """Those of the first message."""
+        """Return the fields of the first message."""
         first = next(self.file.messages, None)
         if first is None:
             return frozenset()

@@ -72,7 +72,7 @@ def decoded_descriptor(text: str) -> ProtoFile | None:
 
 
 def _has_odd_text(message: Any) -> bool:
-    """Whether a text is none: the runtime hands out bytes for what is not UTF-8."""
+    """Return whether some text is not UTF-8: the runtime hands out bytes for it."""
     for field, value in message.ListFields():
         items = (value,) if isinstance(value, str | bytes | ProtoMessage) or not isinstance(value, Iterable) else value
         for item in items:

@@ -41,7 +41,7 @@ class _References:
 
     def __init__(self, files: Mapping[str, ProtoFile]) -> None:
         self.files = dict(files)
-        #: What `Linked.declaring` has linked, by the files' identities.
+        #: The files that `Linked.declaring` has linked, by their identities.
         self.linked: dict[int, Linked] = {}
 
     @cached_property
@@ -152,7 +152,7 @@ class Linked:
                 self._add_types(imported, known, open_ | {name}, own=False)
 
     def resolve(self, file: ProtoFile, scope: str, name: str) -> Scoped | None:
-        """What `name` means inside `scope` (a full name) of `file`: the innermost type of that name."""
+        """Return the type that `name` means inside `scope` (a full name) of `file`: the innermost type of that name."""
         types = self.types(file)
         if name.startswith("."):
             return types.get(name[1:])

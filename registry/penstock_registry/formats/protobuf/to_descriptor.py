@@ -51,7 +51,7 @@ def entry_name(field_name: str) -> str:
     return name[:1].upper() + name[1:] + "Entry"
 
 
-#: What Confluent's converter calls a number without a symbol, with the enum's name and the number behind it.
+#: The name that Confluent's converter gives a number without a symbol, with the enum's name and the number behind it.
 UNKNOWN_ENUM_VALUE: Final = "UNKNOWN_ENUM_VALUE_"
 
 

@@ -132,7 +132,7 @@ def known_file(name: str) -> ProtoFile | None:
 
 
 def _with_json_names(file: ProtoFile) -> ProtoFile:
-    # As protoc's descriptors have them, and with them the texts that Confluent's converters register.
+    # Name the fields as protoc's descriptors do, and so as the texts that Confluent's converters register.
     return replace(file, types=tuple(_named(t) if isinstance(t, Message) else t for t in file.types))
 
 

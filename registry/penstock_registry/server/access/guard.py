@@ -14,7 +14,7 @@ from penstock_registry.server.errors import forbidden, unauthorized
 
 __all__ = ["Guard", "asked_by", "asking"]
 
-#: Who asks, while a request is answered; None where everybody may do everything.
+#: The caller while a request is answered; None if everybody may do everything.
 _asking: ContextVar[Principal | None] = ContextVar("asking", default=None)
 #: Asked by machines that have no password; they tell nothing of schemas.
 _OPEN_PATHS: Final = ("/health", "/master_available")

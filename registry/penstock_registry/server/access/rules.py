@@ -24,7 +24,7 @@ class Need(NamedTuple):
         return "this server" if self.subject is None else f"Subject: {self.subject}"
 
 
-#: Where changes are made.
+#: The roots of the paths at which changes are made.
 _CHANGED = ("subjects", "config", "mode", "contexts")
 _ANY_READER = Need(Role.READ, None, anywhere=True)
 
@@ -50,7 +50,7 @@ def need_of(method: str, segments: Sequence[str], query: Mapping[str, str]) -> N
 
 
 def is_change(method: str, segments: Sequence[str]) -> bool:
-    """Whether a request changes what the registry holds; on several registries that is the leader's to do."""
+    """Return whether a request changes what the registry holds; on several registries that is the leader's to do."""
     return segments[0] in _CHANGED and need_of(method, segments, {}).role > Role.READ
 
 

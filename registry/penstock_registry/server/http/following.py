@@ -72,7 +72,7 @@ class Following:
     # --- reads
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Another registry may have answered a moment ago what is not found here: then the log has it already."""
+        """Answer, and read the log before a 404: another registry may have registered a moment ago what is not found here."""
         if scope["method"] == "POST":
             receive = Replay.of_body(await read_body(receive, self._max_request_size, body_too_large), receive)
         held = _Held(send, lambda status: status == 404)

@@ -113,7 +113,7 @@ class Front:
         return answer
 
     def close(self) -> None:
-        """No more requests will come."""
+        """Let go of the threads: no more requests will come."""
         if self._quick is not None:
             self._quick.close()
 

@@ -66,7 +66,7 @@ class QuickAnswers:
 
     @staticmethod
     def takes(path: bytes) -> bool:
-        """Whether a POST there is worth reading its body for."""
+        """Return whether a POST there is worth reading its body for."""
         return path.startswith(b"/subjects/") and (path.count(b"/") == 2 or path.endswith(b"/versions"))
 
     def read(self, path: bytes, query: bytes, content_type: str, body: bytes) -> Asked | None:
@@ -132,7 +132,7 @@ class QuickAnswers:
             return None
         if not query:
             return self._registry.prepared_by_id(int(number), self._prepare)
-        # As Java's client asks: ?fetchMaxId=false&subject=orders-value
+        # Java's client asks like this: ?fetchMaxId=false&subject=orders-value
         asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         if not asked.keys() <= {"subject", "fetchMaxId"} or asked.get("fetchMaxId", "false") != "false":
             return None

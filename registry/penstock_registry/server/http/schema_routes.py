@@ -201,7 +201,7 @@ class ContextRoutes:
         return Response(status_code=204)
 
     def master_available(self) -> Response:
-        """Whether changes can be made now, as Karapace tells it."""
+        """Return whether changes can be made now, as Karapace tells it."""
         return Reply({"master_available": self._problem() is None}, headers={"Cache-Control": "no-store"})
 
     def ready(self) -> Response:

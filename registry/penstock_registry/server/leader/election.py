@@ -107,7 +107,7 @@ class Election:
 
     @property
     def leader(self) -> MemberIdentity | None:
-        """Another registry that leads; None if this one does, or nobody known."""
+        """Return the other registry that leads; None if this one does, or if no leader is known."""
         with self._changed:
             return self._leader
 

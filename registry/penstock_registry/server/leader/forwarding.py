@@ -39,7 +39,7 @@ _ASK_AGAIN_SECONDS: Final = 0.1
 
 
 class _NoAnswerError(Exception):
-    """No answer from the leader. `sent` False: there was no connection, so the request never left."""
+    """The leader did not answer. With `sent` False there was no connection, so the request never left."""
 
     def __init__(self, problem: str, sent: bool) -> None:
         super().__init__(problem)
@@ -69,7 +69,7 @@ class Forwarder:
         self.election = election
         self._store = store
         self._tls = tls
-        #: Where `forward` may wait: apart from the threads that answer, so that these are never all used up by it.
+        #: The threads in which `forward` may wait, apart from those that answer, so that these are never all used up by it.
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="schema-registry-forward")
 
     def deadline(self) -> float:
@@ -119,7 +119,7 @@ class Forwarder:
                     break
             time.sleep(_ASK_AGAIN_SECONDS)
         if reply.status < 300:
-            # Who asks here next is to see what was done.
+            # The next request to this registry is to see what was done.
             self.catch_up()
         return reply
 
@@ -183,7 +183,7 @@ def _is_repeatable(method: str, target: str) -> bool:
 
 
 def _leads_no_more(reply: Reply) -> bool:
-    """Whether the registry that was asked says that it has done nothing, since it does not lead."""
+    """Return whether the registry that was asked says that it has done nothing, since it does not lead."""
     if reply.status != 500:
         return False
     try:

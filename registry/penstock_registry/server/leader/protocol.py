@@ -68,7 +68,7 @@ class MemberIdentity(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Who leads: the group's name for that member, and where it is. Neither if nobody may."""
+    """The leader: the group's name for that member, and its address. Both are None if nobody may lead."""
 
     member: str | None
     identity: MemberIdentity | None
