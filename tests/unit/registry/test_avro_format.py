@@ -79,6 +79,7 @@ def test_text_takes_the_form_of_java_s_to_string(text: str, expected: str) -> No
         ('{"type":"array"}', "Array has no items type"),
         ('{"type":"map"}', "Map has no values type"),
         ("[" * 5000 + "]" * 5000, ""),
+        ('{"type":"int","p":' + "9" * 5000 + "}", "Avro schema has a number of 5000 digits: 99999999999999999999..."),
     ],
 )
 def test_what_is_wrong_with_a_schema_is_said(text: str, message: str) -> None:
@@ -112,6 +113,14 @@ def test_normal_form_sorts_what_has_no_meaning() -> None:
     assert one.canonical != other.canonical
     assert one.normalized().canonical == other.normalized().canonical
     assert one.normalized().normalized().canonical == one.normalized().canonical
+
+
+def test_an_alias_of_no_namespace_is_read_back_as_one() -> None:
+    text = '{"type":"record","name":"R","namespace":"a","fields":[],"aliases":["Q",".Z","b.Q","a.Y"]}'
+    schema = FORMAT.parse(text)
+    assert FORMAT.parse(schema.canonical).schema.aliases == schema.schema.aliases == ("a.Q", ".Z", "b.Q", "a.Y")
+    normal = schema.normalized().canonical
+    assert FORMAT.parse(normal).normalized().canonical == normal
 
 
 @pytest.mark.parametrize(

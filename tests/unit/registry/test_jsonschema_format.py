@@ -268,6 +268,9 @@ AN_INTEGER = {"type": "integer"}
     [
         ({"const": 1}, {"const": 1}, []),
         ({"const": 1}, {"const": 2}, ["ENUM_ARRAY_CHANGED"]),
+        ({"const": {"a": 1, "b": [{"c": 2, "d": 3}]}}, {"const": {"b": [{"d": 3, "c": 2}], "a": 1}}, []),
+        ({"enum": [1, {"a": 1, "b": 2}]}, {"enum": [{"b": 2, "a": 1}, 1]}, []),
+        ({"enum": [{"a": 1, "b": 2}]}, {"enum": [{"a": 2, "b": 1}]}, ["ENUM_ARRAY_CHANGED"]),
         ({"type": "string", "const": "a"}, {"type": "string"}, []),
         ({"type": "string"}, {"type": "string", "const": "a"}, ["TYPE_CHANGED"]),
         ({"type": "string", "enum": ["a"]}, {"type": "string"}, []),

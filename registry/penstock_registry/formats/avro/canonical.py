@@ -10,7 +10,7 @@ from penstock.api import InvalidSchemaError
 from penstock.data import Float32
 from penstock.java.json_text import quote
 from penstock.java.number_text import double_text, float_text
-from penstock_registry.formats.avro.model import PRIMITIVES, AvroField, AvroSchema, full_name
+from penstock_registry.formats.avro.model import PRIMITIVES, AvroField, AvroSchema
 
 __all__ = ["java_json", "same", "to_json", "to_text"]
 
@@ -96,7 +96,10 @@ def _qualified(schema: AvroSchema, space: str | None) -> str:
 
 def _relative(name: str, space: str | None) -> str:
     namespace, _, simple = name.rpartition(".")
-    return simple if (namespace or None) == space else full_name(namespace or None, simple)
+    if (namespace or None) == space:
+        return simple
+    # Without its dot a name of no namespace would be read back as one of `space`.
+    return f"{namespace}.{simple}"
 
 
 def same(a: AvroSchema, b: AvroSchema, _open: frozenset[tuple[int, int]] = frozenset()) -> bool:

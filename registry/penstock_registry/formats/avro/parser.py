@@ -61,7 +61,7 @@ def _load(text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_int=_whole_number, parse_constant=_no_constant)
     except InvalidSchemaError:
         raise
     except (ValueError, RecursionError) as error:
@@ -85,6 +85,13 @@ def _without_comments(text: str) -> str:
 
 def _shown(node: Any) -> str:
     return json.dumps(node, separators=(",", ":"), ensure_ascii=False)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # beyond the digits that Python takes, for its time grows with their square
+        raise InvalidSchemaError(f"Avro schema has a number of {len(text)} digits: {text[:20]}...") from None
 
 
 def _no_constant(name: str) -> Any:

@@ -17,6 +17,7 @@ import jsonschema_rs
 from penstock_registry.formats.jsonschema import model as m
 from penstock_registry.formats.jsonschema.differences import is_compatible, message
 from penstock_registry.formats.jsonschema.matching import maximum_matching
+from penstock_registry.formats.jsonschema.text import sorted_keys
 
 __all__ = ["incompatibilities"]
 
@@ -165,13 +166,13 @@ class _Comparison:
             self.note(f"{name}_INCREASED" if old < new else f"{name}_DECREASED", keyword)
 
     def enumerations(self, old: m.Enumeration, new: m.Enumeration) -> None:
-        before, after = set(map(repr, old.values)), set(map(repr, new.values))
+        before, after = set(map(_sign, old.values)), set(map(_sign, new.values))
         if before != after:
             change = "EXTENDED" if before <= after else "NARROWED" if after <= before else "CHANGED"
             self.note(f"ENUM_ARRAY_{change}", "enum")
 
     def constants(self, old: m.Const, new: m.Const) -> None:
-        if repr(old.value) != repr(new.value):
+        if _sign(old.value) != _sign(new.value):
             self.note("ENUM_ARRAY_CHANGED", "const")
 
     def negations(self, old: m.Not, new: m.Not) -> None:
@@ -357,6 +358,11 @@ def _covering(node: m.ObjectNode, name: str) -> m.Node | None:
         if _matches(pattern, name):
             return schema
     return _rest_of(node)
+
+
+def _sign(value: Any) -> str:
+    """Return a text that two JSON values share where they are equal: the order of an object's members says nothing."""
+    return repr(sorted_keys(value))
 
 
 def _matches(pattern: str, name: str) -> bool:
