@@ -44,6 +44,14 @@ def json_config_def() -> ConfigDef:
             doc="Whether a null takes its schema's default, when written and when read.",
             group="Serialization", order=1, width=Width.MEDIUM, display_name="Replace null with default",
         )
+        .define(
+            "lossy.reads", ConfigType.STRING, "warn", importance=Importance.LOW,
+            doc="What becomes of JSON that does not fit its schema and that Kafka's converter reads as another value: a text "
+            "in a number's place (0), a number in a text's place (null), a number out of range (wrapped, or infinite). "
+            "warn reads the same and warns of it once a field; fail is an error that names the field.",
+            validator=CaseInsensitiveValidString("warn", "fail"),
+            group="Serialization", order=2, width=Width.MEDIUM, display_name="Lossy Reads",
+        )
     )  # fmt: skip
     return define_precision(definition, internal=True)
 
@@ -57,6 +65,7 @@ class JsonOptions:
     schema_content: str | None
     numeric_decimals: bool
     replace_null_with_default: bool
+    lossy_reads_fail: bool
     precision: Precision
 
     @classmethod
@@ -67,5 +76,6 @@ class JsonOptions:
             settings["schema.content"] or None,
             settings["decimal.format"].upper() == "NUMERIC",
             settings["replace.null.with.default"],
+            settings["lossy.reads"].lower() == "fail",
             Precision.of(settings),
         )

@@ -17,6 +17,7 @@ from penstock_converters.json.compiled import compile_writer, schemaless_writer
 from penstock_converters.json.config import JsonOptions, json_config_def
 from penstock_converters.json.direct import UNUSUAL, DirectReader, direct_reader
 from penstock_converters.json.envelope import RecentEnvelopes
+from penstock_converters.json.misfits import OnMisfit, ReadLikeKafka, refuse
 from penstock_converters.json.reading import Readers
 from penstock_converters.json.scalars import NeedsExact, Reader
 from penstock_converters.json.schemaless import read_schemaless
@@ -59,7 +60,8 @@ class JsonConverter(ConverterAndHeaderConverter):
         options = JsonOptions.of(settings)
         self._options = options
         self._writer = Writer(options.numeric_decimals, options.replace_null_with_default, options.precision)
-        self._readers = Readers(options.replace_null_with_default)
+        self._on_misfit: OnMisfit = refuse if options.lossy_reads_fail else ReadLikeKafka()
+        self._readers = Readers(options.replace_null_with_default, on_misfit=self._on_misfit)
         self._serializers: BoundedCache[Schema, Serializer] = BoundedCache(options.cache_size)
         #: Readers, each with the schema it is for, by the JSON of that schema.
         self._ready: BoundedCache[bytes, _Ready] = BoundedCache(options.cache_size)
@@ -96,7 +98,7 @@ class JsonConverter(ConverterAndHeaderConverter):
 
     def deserializer(self, topic: str) -> Deserializer:
         if not self._options.schemas_enable:
-            return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree)))
+            return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree, self._on_misfit)))
         if self._fixed is not None:
             return self._fixed_deserializer(self._fixed)
         whole = _or_exactly(self._open_envelope)
@@ -143,7 +145,7 @@ class JsonConverter(ConverterAndHeaderConverter):
         if type(tree) is not dict or len(tree) != 2 or "schema" not in tree or "payload" not in tree:
             raise DataError(_ENVELOPE_EXPECTED)
         if tree["schema"] is None:
-            return SchemaAndValue(None, read_schemaless(tree["payload"]))
+            return SchemaAndValue(None, read_schemaless(tree["payload"], self._on_misfit))
         schema, read, _ = self._reader(tree["schema"])
         return SchemaAndValue(schema, read(tree["payload"]))
 
@@ -155,7 +157,7 @@ class JsonConverter(ConverterAndHeaderConverter):
             readers, instants = self._readers, None
             if self._options.precision.is_finer:
                 instants = Instants()
-                readers = Readers(self._options.replace_null_with_default, instants)
+                readers = Readers(self._options.replace_null_with_default, instants, self._on_misfit)
             schema = connect_schema(tree, readers.default, instants)
             known = self._by_json.put(key, _Known(schema, readers.reader(schema), readers))
         return known

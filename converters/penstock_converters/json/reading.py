@@ -1,10 +1,10 @@
 """JSON trees to Connect values: ``JsonConverter.convertToConnect``.
 
 Trees come from orjson. It reads numbers as floats where Jackson has BigDecimal and BigInteger; a reader that needs
-more than the float raises `scalars.NeedsExact`, and the document is read again with exact numbers. Every reader takes both.
+more than the float raises `NeedsExact`, and the document is read again with exact numbers. Every reader takes both.
 
-A value is read as what it is, or it is an error that names the field. Kafka reads a text as the number 0, a number as
-no string, and lets a number out of range wrap: data is then lost without a word, which these readers refuse to do.
+A value is read as what it is, or it is a `Misfit`. Kafka reads a text as the number 0, a number as no string, and lets a
+number out of range wrap: whether these readers do so too, and say so, is decided by what `Readers` are given for that.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
 from penstock.data.keys import as_key
-from penstock.data.logical import (
-    decimal_scale,
-    scale_of,
-)
+from penstock.data.logical import decimal_scale, scale_of
 from penstock.errors import DataError
-from penstock_converters.blame import add_field
+from penstock_converters.blame import Misfit, add_field
 from penstock_converters.codegen import Source
+from penstock_converters.json.misfits import OnMisfit, refuse
 from penstock_converters.json.scalars import (
     DATES,
     SCALARS,
@@ -37,6 +35,8 @@ from penstock_converters.precision import Instants
 
 __all__ = ["Readers", "read_entries", "usual_test"]
 
+
+_HOLDERS: Final = (Type.ARRAY, Type.MAP, Type.STRUCT)
 #: Zeros that a default's number may get to have its schema's scale.
 _MAX_PADDING: Final = 1000
 
@@ -44,13 +44,19 @@ _MAX_PADDING: Final = 1000
 class Readers:
     """Makes readers of schemas, as the converter is configured."""
 
-    def __init__(self, replace_null_with_default: bool, instants: Instants | None = None) -> None:
+    def __init__(
+        self, replace_null_with_default: bool, instants: Instants | None = None, on_misfit: OnMisfit = refuse
+    ) -> None:
         self._replace = replace_null_with_default
         self._instants = instants
+        self._on_misfit = on_misfit
 
-    def reader(self, schema: Schema) -> Reader:
-        """A function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`."""
-        read = self._present(schema)
+    def reader(self, schema: Schema, place: str = "") -> Reader:
+        """Return a function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`. `place` is where
+        the value stands in its document."""
+        read = self._present(schema, place)
+        if self._on_misfit is not refuse and schema.type not in _HOLDERS:
+            read = self._fitting(read, schema, place)
         default = self.stands_for_null(schema)
         optional, problem = schema.optional, f"Invalid null value for required {schema.type.name} field"
 
@@ -64,6 +70,17 @@ class Readers:
             raise DataError(problem)
 
         return nullable
+
+    def _fitting(self, read: Reader, schema: Schema, place: str) -> Reader:
+        on_misfit = self._on_misfit
+
+        def fitting(tree: Any) -> Any:
+            try:
+                return read(tree)
+            except Misfit as misfit:
+                return on_misfit(misfit, schema, tree, place)
+
+        return fitting
 
     def stands_for_null(self, schema: Schema) -> Any:
         """The default that is read where a document has null, or nothing; None if there is none."""
@@ -80,7 +97,7 @@ class Readers:
                 return Decimal((sign, digits + (0,) * missing, int(exponent) - missing))
         return value
 
-    def _present(self, schema: Schema) -> Reader:
+    def _present(self, schema: Schema, place: str = "") -> Reader:
         if schema.name == DECIMAL_NAME:
             return decimal_reader(schema)
         if self._instants is not None and self._instants.of(schema).is_finer:
@@ -91,20 +108,20 @@ class Readers:
             case Type.INT8 | Type.INT16 | Type.INT32 | Type.INT64:
                 return integer_reader(schema)
             case Type.ARRAY:
-                return self._array_reader(schema)
+                return self._array_reader(schema, place)
             case Type.MAP:
-                return self._map_reader(schema)
+                return self._map_reader(schema, place)
             case Type.STRUCT:
-                return self._struct_reader(schema)
+                return self._struct_reader(schema, place)
         return SCALARS[schema.type]
 
-    def _array_reader(self, schema: Schema) -> Reader:
+    def _array_reader(self, schema: Schema, place: str = "") -> Reader:
         assert schema.value_schema is not None
-        item = self.reader(schema.value_schema)
+        item, on_misfit = self.reader(schema.value_schema, f"{place}[]"), self._on_misfit
 
         def read(tree: Any) -> list[Any]:
             if type(tree) is not list:
-                raise wrong_type(schema, tree)
+                tree = on_misfit(wrong_type(schema, tree), schema, tree, place)
             items = iter(tree)
             try:
                 return [item(i) for i in items]
@@ -114,10 +131,10 @@ class Readers:
 
         return read
 
-    def _map_reader(self, schema: Schema) -> Reader:
+    def _map_reader(self, schema: Schema, place: str = "") -> Reader:
         assert schema.key_schema is not None
         assert schema.value_schema is not None
-        key, item = self.reader(schema.key_schema), self.reader(schema.value_schema)
+        key, item = (self.reader(part, f"{place}[]") for part in (schema.key_schema, schema.value_schema))
 
         def read_object(tree: Any) -> dict[Any, Any]:
             if type(tree) is not dict:
@@ -147,14 +164,14 @@ class Readers:
 
         return read_object if schema.key_schema.type is Type.STRING else read_pairs
 
-    def _struct_reader(self, schema: Schema) -> Reader:
+    def _struct_reader(self, schema: Schema, place: str = "") -> Reader:
         """Generated: a test and an assignment a field, its reader called for what is not of the usual type."""
         source = Source(f"JSON reader for {schema!r}", {"slow": _not_an_object})
         with source.function("read", "tree"):
             source.line("if type(tree) is not dict: slow(tree)")
             source.line("get = tree.get")
             for i, field in enumerate(schema.fields):
-                reader = source.constant(self.field_reader(field.name, field.schema))
+                reader = source.constant(self.field_reader(field.name, field.schema, place))
                 test = usual_test(field.schema, f"f{i}")
                 source.line(f"f{i} = get({field.name!r})")
                 source.line(f"if {test}: f{i} = {reader}(f{i})" if test else f"f{i} = {reader}(f{i})")
@@ -163,9 +180,9 @@ class Readers:
         read: Reader = source.build("read")
         return read
 
-    def field_reader(self, name: str, schema: Schema) -> Reader:
-        """A reader for a struct's field; what it raises names the field."""
-        read = self.reader(schema)
+    def field_reader(self, name: str, schema: Schema, place: str = "") -> Reader:
+        """Return a reader for the field `name` of a struct at `place`; what it raises names the field."""
+        read = self.reader(schema, f"{place}.{name}" if place else name)
 
         def field(tree: Any) -> Any:
             try:

@@ -37,17 +37,17 @@ class SchemaReaders(Readers):
         self._made: dict[int, list[Reader]] = {}
         self._alive: list[Schema] = []
 
-    def _present(self, schema: Schema) -> Reader:
+    def _present(self, schema: Schema, place: str = "") -> Reader:
         mark = next((mark for mark in (names.ENUM, GENERAL_ENUM) if mark in schema.parameters), None)
         if schema.type is Type.STRING and mark is not None:
             return _enumeration_reader(schema, mark)
-        return super()._present(schema)
+        return super()._present(schema, place)
 
-    def _map_reader(self, schema: Schema) -> Reader:
+    def _map_reader(self, schema: Schema, place: str = "") -> Reader:
         assert schema.key_schema is not None
         assert schema.value_schema is not None
         if names.is_object(schema):
-            return super()._map_reader(schema)
+            return super()._map_reader(schema, place)
         key, item = self.reader(schema.key_schema), self.reader(schema.value_schema)
 
         def pair(tree: Any) -> tuple[Any, Any]:
@@ -68,7 +68,7 @@ class SchemaReaders(Readers):
 
         return read
 
-    def _struct_reader(self, schema: Schema) -> Reader:
+    def _struct_reader(self, schema: Schema, place: str = "") -> Reader:
         known = self._made.get(id(schema))
         if known is not None:
             return known[0] if known else _later(known)

@@ -61,7 +61,7 @@ WRONG: list[tuple[Any, Any]] = [
 NO_REGISTRY = [{"schema.registry.url": "ftp://x"}, {}]
 
 TestJson = converter_suite(
-    JsonConverter, samples=RECORDS, refused=WRONG, refused_settings=[{"decimal.format": "x"}, {"schemas.cache.size": "x"}],
+    JsonConverter, {"lossy.reads": "fail"}, samples=RECORDS, refused=WRONG, refused_settings=[{"lossy.reads": "x"}, {"decimal.format": "x"}, {"schemas.cache.size": "x"}],
     malformed=[b"", b"{", b"1", b'{"schema":{"type":"int8"},"payload":128}'],
 )  # fmt: skip
 TestPlainJson = converter_suite(

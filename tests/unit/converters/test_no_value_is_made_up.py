@@ -66,7 +66,9 @@ def read_json_schema(registry: MemoryClient, schema: Any, document: Any, **setti
 
 
 def read_envelope(schema: str, payload: str) -> Any:
-    return json_converter().to_connect("t", f'{{"schema":{schema},"payload":{payload}}}'.encode()).value
+    return (
+        json_converter(lossy_reads="fail").to_connect("t", f'{{"schema":{schema},"payload":{payload}}}'.encode()).value
+    )
 
 
 def field_of(error: BaseException) -> str:
@@ -161,13 +163,64 @@ def test_an_empty_document_is_no_number(registry: MemoryClient) -> None:
 @pytest.mark.parametrize("payload", [str(2**63), str(-(2**63) - 1), "1" + "0" * 999])
 def test_a_number_beyond_64_bits_without_a_schema_is_an_error_that_names_the_field(payload: str) -> None:
     with pytest.raises(DataError) as caught:
-        json_converter(schemas_enable="false").to_connect("t", f'{{"a":[1,{{"b":{payload}}}]}}'.encode())
+        json_converter(schemas_enable="false", lossy_reads="fail").to_connect(
+            "t", f'{{"a":[1,{{"b":{payload}}}]}}'.encode()
+        )
     assert "a[1].b" in field_of(caught.value)
 
 
 def test_a_double_beyond_all_doubles_without_a_schema_is_an_error() -> None:
     with pytest.raises(DataError, match="FLOAT64"):
-        json_converter(schemas_enable="false").to_connect("t", b'{"a":1e400}')
+        json_converter(schemas_enable="false", lossy_reads="fail").to_connect("t", b'{"a":1e400}')
+
+
+# --- JsonConverter as it is without lossy.reads=fail
+
+
+AS_KAFKA = [
+    ("int8", "128", -128),
+    ("int8", '"1"', 0),
+    ("int32", "3.9", 3),
+    ("int32", "1e999999999", 0),
+    ("int64", str(2**63), -(2**63)),
+    ("float", "1e39", math.inf),
+    ("double", "-1e400", -math.inf),
+    ("double", '{"a":1}', 0.0),
+    ("boolean", "1", False),
+    ("string", "5", None),
+    ("bytes", "[1]", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "payload", "value"), AS_KAFKA)
+@pytest.mark.parametrize("times", [1, 3])
+def test_json_that_does_not_fit_its_schema_is_read_as_kafka_reads_it_and_told_once(
+    caplog: pytest.LogCaptureFixture, kind: str, payload: str, value: Any, times: int
+) -> None:
+    made = json_converter()
+    schema = f'{{"type":"struct","fields":[{{"field":"outer","type":"struct","fields":[{{"type":"{kind}","optional":true,"field":"f"}}]}}]}}'
+    envelope = f'{{"schema":{schema},"payload":{{"outer":{{"f":{payload}}}}}}}'.encode()
+    for _ in range(times):
+        assert made.to_connect("t", envelope).value == {"outer": {"f": value}}
+    (told,) = caplog.messages
+    assert "field outer.f" in told
+    assert "lossy.reads=fail" in told
+    assert payload not in told.replace("(field outer.f)", "")  # the log has no data of records
+
+
+@pytest.mark.parametrize("kind", ["string", "bytes"])
+def test_a_required_text_in_a_struct_is_never_null(kind: str) -> None:
+    schema = f'{{"type":"struct","fields":[{{"field":"f","type":"{kind}"}}]}}'
+    with pytest.raises(DataError) as caught:
+        json_converter().to_connect("t", f'{{"schema":{schema},"payload":{{"f":5}}}}'.encode())
+    assert "f" in field_of(caught.value)
+
+
+def test_numbers_beyond_64_bits_without_a_schema_are_read_as_kafka_reads_them(caplog: pytest.LogCaptureFixture) -> None:
+    made = json_converter(schemas_enable="false")
+    document = f'{{"a":[{2**63},1e400]}}'.encode()
+    assert made.to_connect("t", document).value == {"a": [-(2**63), math.inf]}
+    assert len(caplog.messages) == 2
 
 
 @pytest.mark.parametrize("schema", [FLOAT32, FLOAT64])
