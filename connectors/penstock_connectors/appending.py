@@ -26,6 +26,8 @@ class AppendedFile:
             self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise ConnectError(f"Couldn't find or create file '{path}' for {who}: {error.strerror}") from error
+        except ValueError as error:  # a NUL, or half of a surrogate pair
+            raise ConnectError(f"{who} cannot open {path!a}: no file can have this name ({error})") from error
         self._closed = False
 
     def write(self, data: bytes) -> None:

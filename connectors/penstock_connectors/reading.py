@@ -43,13 +43,16 @@ class ByteSource(Protocol):
 class FileBytes:
     """The bytes of a file from a position on. Keeps the file open, so a renamed file is read to its end.
 
-    Opening raises what `open` raises. A position beyond the file's end is allowed: reading waits until it is reached.
+    Opening raises what `open` raises for a file, `ConnectError` for what can be no file's name. A position beyond the file's end is allowed: reading waits until it is reached.
     """
 
     ended: Final = False
 
     def __init__(self, path: str, position: int) -> None:
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives as long as the task
+        try:
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives as long as the task
+        except ValueError as error:  # a NUL, or half of a surrogate pair
+            raise ConnectError(f"cannot open {path!a}: no file can have this name ({error})") from error
         if position:  # a named pipe has no positions
             self._file.seek(position)
 

@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, Producer
 
 from penstock.api import TopicPartition
+from penstock.config.disclosure import LookedUpValues
+from penstock.errors import BadRequestError
 from penstock.kafka import KafkaClients
 from penstock.kafka.consuming import GroupConsumer
 from penstock.kafka.embedded import EMBEDDED_CLIENT_SETTINGS, EmbeddedBroker
+from penstock.runtime.kept_offsets import KeptOffsets
 from penstock.runtime.sink.build import Topics
 from penstock.runtime.sink.dead_letters import dead_letter_queue
 from penstock.runtime.status import ConnectorTaskId
@@ -105,6 +109,27 @@ def test_a_dead_letter_needs_no_admin_call_there_and_its_topic_appears_with_it()
     assert letter.value() == b"bad"
     assert dict(letter.headers())["__connect.errors.exception.message"] == b"cut ?"
     queue.close()
+    broker.stop()
+
+
+def test_a_sinks_offsets_are_shown_there_and_a_change_is_refused_with_the_way_out() -> None:
+    from confluent_kafka import TopicPartition as Position
+
+    broker = EmbeddedBroker()
+    clients = KafkaClients({"bootstrap.servers": broker.bootstrap_servers}, embedded=True)
+    kept = KeptOffsets(clients, None, None, dict, LookedUpValues)  # type: ignore[arg-type]  # sources are not asked
+    assert kept.sink_offsets("archive", {}) == {}
+    producer = clients.producer({}, "a test")
+    producer.produce("orders", value=b"x", partition=1)
+    producer.flush(10)
+    consumer = clients.consumer({"group.id": "connect-archive"}, "a test")
+    consumer.commit(offsets=[Position("orders", 1, 7)], asynchronous=False)
+    consumer.close()
+    assert kept.sink_offsets("archive", {}) == {TopicPartition("orders", 1): 7}
+    with pytest.raises(BadRequestError, match="no admin calls"):
+        kept.reset_sink_offsets("archive", {})
+    with pytest.raises(BadRequestError, match="no admin calls"):
+        kept.write_sink_offsets("archive", {}, {TopicPartition("orders", 1): 0})
     broker.stop()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0, 1 for an error that was explained, 2 for wrong usage."""
+    """Run a command; the exit status is 0, 1 for an error that was explained, 2 for wrong usage, 141 if nobody reads on."""
     argv = sys.argv[1:] if argv is None else argv
     parser = _parser(argv[0] if argv else "")
     arguments = parser.parse_args(argv)
@@ -41,11 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
     except ConnectError as error:
         print(f"penstock: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `| head` does. Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return status
 
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import httptools
 import orjson
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from penstock.http.limits import HttpLimits
@@ -121,6 +122,8 @@ class Connection(HttpToolsProtocol):
         #: Whether the parser at work knows the body only.
         self._after_upgrade = False
         self._refusal: tuple[int, str] | None = None
+        #: The request that is being answered; uvicorn's `cycle` is the one that came last.
+        self._answering: RequestResponseCycle | None = None
 
     # --- the transport calls
 
@@ -141,6 +144,10 @@ class Connection(HttpToolsProtocol):
         self._traffic.open.discard(self)
         self._traffic.waiting.pop(self, None)
         self._release_body()
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -250,6 +257,10 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         if self._phase is _Phase.ANSWER and self.cycle.response_complete:
             self._wait()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _wait(self) -> None:
         """Begin to wait for the next request."""

@@ -42,12 +42,23 @@ def create_topic(
     return True
 
 
-def group_offsets(admin: AdminClient, group: str, timeout: float = 30.0) -> dict[tuple[str, int], int]:
-    """Return the committed offsets of a consumer group; empty if the group is unknown."""
+def group_offsets(
+    admin: AdminClient, group: str, timeout: float = 30.0, *, embedded: bool = False
+) -> dict[tuple[str, int], int]:
+    """Return the committed offsets of a consumer group; empty if the group is unknown. An `embedded` broker must be asked
+    about each partition; it answers nothing about all of them."""
     with client_errors(f"Cannot read the offsets of consumer group {group}"):
-        request = ConsumerGroupTopicPartitions(group)
+        partitions = _every_partition(admin, timeout) if embedded else None
+        if partitions == []:
+            return {}
+        request = ConsumerGroupTopicPartitions(group, partitions)
         answer: Any = admin.list_consumer_group_offsets([request], request_timeout=timeout)[group].result(timeout)
     return {(p.topic, p.partition): p.offset for p in answer.topic_partitions or [] if p.offset >= 0}
+
+
+def _every_partition(admin: AdminClient, timeout: float) -> list[_TopicPartition]:
+    topics = admin.list_topics(timeout=timeout).topics
+    return [_TopicPartition(topic, partition) for topic, known in topics.items() for partition in known.partitions]
 
 
 def alter_group_offsets(

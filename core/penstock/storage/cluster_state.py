@@ -188,6 +188,8 @@ class ConfigRecordReader:
         )
 
     def _take_connector(self, name: str, value: Any) -> News | None:
+        if not name:
+            raise _NonsenseError("its key names no connector")
         if value is None:
             self._forget(name)
             return lambda listener: listener.on_connector_config_remove(name)

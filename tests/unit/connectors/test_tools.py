@@ -9,8 +9,9 @@ from penstock.api import Connector, TopicPartition
 from penstock.data import INT32, INT64, STRING, SinkRecord, validate_value
 from penstock.errors import ConnectError
 from penstock.testing.fakes import FakeConnectorContext, FakeSinkTaskContext, FakeSourceTaskContext, drain
+from penstock_connectors.appending import AppendedFile
 from penstock_connectors.plugin import penstock_register_connectors
-from penstock_connectors.reading import PollPause
+from penstock_connectors.reading import FileBytes, PollPause
 from penstock_connectors.tools.mock import MockSinkConnector, MockSinkTask, MockSourceConnector, MockSourceTask
 from penstock_connectors.tools.schema_source import SCHEMA_1, SCHEMA_2, SchemaSourceConnector, SchemaSourceTask
 from penstock_connectors.tools.throttle import Throttle
@@ -182,3 +183,10 @@ def test_a_mock_connector_that_is_stopped_first_does_not_fail():
     connector.start({"mock_mode": "connector-failure", "delay_ms": "60000"})
     connector.stop()
     assert context.errors == []
+
+
+@pytest.mark.parametrize("path", ["/tmp/half \ud800", "/tmp/nul \0"], ids=["surrogate", "NUL"])
+@pytest.mark.parametrize("opened", [lambda path: AppendedFile(path, "a sink"), lambda path: FileBytes(path, 0)])
+def test_what_can_be_no_files_name_is_told_in_a_sentence(opened, path):
+    with pytest.raises(ConnectError, match=r"cannot open '/tmp/.*\\(ud800|x00)': no file can have this name"):
+        opened(path)

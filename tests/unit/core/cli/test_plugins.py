@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -157,3 +158,14 @@ def test_the_guides_settings_file_is_valid(tmp_path: Path) -> None:
     assert settings.aliases["com.acme.old.BackwardsConverter"] == "reversed"
     assert settings.paths["acme"] == Path("/opt/penstock/plugins")
     assert settings.install["io.confluent.connect.avro.AvroConverter"] == "penstock[avro]"  # the default's, still there
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """``penstock plugins list | head -0``."""
+    program = Path(sys.executable).with_name("penstock")
+    with subprocess.Popen([program, "plugins", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 141

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import statistics
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -338,6 +340,47 @@ def test_requests_sent_ahead_are_answered_in_order_and_bounded(serve: Serve, con
         while flooding.answer()[0] == 200:
             answered += 1
     assert 0 < answered < 50_000
+
+
+def test_a_client_that_leaves_with_answers_outstanding_is_no_error(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    came, ended = threading.Semaphore(0), threading.Semaphore(0)
+    gates = {path: threading.Event() for path in ("/1", "/2", "/3", "/other")}
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        came.release()
+        while not gates[scope["path"]].is_set():
+            await asyncio.sleep(0.01)
+        try:
+            await send_answer(send, 200, [], b"{}")
+        finally:
+            ended.release()
+
+    def ask(path: str) -> bytes:
+        return b"GET %s HTTP/1.1\r\n" % path.encode() + HOST + b"\r\n"
+
+    port = serve(app=slow)
+    client = connect(port)
+    client.send(ask("/1") + ask("/2") + ask("/3"))
+    assert came.acquire(timeout=20)
+    gates["/1"].set()
+    assert client.answer()[0] == 200
+    assert came.acquire(timeout=20)  # the second is at work, the third has come
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sock.close()  # a reset
+    other = connect(port)
+    for _ in range(3):  # the loop has seen the reset by the last of these
+        gates["/other"].set()
+        other.send(ask("/other"))
+        assert other.answer()[0] == 200
+    for gate in gates.values():
+        gate.set()
+    for _ in range(5):  # the first, three others, and the second
+        assert ended.acquire(timeout=20)
+    other.send(ask("/other"))
+    assert other.answer()[0] == 200
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 def test_an_answer_at_work_is_not_spoilt_by_garbage_behind_its_request(serve: Serve, connect: Connect) -> None:

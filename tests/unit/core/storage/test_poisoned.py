@@ -41,6 +41,7 @@ _DEEP = b"[" * 5000 + b"]" * 5000
 #: Key and value, and what is told of it.
 POISON: list[tuple[str, bytes, str]] = [
     ("connector-x", b"{", "not JSON"),
+    ("connector-", b'{"properties":{"connector.class":"C"}}', "its key names no connector"),
     ("connector-x", b"\xff\xfe\x00", "not JSON"),
     ("connector-x", b'{"properties":{"a":' + _DEEP + b"}}", "nested deeper than 200 levels"),
     ("connector-x", b'{"properties":{"a":' + b"9" * 100_000 + b"}}", "at most 1000 are allowed"),
