@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import re
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from penstock.plugins import Plugins
 from penstock.plugins.settings import PluginSettings
@@ -24,13 +26,27 @@ _QUIET = (
 _FORMAT = "%(asctime)s %(levelname)-5s %(whose)s%(message)s (%(name)s)"
 
 
+#: Control characters but tab and line feed, other line ends, and marks that turn the direction of text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _tame(text: str) -> str:
+    """Return `text` so that names and values from outside can neither begin a line of the log nor command a terminal."""
+    if text.isprintable():
+        return text
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text).replace("\n", "\n\t")
+
+
 class _Formatter(logging.Formatter):
-    """Puts the thread's name before a message, unless the message begins with it."""
+    """Puts the thread's name before a message, unless the message begins with it. Further lines begin with a tab."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         thread = record.threadName or ""
         record.whose = "" if record.message.startswith(thread) else f"{thread} "
-        return super().formatMessage(record)
+        return _tame(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        return _tame(super().formatException(ei))
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
