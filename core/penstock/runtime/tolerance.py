@@ -212,6 +212,7 @@ def retry_until_stopped(operation: Callable[[], None], stopping: threading.Event
 
 
 def _records_fault(failure: RecordFailure) -> bool:
+    # Delivery 2.
     if isinstance(failure.error, NotTolerable | AccessError | FencedError):
         return False
     return failure.stage is not ErrorStage.KAFKA_PRODUCE or isinstance(failure.error, RecordRefusedError)

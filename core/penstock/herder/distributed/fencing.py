@@ -49,6 +49,8 @@ class _Plan:
 class ZombieFencing:
     """For any thread but the herder's, which is asked to look and to write. One round a connector at a time."""
 
+    # Delivery 3.
+
     def __init__(self, store: ConfigStore, configs: ConfigReader, routing: Routing, fence: Fence | None) -> None:
         """`fence` is None on a worker that does not deliver exactly once."""
         self._store, self._configs, self._routing, self._fence = store, configs, routing, fence

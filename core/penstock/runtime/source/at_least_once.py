@@ -260,6 +260,7 @@ class AtLeastOnce(Delivery):
             self._refused_batches.send(producer, check)
 
     def _store(self) -> bool:
+        # Delivery 1.: only what the ledger gave out is here.
         if not self._uncommitted:
             return True
         if not self._side.may_write():

@@ -94,7 +94,7 @@ class Ledger:
     def committable(self) -> list[tuple[Partition, Offset]]:
         """Take what may be committed: per partition the newest offset of its acknowledged front. Empty queues go,
         so that a million partitions do not leak."""
-        ready: list[tuple[Partition, Offset]] = []
+        ready: list[tuple[Partition, Offset]] = []  # Delivery 1.
         with self._lock:
             for key, (partition, queue) in list(self._queues.items()):
                 newest: Entry | RunEntry | None = None
