@@ -49,7 +49,7 @@ POINTS: Final = {
     "exact-source: records are produced": FaultPoint(f"{_SOURCE}.sending:Sending.send", "after"),
     "exact-source: offsets are sent": FaultPoint(f"{_TRANSACTIONS}.commit", "before"),
     "exact-source: the transaction is committed": FaultPoint(f"{_TRANSACTIONS}.commit", "after"),
-    "exact-source: the task is told": FaultPoint(f"{_SOURCE}.exactly_once:ExactlyOnce._committed", "after"),
+    "exact-source: the task is told": FaultPoint(f"{_SOURCE}.transaction:Transaction.report", "after"),
     "aborting-source: a transaction is about to be aborted": FaultPoint(f"{_TRANSACTIONS}.abort", "before", 2),
     "aborting-source: a transaction is aborted": FaultPoint(f"{_TRANSACTIONS}.abort", "after", 2),
     # a sink with dead letters

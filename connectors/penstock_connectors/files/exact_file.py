@@ -4,7 +4,7 @@
 the data durable first and then puts a new ``FILE.offsets`` in the place of the old one, in one step. What lies behind
 the recorded length was never committed: it is cut off when the file is opened again, and its records are consumed again.
 
-Delivery 10. is upheld here.
+This upholds Delivery 10. (docs/delivery.md).
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ class WorkerSinkTaskContext:
         for is kept for `take_rewinds`; later, partitions that are not assigned are passed over with a warning."""
         if not self._offsets:
             return frozenset()
+        # Delivery 9.
         assigned = self._loop.assignment()
         if not assigned:
             return frozenset()

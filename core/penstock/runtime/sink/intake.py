@@ -75,7 +75,7 @@ class Intake:
                 try:
                     record = self._recover(message, failure)
                 except ToleranceExceeded as end:
-                    self.failure = end
+                    self.failure = end  # what was read before is delivered first (Delivery 11.)
                     read -= len(messages) - 1 - messages.index(message)
                     offset -= 1
                     break

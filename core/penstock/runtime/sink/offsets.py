@@ -106,6 +106,7 @@ class SinkOffsets:
 
     def to_commit(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return what `pre_commit` is asked about: the current offsets, as far as dead letters do not hold them back."""
+        # Delivery 8. and 9.
         asked = {p: self._current[p] for p in partitions if p in self._current}
         for partition, limit in self._limits().items():
             if partition in asked:
@@ -119,7 +120,7 @@ class SinkOffsets:
         self, agreed: Mapping[TopicPartition, int], asked: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         """Return the offsets that may be committed of those that the task agreed to, without those committed already."""
-        safe: dict[TopicPartition, int] = {}
+        safe: dict[TopicPartition, int] = {}  # Delivery 7.
         for key, offset in agreed.items():
             partition = TopicPartition(*key)
             if partition not in asked:

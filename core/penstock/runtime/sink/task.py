@@ -251,7 +251,7 @@ class WorkerSinkTask(WorkerTask):
 
     def _close_partitions(self, partitions: list[TopicPartition], commit: bool) -> None:
         for partition, offset in self._context.take_rewinds(partitions).items():
-            self._offsets.seek(partition, offset)  # nothing beyond it may be committed
+            self._offsets.seek(partition, offset)  # nothing beyond it may be committed (Delivery 9.)
         try:
             if commit:
                 self._commits.commit(partitions, closing=True)

@@ -96,6 +96,7 @@ class ExactlyOnce(Delivery):
     # ---- life
 
     def open(self) -> None:
+        # Delivery 3.
         self._try(self._gate.before, "waits until older tasks of the connector are fenced")
         producer = TransactionalProducer(self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record)
         self._transaction.producer = producer
@@ -195,7 +196,7 @@ class ExactlyOnce(Delivery):
             _log.info("%s aborts a transaction, as its connector asked", self._label)
             self._transaction.abort_records()
         if ending is not None:
-            self._commit()  # after an abort too: the task shall not be handed the same records again
+            self._commit()  # after an abort too: the task shall not be handed the same records again (Delivery 5.)
 
     def abort(self) -> None:
         with self._lock:
@@ -247,6 +248,7 @@ class ExactlyOnce(Delivery):
 
     def _end_for_good(self) -> None:
         """End what is open when the task pauses or stops: commit it, unless its connector says where transactions end."""
+        # Delivery 6.
         is_whole = not self._busy and not self._pieces
         self._busy = False
         context = self._settings.context

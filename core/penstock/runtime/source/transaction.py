@@ -102,6 +102,7 @@ class Transaction:
         self._new_topics.add(topic)
 
     def note(self, partition: Mapping[str, Any], offset: Mapping[str, Any]) -> None:
+        """Take the offset of a record that the producer took, or that was dropped (Delivery 4.)."""
         self._pending[partition_key(partition)] = (partition, offset)
 
     def told(self, error: KafkaError | None, message: ProducedMessage) -> None:
