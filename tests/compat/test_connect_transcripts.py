@@ -8,7 +8,7 @@ import sys
 import threading
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -153,6 +153,16 @@ def test_a_standalone_worker_answers_as_recorded(
 @pytest.fixture(scope="module")
 def distributed(kafka: str) -> Iterator[str]:
     """A whole distributed worker, a group of one, on a real broker."""
+    yield from _distributed(kafka)
+
+
+@pytest.fixture(scope="module")
+def exactly_once(kafka: str) -> Iterator[str]:
+    """The same with sources that deliver exactly once."""
+    yield from _distributed(kafka, {"exactly.once.source.support": "enabled"})
+
+
+def _distributed(kafka: str, more: Mapping[str, str] | None = None) -> Iterator[str]:
     group = f"transcripts-{secrets.token_hex(3)}"
     settings = {
         "bootstrap.servers": kafka, "key.converter": JSON, "value.converter": JSON,
@@ -160,6 +170,7 @@ def distributed(kafka: str) -> Iterator[str]:
         "offset.storage.partitions": "3",
         **{f"{which}.storage.topic": f"{group}-{which}" for which in ("config", "offset", "status")},
         **{f"{which}.storage.replication.factor": "1" for which in ("config", "offset", "status")}, **PROVIDERS,
+        **(more or {}),
     }  # fmt: skip
     plugins = Plugins.discover()
     config = WorkerConfig.parse(settings, "distributed")
@@ -185,6 +196,20 @@ def test_a_distributed_worker_answers_as_recorded(
     name: str, distributed: str, tmp_path: Path, excluded: Excluded, tally: Counter[str]
 ) -> None:
     replay = Replay(distributed, f"r{secrets.token_hex(3)}", tmp_path, sleep=lambda seconds: _wait(min(seconds, 1.0)))
+    failures = replayed(replay, SCENARIOS[name], excluded, "distributed", tally)
+    assert not failures, "\n".join(failures)
+
+
+#: Recorded exchanges in which source tasks start, stop, write or have their offsets read and changed.
+WITH_SOURCES = ["dataflow-smt", "offsets-source", "pause-resume-stop", "restart-connector", "tasks-basic", "topics-source-sink", "validate-source"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITH_SOURCES)
+@pytest.mark.usefixtures("root_level_warn")
+def test_a_distributed_worker_answers_as_recorded_when_its_sources_deliver_exactly_once(
+    name: str, exactly_once: str, tmp_path: Path, excluded: Excluded, tally: Counter[str]
+) -> None:
+    replay = Replay(exactly_once, f"r{secrets.token_hex(3)}", tmp_path, sleep=lambda seconds: _wait(min(seconds, 1.0)))
     failures = replayed(replay, SCENARIOS[name], excluded, "distributed", tally)
     assert not failures, "\n".join(failures)
 

@@ -10,7 +10,8 @@ setting that a provider changed has its own text and one fixed error in it (Kafk
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from penstock.api import ConnectorTransactionBoundaries, ExactlyOnceSupport, SinkConnector, SourceConnector
@@ -32,6 +33,7 @@ from penstock.herder.failures import restart_config_def
 from penstock.herder.overrides import OverridePolicy
 from penstock.herder.unknown_settings import log_unknown_settings
 from penstock.java.hash_order import keys_in_java_order
+from penstock.logs import log_failure
 from penstock.plugins import PluginKind, Plugins
 from penstock.plugins.lookup import Lookup
 
@@ -275,33 +277,54 @@ def _prefixed(connector_type: str, definition: ConfigDef, values: list[ConfigVal
     return infos
 
 
+#: Kafka's sentences, which tools match.
+_NOT_SAID: Final = (
+    "The connector does not implement the API required for preflight validation of exactly-once source support. Please "
+    "consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider "
+    'reconfiguring the connector to use the value "requested" for this property (which will disable this preflight check '
+    "and allow the connector to be created)."
+)
+_NOT_SUPPORTED: Final = "The connector does not support exactly-once semantics with the provided configuration."
+_NO_ANSWER: Final = (
+    "This connector has returned a null value from its canDefineTransactionBoundaries method, which is not permitted. The "
+    "connector will be treated as if it cannot define its own transaction boundaries, and cannot be configured with "
+    "'transaction.boundary' set to 'connector'."
+)
+_NO_BOUNDARIES: Final = (
+    "The connector does not support connector-defined transaction boundaries with the given configuration. Please "
+    "reconfigure it to use a different transaction boundary definition."
+)
+
+
 def _check_exactly_once(
     connector: SourceConnector, props: Mapping[str, str], values: Mapping[str, ConfigValue], enabled: bool
 ) -> None:
-    """``DistributedHerder.validateExactlyOnceConfigs`` and ``validateTransactionBoundaryConfigs``."""
+    """``DistributedHerder.validateSourceConnectorExactlyOnceSupport`` and ``validateSourceConnectorTransactionBoundary``."""
     support, boundary = values["exactly.once.support"], values["transaction.boundary"]
     if str(support.value).upper() == "REQUIRED" and not support.errors:
         if not enabled:
             support.add_error("This worker does not have exactly-once source support enabled.")
-        answer = connector.exactly_once_support(props)
-        if answer is None:
-            support.add_error(
-                "The connector does not say whether it supports exactly-once delivery with this configuration. If its "
-                "documentation says so, use the value requested, which leaves this check out."
-            )
-        elif answer is not ExactlyOnceSupport.SUPPORTED:
-            support.add_error(
-                "The connector does not support exactly-once delivery guarantees with the provided configuration."
-            )
-    if (
-        str(boundary.value).upper() == "CONNECTOR"
-        and not boundary.errors
-        and connector.can_define_transaction_boundaries(props) is not ConnectorTransactionBoundaries.SUPPORTED
-    ):
-        boundary.add_error(
-            "The connector does not support connector-defined transaction boundaries with the given configuration. "
-            "Please reconfigure it to use a different transaction boundary definition."
-        )
+        with _its_own_fault(support):
+            answer = connector.exactly_once_support(props)
+            if answer is not ExactlyOnceSupport.SUPPORTED:
+                support.add_error(_NOT_SAID if answer is None else _NOT_SUPPORTED)
+    if str(boundary.value).upper() == "CONNECTOR" and not boundary.errors:
+        with _its_own_fault(boundary):
+            boundaries: ConnectorTransactionBoundaries | None = connector.can_define_transaction_boundaries(props)
+            if boundaries is not ConnectorTransactionBoundaries.SUPPORTED:
+                boundary.add_error(_NO_ANSWER if boundaries is None else _NO_BOUNDARIES)
+
+
+@contextmanager
+def _its_own_fault(value: ConfigValue) -> Iterator[None]:
+    """Put what the connector's own check raises down to the setting that is checked."""
+    try:
+        yield
+    except Exception as error:
+        log_failure(_log, error, "A connector's check of %s failed: %s", value.name, error)
+        reason = str(error).strip()
+        text = "An unexpected error occurred during validation"
+        value.add_error(f"{text}: {reason}" if reason else f"{text}; please see the worker logs for more details.")
 
 
 def _visible(given: Mapping[str, str], props: Mapping[str, str], looked_up: LookedUpValues) -> dict[str, str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pytest
 
+from lab.counting_source import CountingSource
+from penstock.api import ConnectorTransactionBoundaries, ExactlyOnceSupport
+from penstock.errors import ConnectError
 from penstock.herder.plugin_listing import describe_plugins, plugin_settings
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
@@ -96,3 +100,66 @@ def test_a_sinks_own_consumer_group_is_listed_by_itself_and_must_not_be_the_work
         assert [c["value"]["errors"] for c in listed] == [errors, []]
     named = validator.validate({**sink, "name": "x"})
     assert named["error_count"] == 0
+
+
+def _raising(connector: object, props: Mapping[str, str]) -> Any:
+    raise ConnectError("no database")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda connector, props: ExactlyOnceSupport.SUPPORTED, None),
+        (
+            lambda connector, props: ExactlyOnceSupport.UNSUPPORTED,
+            "The connector does not support exactly-once semantics with the provided configuration.",
+        ),
+        (lambda connector, props: None, "The connector does not implement the API required for preflight validation"),
+        (_raising, "An unexpected error occurred during validation: no database"),
+    ],
+)
+def test_required_support_is_asked_of_the_connector_and_answered_in_kafkas_words(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, error: str | None
+) -> None:
+    monkeypatch.setattr(CountingSource, "exactly_once_support", answer)
+    _expect("exactly.once.support", "required", error)
+    config = {**COUNTING, "exactly.once.support": "required"}
+    disabled = ConnectorValidator(PLUGINS, {"key.converter": JSON, "value.converter": JSON})
+    value = _value(disabled.validate(config), "exactly.once.support")
+    assert value["errors"][0] == "This worker does not have exactly-once source support enabled."
+    assert len(value["errors"]) == (1 if error is None else 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda connector, props: ConnectorTransactionBoundaries.SUPPORTED, None),
+        (
+            lambda connector, props: ConnectorTransactionBoundaries.UNSUPPORTED,
+            "The connector does not support connector-defined transaction boundaries with the given configuration.",
+        ),
+        (
+            lambda connector, props: None,
+            "This connector has returned a null value from its canDefineTransactionBoundaries",
+        ),
+        (_raising, "An unexpected error occurred during validation: no database"),
+    ],
+)
+def test_boundaries_of_the_connectors_own_are_asked_of_it_and_answered_in_kafkas_words(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, error: str | None
+) -> None:
+    monkeypatch.setattr(CountingSource, "can_define_transaction_boundaries", answer)
+    _expect("transaction.boundary", "connector", error)
+
+
+COUNTING: Final = {"connector.class": "lab.counting_source:CountingSource", "name": "x", "topic": "t"}
+
+
+def _expect(setting: str, value: str, error: str | None) -> None:
+    validator = ConnectorValidator(PLUGINS, {"key.converter": JSON, "value.converter": JSON}, exactly_once=True)
+    errors = _value(validator.validate({**COUNTING, setting: value}), setting)["errors"]
+    assert (not errors) if error is None else errors[0].startswith(error)
+
+
+def _value(answer: Mapping[str, Any], setting: str) -> Any:
+    return next(c["value"] for c in answer["configs"] if c["value"]["name"] == setting)
