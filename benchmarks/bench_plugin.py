@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.api import SinkConnector, SinkTask, SourceConnector, SourceTask, Task
+from penstock.api import ExactlyOnceSupport, SinkConnector, SinkTask, SourceConnector, SourceTask, Task
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import (
     BOOLEAN,
@@ -108,6 +108,9 @@ class _Bench:
 
 
 class BenchSource(_Bench, SourceConnector):
+    def exactly_once_support(self, props: Mapping[str, str]) -> ExactlyOnceSupport:
+        return ExactlyOnceSupport.SUPPORTED  # nothing is read that could come twice
+
     @classmethod
     def config_def(cls) -> ConfigDef:
         return _SOURCE_DEF

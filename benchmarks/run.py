@@ -47,6 +47,12 @@ THREE_TRANSFORMS = {
     "transforms.types.type": SMT + "Cast$Value",
     "transforms.types.spec": "count:int64",
 }
+EACH_SECOND = {"offset.flush.interval.ms": "1000"}
+TRANSACTIONS = {
+    "exactly.once.support": "required",
+    "transaction.boundary": "interval",
+    "transaction.boundary.interval.ms": "1000",
+}
 # A sink reading JSON without a schema gets a dict: these transforms do the same work there.
 
 
@@ -70,10 +76,12 @@ class Bench:
         listener = f"http://127.0.0.1:{free_port()}"
         return {"schema.registry.embedded": "true", "registry.listeners": listener, "registry.store": "memory"}
 
-    def source(self, encoding: str, transforms: dict[str, str]) -> tuple[str, dict[str, float]]:
+    def source(
+        self, encoding: str, more: dict[str, str], settings: dict[str, str] | None = None
+    ) -> tuple[str, dict[str, float]]:
         """One run of the source path. The topic it filled, and what that took."""
         topic = self.topics.make(f"bench-{encoding}-{uuid.uuid4().hex[:8]}")
-        with self.worker() as worker:
+        with self.worker(settings) as worker:
             worker.wait_ready()
             marker = worker.folder / "marker.json"
             shape = "string" if encoding == "string" else "struct"
@@ -84,7 +92,7 @@ class Bench:
                 "shape": shape,
                 "marker": str(marker),
             }
-            worker.put("/connectors/bench/config", {**config, **self.converter(encoding), **transforms})
+            worker.put("/connectors/bench/config", {**config, **self.converter(encoding), **more})
             wait_for("the first poll", lambda: marker.exists() or worker.check_tasks("bench"))
             start = json.loads(marker.read_text())["start"]
             wait_for(
@@ -142,6 +150,21 @@ class Bench:
                     if count == 3 or side == "sink"
                 ]
         return source_rows, sink_rows
+
+    def exactly_once(self) -> None:
+        """What transactions cost a source, a commit a second; the two ways take turns."""
+        often, once = [], []
+        for _ in range(self.runs):
+            often.append(self.source("avro", {}, EACH_SECOND)[1])
+            own = {"offsets.storage.topic": f"bench-offsets-{uuid.uuid4().hex[:8]}"}
+            once.append(self.source("avro", {**TRANSACTIONS, **own}, EACH_SECOND)[1])
+        rate_often, rate_once = (self.records / median(run["wall"] for run in runs) for runs in (often, once))
+        rows = [
+            ["at least once", f"{rate_often:,.0f}", f"{median(run['cpu'] for run in often) / self.records * 1e6:.2f}"],
+            ["exactly once", f"{rate_once:,.0f}", f"{median(run['cpu'] for run in once) / self.records * 1e6:.2f}"],
+        ]
+        table("Source, avro, a commit a second", ["", "records/s", "CPU s/M"], rows)
+        self.bars.append(("exactly once: throughput it costs", (1 - rate_once / rate_often) * 100, 15, " %"))
 
     def row(self, name: str, runs: list[dict[str, float]], floor: list[dict[str, float]]) -> list[str]:
         def rate(taken: list[dict[str, float]]) -> str:
@@ -257,7 +280,7 @@ def options() -> argparse.Namespace:
         "--only",
         default="",
         metavar="REGEX",
-        help=f"some parts only: {', '.join([*ENCODINGS, 'footprint', 'rest', 'codecs', 'transforms', 'registry'])}",
+        help=f"some parts only: {', '.join([*ENCODINGS, 'exactly-once', 'footprint', 'rest', 'codecs', 'transforms', 'registry'])}",
     )
     parser.add_argument("--bootstrap", help="a running broker; without it one is started")
     return parser.parse_args()
@@ -273,17 +296,20 @@ def main() -> int:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.records:,} records, median of {chosen.runs}"
     )
     fine = codecs(chosen.runs) if wanted("codecs") else True
-    if not any(wanted(part) for part in [*ENCODINGS, "footprint", "rest", "transforms", "registry"]):
+    if not any(wanted(part) for part in [*ENCODINGS, "exactly-once", "footprint", "rest", "transforms", "registry"]):
         return 0 if fine else 1
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
         source, sink = [], []
         encodings = list(filter(wanted, ENCODINGS))
-        with registry(Path(work), bench.registry_url) if encodings else contextlib.nullcontext():
+        needs_registry = encodings or wanted("exactly-once")
+        with registry(Path(work), bench.registry_url) if needs_registry else contextlib.nullcontext():
             for encoding in encodings:
                 rows = bench.paths(encoding)
                 source += rows[0]
                 sink += rows[1]
+            if wanted("exactly-once"):
+                bench.exactly_once()
         head = ["", "records/s", "CPU s/M", "bare records/s", "bare CPU s/M", "CPU ratio"]
         if source:
             table(
