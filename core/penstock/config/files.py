@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn
 
 from penstock.errors import ConfigError
 from penstock.java.properties import parse_properties
+from penstock.java.text import well_formed
 
 __all__ = ["ConnectorFile", "from_environment", "load_connector", "load_file", "load_properties"]
 
@@ -80,6 +81,7 @@ def load_connector(path: str | os.PathLike[str]) -> ConnectorFile:
         name = content.get("name")
         if name is not None and config.setdefault("name", _text(name)) != _text(name):
             raise ConfigError(f"{file}: 'name' is {name!r} but {config['name']!r} in 'config'")
+        _check_text({"name": config.get("name", "")}, file)
     else:
         config = _flat(content, file)
     if not config.get("name"):
@@ -179,12 +181,20 @@ def _flat(content: Any, file: Path) -> dict[str, str]:
     for key, value in content.items():
         if isinstance(value, dict):
             inner = next(iter(value), "...")
-            raise ConfigError(f'{file}: {key!r} is a table; write the whole key in quotes, e.g. "{key}.{inner}"')
+            what = "an object" if file.suffix.lower() == ".json" else "a table"
+            raise ConfigError(f'{file}: {key!r} is {what}; write the whole key in quotes, e.g. "{key}.{inner}"')
         if isinstance(value, list):
             value = ",".join(_text(item) for item in value)
         if value is not None:
             found[key] = _text(value)
+    _check_text(found, file)
     return found
+
+
+def _check_text(settings: Mapping[str, str], file: Path) -> None:
+    for key, value in settings.items():
+        if not (key + value).isascii() and well_formed(key + value) != key + value:
+            raise ConfigError(f"{file}: the setting {key!a} has half of a surrogate pair, which is no character")
 
 
 def _text(value: Any) -> str:

@@ -187,3 +187,31 @@ def test_environment_variables_spell_dots_underscores_and_dashes() -> None:
         "PATH": "/bin",
     }
     assert from_environment(environ) == {"bootstrap.servers": "b:9092", "a_b": "1", "a-b.c": "2"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"name":"a\ud800","config":{"connector.class":"X"}}',
+        r'{"name":"a","config":{"connector.class":"X","topic":"half \udc00"}}',
+        r'{"name":"a","connector.class":"X","producer.override.\ud800":"1"}',
+    ],
+)
+def test_half_of_a_surrogate_pair_in_a_file_is_refused_as_rest_refuses_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "c.conf"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.conf: the setting '.*' has half of a surrogate pair"):
+        load_connector(file)
+
+
+def test_a_whole_pair_is_a_character(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    file.write_text(r'{"name":"a\ud83d\ude00","connector.class":"X"}')
+    assert load_connector(file).name == "a😀"
+
+
+def test_an_object_in_json_is_called_one(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    file.write_text('{"name":"a","config":{"connector.class":"X","offset":{"flush":1}}}')
+    with pytest.raises(ConfigError, match="'offset' is an object"):
+        load_connector(file)
