@@ -316,4 +316,6 @@ def test_a_document_under_a_json_schema_is_what_it_says_or_an_error(
         assert names_a_field(again), (text, document, again)
         assert "null" in str(again)
         return
-    assert same(value, again.value), (text, document, value)
+    # Rules such as maxLength are not in Connect's schema: a text may come back in another branch that holds it.
+    assert again.schema is not None
+    assert same(value, again.value) or says(document, again.value, again.schema), (text, document, value)
