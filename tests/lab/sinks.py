@@ -15,7 +15,7 @@ from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.data import SinkRecord
 from penstock.errors import DataError, RetriableError
 
-__all__ = ["RecordingSink", "RecordingSinkTask"]
+__all__ = ["RecordingSink", "RecordingSinkTask", "StrictSink"]
 
 
 class RecordingSink(SinkConnector):
@@ -81,3 +81,30 @@ class RecordingSinkTask(SinkTask):
 
     def stop(self) -> None:
         self._file.close()
+
+
+class StrictSink(RecordingSink):
+    """Writes ``NUMBER`` of each record's struct, and reports (KIP-610) records without a key and those that are too large."""
+
+    @property
+    def task_class(self) -> type[Task]:
+        return StrictSinkTask
+
+
+class StrictSinkTask(RecordingSinkTask):
+    def put(self, records: Sequence[SinkRecord]) -> None:
+        lines = []
+        for record in records:
+            reason = self._fault(record)
+            if reason is None:
+                lines.append(f"{record.value['n']}\n")
+            else:
+                reporter = self.context.errant_record_reporter
+                assert reporter is not None
+                reporter.report(record, DataError(reason))
+        self._file.write("".join(lines))
+
+    def _fault(self, record: SinkRecord) -> str | None:
+        if record.key is None:
+            return "a row needs a key"
+        return "the row is too large" if len(record.value["text"]) > 10_000 else None

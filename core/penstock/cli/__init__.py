@@ -14,7 +14,18 @@ from penstock.errors import ConnectError
 __all__ = ["main"]
 
 #: Each a module of this package, in the order that help shows them.
-_COMMANDS = ("standalone", "worker", "dev", "registry", "schema", "plugins", "transform", "offsets", "internal-topics")
+_COMMANDS = (
+    "standalone",
+    "worker",
+    "dev",
+    "registry",
+    "schema",
+    "plugins",
+    "transform",
+    "offsets",
+    "dlq",
+    "internal-topics",
+)
 _DESCRIPTION = "Kafka Connect and a Confluent-compatible Schema Registry in one Python package."
 _EPILOG = """\
 examples:

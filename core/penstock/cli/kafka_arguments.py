@@ -48,9 +48,13 @@ class ToolClients:
                 settings["bootstrap.servers"] = arguments.bootstrap_servers
         self.clients = KafkaClients(common, kinds["producer"], kinds["consumer"], kinds["admin"])
 
+    def resolved(self, connector: Mapping[str, str]) -> dict[str, str]:
+        """Return a connector's configuration with the values of the worker's config providers."""
+        return resolved_properties(connector, self._transformer)
+
     def overrides(self, kind: str, connector: Mapping[str, str]) -> dict[str, str]:
         """Return the client settings of a connector's configuration: ``consumer.override.`` for the kind ``consumer``."""
-        return strip_prefix(resolved_properties(connector, self._transformer), f"{kind}.override.")
+        return strip_prefix(self.resolved(connector), f"{kind}.override.")
 
 
 def moment(text: str) -> int:

@@ -121,7 +121,7 @@ class SinkTaskBuilder:
         meter = TaskMeter(None if admission is None else admission.add_reader(task_id, topics.reads, task_id.connector))
         stopping = threading.Event()
         queue = self._dead_letters(task_id, connector, common, topics, meter, stopping)
-        reporters = [*log_reporters(common), *([queue] if queue else [])]
+        reporters = [*log_reporters(common, meter), *([queue] if queue else [])]
         policy = ErrorPolicy.from_config(task_id, common, reporters, stopping, meter)
         owner = f"task {task_id}"
         overrides = {

@@ -55,7 +55,7 @@ class WorkerSinkTask(WorkerTask):
         self._pace = PutPace(self._label, parts.max_poll_interval_s, parts.max_poll_records)
         self._started = False
         self._retry_at: float | None = None
-        self._meter = parts.policy.meter
+        self.meter = parts.policy.meter
 
     @property
     def version(self) -> str:
@@ -64,12 +64,12 @@ class WorkerSinkTask(WorkerTask):
     @property
     def read(self) -> int:
         """Records consumed."""
-        return self._meter.total(Total.READ)
+        return self.meter.total(Total.READ)
 
     @property
     def sent(self) -> int:
         """Records given to the task's `put` and taken by it."""
-        return self._meter.total(Total.SENT)
+        return self.meter.total(Total.SENT)
 
     @property
     def idle(self) -> bool:
@@ -169,7 +169,7 @@ class WorkerSinkTask(WorkerTask):
             raise self._put_failed(error) from error
         self._pace.took(self._clock() - began, len(batch))
         if batch:
-            self._meter.add(Total.SENT, len(batch))
+            self.meter.add(Total.SENT, len(batch))
             self._offsets.taken()
             batch.clear()
         else:
