@@ -92,7 +92,7 @@ class Instants:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Schema, Precision]] = {}
+        self._known_schemas: dict[int, tuple[Schema, Precision]] = {}
 
     def adopt(self, schema: Schema) -> Schema:
         """A Timestamp for a number under one of the finer names, every other schema as it is."""
@@ -103,11 +103,11 @@ class Instants:
 
     def keep(self, schema: Schema, precision: Precision) -> Schema:
         if precision.is_finer:
-            self._known[id(schema)] = (schema, precision)
+            self._known_schemas[id(schema)] = (schema, precision)
         return schema
 
     def of(self, schema: Schema) -> Precision:
-        known = self._known.get(id(schema))
+        known = self._known_schemas.get(id(schema))
         return known[1] if known is not None else Precision.MILLISECONDS
 
 

@@ -83,7 +83,7 @@ def plugged(key: str, value: Any, package: str, built_in: Mapping[str, Callable[
     """Make what the setting `key` names: one of `built_in` by its name with or without `package`, or a user's own
     class that has `method`. Raises `ConfigError`."""
     if isinstance(value, type):
-        return _made(key, value, method)
+        return _make_strategy(key, value, method)
     name = str(value)
     simple = name.removeprefix(package)
     if simple in built_in:
@@ -96,10 +96,10 @@ def plugged(key: str, value: Any, package: str, built_in: Mapping[str, Callable[
     if found is None:
         # Kafka's words, which scripts know; its own text ends here
         raise ConfigError(key, name, f"Class {name} could not be found.")
-    return _made(key, found, method)
+    return _make_strategy(key, found, method)
 
 
-def _made(key: str, kind: Any, method: str) -> Any:
+def _make_strategy(key: str, kind: Any, method: str) -> Any:
     if not isinstance(kind, type) or not callable(getattr(kind, method, None)):
         what = "subject_name(topic, is_key, record_name)" if method == "subject_name" else method
         raise ConfigError(key, kind, f"expected a class with a method {what}")

@@ -186,15 +186,15 @@ class TimestampConverter(OperatingTransform):
         write = writer(self._target, self._format, self._precision, schema is None)
         if schema is None:
             return self._guessing(write)
-        return self._from(form_of_schema(schema), write)
+        return self._convert_form(form_of_schema(schema), write)
 
-    def _from(self, form: Form, write: Callable[[int], Any]) -> Callable[[Any], Any]:
+    def _convert_form(self, form: Form, write: Callable[[int], Any]) -> Callable[[Any], Any]:
         read = reader(form, self._format, self._precision)
         by_millis = _null_or(read, write)
         return finer(form, self._target, self._precision, self._timestamps, by_millis)
 
     def _guessing(self, write: Callable[[int], Any]) -> Callable[[Any], Any]:
-        known = {form: self._from(form, write) for form in (Form.STRING, Form.UNIX, Form.TIMESTAMP)}
+        known = {form: self._convert_form(form, write) for form in (Form.STRING, Form.UNIX, Form.TIMESTAMP)}
         return lambda value: None if value is None else known[form_of_value(value)](value)
 
 

@@ -247,16 +247,16 @@ class _Ready:
 
     def __init__(self) -> None:
         # The schema is kept beside its function, so that its id stays its own.
-        self._known: dict[int, tuple[Schema, Prepare | None]] = {}
+        self._known_schemas: dict[int, tuple[Schema, Prepare | None]] = {}
 
     def of(self, schema: Schema | None) -> Prepare | None:
         if schema is None:
             return None
-        known = self._known.get(id(schema))
+        known = self._known_schemas.get(id(schema))
         if known is None:
-            if len(self._known) >= self._LIMIT:
-                self._known.clear()
-            known = self._known[id(schema)] = (schema, _prepare(schema))
+            if len(self._known_schemas) >= self._LIMIT:
+                self._known_schemas.clear()
+            known = self._known_schemas[id(schema)] = (schema, _prepare(schema))
         return known[1]
 
 

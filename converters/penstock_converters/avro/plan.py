@@ -164,7 +164,7 @@ class Planner:
                 if is_anything(member):
                     return OptionalPlan(schema, avro, AnyPlan(schema, member), index, None)
         if not is_anything(avro):
-            raise DataError(f"A value without schema{_at(path)} cannot be written as Avro {avro.full_name}")
+            raise DataError(f"A value without schema{_place_text(path)} cannot be written as Avro {avro.full_name}")
         return AnyPlan(schema, avro)
 
     def _branch(self, schema: Schema, avro: AvroSchema, path: str) -> Plan:
@@ -250,14 +250,14 @@ def _same_name(schema: Schema, avro: AvroSchema, options: AvroDataOptions) -> bo
     return avro.name is None or mark == avro.full_name or mark == avro.props.get(names.CONNECT_NAME)
 
 
-def _at(path: str) -> str:
+def _place_text(path: str) -> str:
     return f' in field "{path}"' if path else ""
 
 
 def _mismatch(schema: Schema, avro: AvroSchema, path: str) -> DataError:
     shown = to_text(avro)
     shown = shown if len(shown) < 200 else shown[:200] + "..."
-    return DataError(f"Values of {schema!r}{_at(path)} cannot be written as the Avro type {shown}")
+    return DataError(f"Values of {schema!r}{_place_text(path)} cannot be written as the Avro type {shown}")
 
 
 assert set(_LOGICAL_FITS) == LOGICAL_NAMES

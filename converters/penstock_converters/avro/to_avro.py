@@ -303,9 +303,9 @@ def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
     if kind is Type.FLOAT32:
         return Float32(value)
     if kind is Type.ARRAY:
-        return [default_json(_known(schema.value_schema), item, precision) for item in value]
+        return [default_json(_required_schema(schema.value_schema), item, precision) for item in value]
     if kind is Type.MAP:
-        keys, values = _known(schema.key_schema), _known(schema.value_schema)
+        keys, values = _required_schema(schema.key_schema), _required_schema(schema.value_schema)
         if keys.type is Type.STRING and not keys.optional:
             return {k: default_json(values, v, precision) for k, v in value.items()}
         return [[default_json(keys, k, precision), default_json(values, v, precision)] for k, v in value.items()]
@@ -319,7 +319,7 @@ def default_json(schema: Schema, value: Any, precision: Precision) -> Any:
     return int(value) if kind.value.startswith("int") else value
 
 
-def _known(schema: Schema | None) -> Schema:
+def _required_schema(schema: Schema | None) -> Schema:
     if schema is None:
         raise DataError("A default of an array or map without element schema cannot be written to Avro")
     return schema

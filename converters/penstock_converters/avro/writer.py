@@ -66,7 +66,7 @@ def _keys(keys: tuple[str, ...]) -> Sequence[tuple[str, bytes]]:
 
 #: `_keys` for few keys: records of one topic mostly have maps of the same ones. Few, so that what is kept stays small.
 _few_keys: Final = lru_cache(maxsize=256)(_keys)
-_FEW: Final = 16
+_FEW_KEYS: Final = 16
 
 
 class _Source(ScalarWriting):
@@ -238,7 +238,9 @@ class _Source(ScalarWriting):
             self.line(f"{item} = {v}[{key}]")
             return [text, *self._emit(plan.value, item, depth + 2)]
 
-        return self._block(v, f"for {key}, {text} in (FEW_KEYS if len({v}) <= {_FEW} else KEYS)(tuple({v})):", entry)
+        return self._block(
+            v, f"for {key}, {text} in (FEW_KEYS if len({v}) <= {_FEW_KEYS} else KEYS)(tuple({v})):", entry
+        )
 
     def _block(self, v: str, loop: str, body: Callable[[], list[str]]) -> list[str]:
         """All items in one block: their number, they themselves, and a zero."""

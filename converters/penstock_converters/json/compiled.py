@@ -125,14 +125,14 @@ class _Source(Source):
         super().__init__(title, names)
         self._writer = writer
         #: Function names by the identity of a schema; a negative identity stands for what is inside a struct.
-        self._known: dict[int, str] = {}
+        self._known_writers: dict[int, str] = {}
 
     def value_function(self, schema: Schema) -> str:
         """The name of a function that turns a value of `schema` into a tree. Recursive schemas call themselves."""
-        if id(schema) in self._known:
-            return self._known[id(schema)]
-        name = f"w{len(self._known)}"
-        self._known[id(schema)] = name
+        if id(schema) in self._known_writers:
+            return self._known_writers[id(schema)]
+        name = f"w{len(self._known_writers)}"
+        self._known_writers[id(schema)] = name
         self.keep(schema)
         body = self._value(schema, "v", "    ")
         self.add(f"\ndef {name}(v):\n{body}    return v\n")
@@ -207,10 +207,10 @@ class _Source(Source):
     def _union(self, schema: Schema) -> str:
         """A function from a union's value to the tree of the field that is set."""
         key = -id(schema)
-        if key in self._known:
-            return self._known[key]
-        name = f"u{len(self._known)}"
-        self._known[key] = name
+        if key in self._known_writers:
+            return self._known_writers[key]
+        name = f"u{len(self._known_writers)}"
+        self._known_writers[key] = name
         names = self.constant(frozenset(f.name for f in schema.fields))
         lines = f"\ndef {name}(v):\n    if not v.keys() <= {names}:\n        raise Unusual\n"
         for field in schema.fields:
@@ -224,10 +224,10 @@ class _Source(Source):
     def _struct(self, schema: Schema) -> str:
         """A function from a struct's value to its fields' trees."""
         key = -id(schema)
-        if key in self._known:
-            return self._known[key]
-        name = f"s{len(self._known)}"
-        self._known[key] = name
+        if key in self._known_writers:
+            return self._known_writers[key]
+        name = f"s{len(self._known_writers)}"
+        self._known_writers[key] = name
         fields = [(f"f{i}", f.name, f.schema) for i, f in enumerate(schema.fields)]
         names = self.constant(frozenset(f.name for f in schema.fields))
         # Usual records have as many entries as fields, and every field: no name is too many. If not, fields may be absent,

@@ -56,7 +56,7 @@ class _Source(Source):
 
     def reader(self, schema: Schema) -> DirectReader | None:
         if schema.type is Type.STRUCT:
-            members = [self._member(i, f) or self._by_tree(i, f) for i, f in enumerate(schema.fields)]
+            members = [self._member(i, f) or self._member_by_tree(i, f) for i, f in enumerate(schema.fields)]
             kind, expression = self._object(schema, members)
         else:
             usual = self._usual(schema, "s")
@@ -84,7 +84,7 @@ class _Source(Source):
     def _member(self, i: int, field: Field) -> _Member | None:
         return self._nullable(field.schema, f"s.f{i}")
 
-    def _by_tree(self, i: int, field: Field) -> _Member:
+    def _member_by_tree(self, i: int, field: Field) -> _Member:
         """Return the member for a field whose JSON only the tree's reader understands."""
         read = self.constant(self._readers.field_reader(field.name, field.schema))
         return Any, f"{read}(s.f{i})", self._may_be_null(field.schema)

@@ -207,7 +207,7 @@ class Writer:
         if schema.type is Type.ARRAY:
             if not isinstance(value, list | tuple):
                 raise _wrong_type(schema, value)
-            return [self._at(f"[{i}]", schema.value_schema, item) for i, item in enumerate(value)]
+            return [self._value_at(f"[{i}]", schema.value_schema, item) for i, item in enumerate(value)]
         if not isinstance(value, dict) or (schema.type is Type.MAP and isinstance(value, Struct)):
             raise _wrong_type(schema, value)
         return self._struct(schema, value) if schema.type is Type.STRUCT else self._map(schema, value)
@@ -223,7 +223,7 @@ class Writer:
         get = dict.get
         if self.is_union(schema):
             return self._union(schema, value)
-        return {f.name: self._at(f.name, f.schema, get(value, f.name)) for f in schema.fields}
+        return {f.name: self._value_at(f.name, f.schema, get(value, f.name)) for f in schema.fields}
 
     def _union(self, schema: Schema, value: dict[str, Any]) -> Any:
         for field in schema.fields:
@@ -231,13 +231,13 @@ class Writer:
             if member is None:
                 member = field.schema.default
             if member is not None:
-                return self._at(field.name, field.schema, member)
+                return self._value_at(field.name, field.schema, member)
         return self._null(schema)
 
     def _map(self, schema: Schema | None, value: dict[Any, Any]) -> Any:
         key_schema, item_schema = (schema.key_schema, schema.value_schema) if schema is not None else (None, None)
         pairs = [
-            (self._at(f"[key {k!r}]", key_schema, k), self._at(f"[{k!r}]", item_schema, v)) for k, v in value.items()
+            (self._value_at(f"[key {k!r}]", key_schema, k), self._value_at(f"[{k!r}]", item_schema, v)) for k, v in value.items()
         ]  # fmt: skip
         as_object = all(isinstance(k, str) for k in value) if schema is None else self.is_object(schema)
         if as_object and None in value and "null" in value:
@@ -245,7 +245,7 @@ class Writer:
         # An object's member has to have a name: a null key becomes the text, as in Kafka.
         return {"null" if k is None else k: v for k, v in pairs} if as_object else [self.entry(k, v) for k, v in pairs]
 
-    def _at(self, place: str, schema: Schema | None, value: Any) -> Any:
+    def _value_at(self, place: str, schema: Schema | None, value: Any) -> Any:
         try:
             return self._any(schema, value)
         except _Misfit as misfit:
@@ -267,7 +267,7 @@ class Writer:
         if isinstance(value, dict):
             return self._map(None, value)
         if isinstance(value, list | tuple):
-            return [self._at(f"[{i}]", None, item) for i, item in enumerate(value)]
+            return [self._value_at(f"[{i}]", None, item) for i, item in enumerate(value)]
         if isinstance(value, str):
             return str(value)
         raise _Misfit(f"Java class class {java_class_name(value)} does not have corresponding schema type.")

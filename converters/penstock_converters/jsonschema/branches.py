@@ -27,16 +27,16 @@ class Branches:
 
     def __init__(self) -> None:
         #: Keyed by the identities of the fields' schemas, which the forms of a union (optional, with a default) share.
-        self._known: dict[tuple[int, ...], tuple[Sequence[Schema], Sequence[m.Node]]] = {}
+        self._known_unions: dict[tuple[int, ...], tuple[Sequence[Schema], Sequence[m.Node]]] = {}
         self._tests = _Tests()
 
     def keep(self, schemas: Sequence[Schema], nodes: Sequence[m.Node]) -> None:
         """Remember of which nodes the schemas of a union's fields were made."""
-        self._known[tuple(map(id, schemas))] = schemas, nodes
+        self._known_unions[tuple(map(id, schemas))] = schemas, nodes
 
     def tests(self, union: Schema) -> list[Test]:
         """Return a test for each field of `union`. Everything fits the fields of a union that was never kept."""
-        known = self._known.get(tuple(id(field.schema) for field in union.fields))
+        known = self._known_unions.get(tuple(id(field.schema) for field in union.fields))
         if known is None:
             return [_anything] * len(union.fields)
         return [self._tests.test(node) for node in known[1]]

@@ -121,15 +121,15 @@ class ProtobufConverter(RegistryConverter):
                 " put the value into a field of a struct (HoistField does)",
                 schema,
             )
-            return ProtobufParsedSchema(_known(names.WRAPPERS_FILE)), names.LOGICAL[schema.name or ""]
+            return ProtobufParsedSchema(_linked_file(names.WRAPPERS_FILE)), names.LOGICAL[schema.name or ""]
         if schema.type.is_primitive:
-            return ProtobufParsedSchema(_known(names.WRAPPERS_FILE)), wrapper_of(schema)
+            return ProtobufParsedSchema(_linked_file(names.WRAPPERS_FILE)), wrapper_of(schema)
         file = ToProto(self._options).convert(schema)
         return ProtobufParsedSchema(Linked(file)), file.full_name(next(file.messages).name)
 
     def _writer(self, schema: Schema, parsed: ProtobufParsedSchema, message: str, *, own: bool = True) -> Writer:
         if schema.name in names.LOGICAL:
-            parsed = ProtobufParsedSchema(_known(names.FILES[message]))
+            parsed = ProtobufParsedSchema(_linked_file(names.FILES[message]))
         try:
             compiled = parsed.compiled()
             package = parsed.file.package
@@ -233,7 +233,7 @@ class ProtobufConverter(RegistryConverter):
         return with_note(f"Failed to deserialize data for topic {topic} to Protobuf: ", cause)
 
 
-def _known(name: str) -> Linked:
+def _linked_file(name: str) -> Linked:
     file = known_file(name)
     assert file is not None
     return Linked(file)

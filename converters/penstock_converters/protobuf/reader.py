@@ -108,7 +108,7 @@ class _Source(Source):
         super().__init__(title, _NAMES)
         self._file = file
         self._options = options
-        self._known: dict[tuple[int, str], str] = {}
+        self._known_functions: dict[tuple[int, str], str] = {}
 
     def converter(self, descriptor: Any, schema: Schema) -> Callable[[Any], Any]:
         if schema.type is Type.STRUCT:
@@ -122,10 +122,10 @@ class _Source(Source):
 
     def _message(self, descriptor: Any, schema: Schema) -> str:
         known = (id(schema), descriptor.full_name)
-        if known in self._known:
-            return self._known[known]
+        if known in self._known_functions:
+            return self._known_functions[known]
         self.keep(schema)  # an id is one schema's only as long as it lives
-        name = self._known[known] = self.name("f")
+        name = self._known_functions[known] = self.name("f")
         has = self.constant(message_class(descriptor).HasField)
         pairs = self._unions(descriptor, schema)
         done = {f.name for oneof in self._file.oneofs(descriptor) for f in oneof.fields}

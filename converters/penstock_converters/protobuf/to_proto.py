@@ -251,7 +251,9 @@ class ToProto:
             raise _twice(parts.name, type_name)
         if type_name == parts.name and parts.schema is not None and self._fits(schema, parts.schema, frozenset()):
             return
-        if any(p.name == type_name and p.schema is not None and _is(p.schema, schema) for p in parts.around()):
+        if any(
+            p.name == type_name and p.schema is not None and _is_same_schema(p.schema, schema) for p in parts.around()
+        ):
             return  # a struct that holds itself, if not at once: the name is found further out
         parts.structs.add(type_name)
         parts.messages[type_name] = None
@@ -260,7 +262,7 @@ class ToProto:
     def _fits(self, inner: Schema, outer: Schema, seen: frozenset[tuple[int, int]]) -> bool:
         """Can the message of the struct `outer` hold every value of the struct `inner`?"""
         pair = (id(inner.fields), id(outer.fields))
-        if _is(inner, outer) or pair in seen:
+        if _is_same_schema(inner, outer) or pair in seen:
             return True
         others = {f.name: f.schema for f in outer.fields}
         return all(f.name in others and self._like(f.schema, others[f.name], seen | {pair}) for f in inner.fields)
@@ -328,7 +330,7 @@ def _tag(schema: Schema) -> int | None:
     return None if text is None else _number(names.TAG, text)
 
 
-def _is(a: Schema, b: Schema) -> bool:
+def _is_same_schema(a: Schema, b: Schema) -> bool:
     return a is b or a.fields is b.fields
 
 

@@ -24,7 +24,7 @@ from penstock.plugins import PluginKind, Plugins
 __all__ = ["RecordReader", "split_records"]
 
 _JSON_CONVERTER: Final = "org.apache.kafka.connect.json.JsonConverter"
-_KNOWN: Final = ("topic", "partition", "key", "value", "headers", "timestamp", "offset")
+_KNOWN_FIELDS: Final = ("topic", "partition", "key", "value", "headers", "timestamp", "offset")
 
 
 def split_records(text: str) -> list[Any]:
@@ -56,8 +56,8 @@ class RecordReader:
         """Raises `DataError` for what is no record."""
         if not isinstance(node, dict) or not {"key", "value"} & node.keys():
             raise DataError('a record is a JSON object with "value" or "key", and "headers", "topic", ... as needed')
-        if unknown := sorted(node.keys() - set(_KNOWN)):
-            raise DataError(f"a record has {', '.join(_KNOWN)}, but not {', '.join(unknown)}")
+        if unknown := sorted(node.keys() - set(_KNOWN_FIELDS)):
+            raise DataError(f"a record has {', '.join(_KNOWN_FIELDS)}, but not {', '.join(unknown)}")
         topic, offset = node.get("topic", "topic"), _number(node, "offset")
         key, value = self._value(topic, node.get("key")), self._value(topic, node.get("value"))
         record = ConnectRecord(

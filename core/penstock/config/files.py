@@ -33,7 +33,7 @@ _MARKS: Final = (
 )
 #: The fields of REST's answer about a connector beside its name and configuration.
 _ANSWERED: Final = frozenset({"tasks", "type"})
-_KNOWN: Final = frozenset({"name", "config", "initial_state"})
+_KNOWN_FIELDS: Final = frozenset({"name", "config", "initial_state"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def load_connector(path: str | os.PathLike[str]) -> ConnectorFile:
         raise ConfigError(f"{file}: expected a JSON object, met {type(content).__name__}")
     initial_state = None
     if isinstance(content.get("config"), dict):
-        if unknown := content.keys() - _KNOWN - _ANSWERED:
+        if unknown := content.keys() - _KNOWN_FIELDS - _ANSWERED:
             raise ConfigError(f"{file}: unknown key {sorted(unknown)[0]!r} beside 'name', 'config' and 'initial_state'")
         initial_state = _initial_state(content.get("initial_state"), file)
         config = _flat(content["config"], file)

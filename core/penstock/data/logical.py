@@ -125,7 +125,7 @@ def _unscaled(value: Decimal, scale: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _one(scale: int) -> Decimal:
+def _one_of_scale(scale: int) -> Decimal:
     """A Decimal of that scale. Comparing exponents with it costs a quarter of asking for one."""
     return Decimal((0, (1,), -scale))
 
@@ -133,7 +133,7 @@ def _one(scale: int) -> Decimal:
 def decimal_to_bytes(value: Decimal, scale: int) -> bytes:
     """Two's complement, big-endian, of the unscaled value (``Decimal.fromLogical``)."""
     try:
-        fits = value.same_quantum(_one(scale))
+        fits = value.same_quantum(_one_of_scale(scale))
     except OverflowError:  # no Decimal has such a scale
         fits = False
     if not fits:

@@ -51,14 +51,14 @@ class Loggers:
 
     def all(self) -> dict[str, LoggerLevel]:
         with self._lock:
-            described = {name: self._describe(name) for name in [ROOT, *sorted(_known())]}
+            described = {name: self._describe(name) for name in [ROOT, *sorted(_logger_names())]}
             return {name: found for name, found in described.items() if found.level != "OFF"}
 
     def get(self, name: str) -> LoggerLevel | None:
         """Return a logger's level; None for a logger that nothing has used or set yet."""
         name = _root_or(name)
         with self._lock:
-            return self._describe(name) if name == ROOT or name in _known() else None
+            return self._describe(name) if name == ROOT or name in _logger_names() else None
 
     def set_level(self, namespace: str, level: str) -> list[str]:
         """Set the loggers whose names begin with `namespace`; the names of those that changed.
@@ -70,7 +70,7 @@ class Loggers:
             wanted = {namespace, _PYTHON_NAMES.get(namespace, namespace)}
             # Names are matched by their text alone, as Java's (``Log4jLoggers.loggers``): a part of a package's name will do.
             below = (namespace, *(f"{name}." for name in wanted))
-            names = {*wanted, *(n for n in _known() if namespace == ROOT or n.startswith(below))}
+            names = {*wanted, *(n for n in _logger_names() if namespace == ROOT or n.startswith(below))}
             return [name for name in sorted(names) if self._set(name, LEVELS[level])]
 
     def _set(self, name: str, level: int) -> bool:
@@ -94,7 +94,7 @@ def _logger(name: str) -> logging.Logger:
     return logging.getLogger(None if name == ROOT else name)
 
 
-def _known() -> list[str]:
+def _logger_names() -> list[str]:
     registered = list(logging.root.manager.loggerDict.items())
     return [name for name, logger in registered if isinstance(logger, logging.Logger)]
 

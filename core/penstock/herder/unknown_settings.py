@@ -18,7 +18,7 @@ _log: Final = logging.getLogger(__name__)
 _CONVERTERS: Final = ("key.converter", "value.converter", "header.converter")
 #: The prefixes of settings for a connector's Kafka clients.
 _CLIENTS: Final = {f"{kind.value}.override.": kind for kind in ClientKind}
-_MOST_IN_A_HEADER: Final = 10
+_MAX_IN_HEADER: Final = 10
 
 
 def unknown_settings(infos: Mapping[str, Any], config: Mapping[str, str | None]) -> list[str]:
@@ -72,7 +72,7 @@ def log_unknown_settings(connector: str | None, infos: Mapping[str, Any], config
 
 def warning_header(sentences: list[str]) -> dict[str, str]:
     """Return the HTTP header ``Warning`` (code 299, "miscellaneous persistent warning") that tells of `sentences`."""
-    shown = sentences[:_MOST_IN_A_HEADER]
+    shown = sentences[:_MAX_IN_HEADER]
     if len(sentences) > len(shown):
         shown.append(f"and {len(sentences) - len(shown)} more")
     text = "; ".join(shown)

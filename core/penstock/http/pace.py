@@ -100,13 +100,13 @@ class Pace:
             others = max(0.0, everything - all_before - used)
             self._left = min(_BURST, self._left + others * _SHARE - used)
         self._seen = own, everything
-        self._look(now, own, everything)
+        self._measure_load(now, own, everything)
         if not self._busy:
             self._left = max(self._left, 0.0)
         return min(-self._left / _SHARE, _LONGEST) if self._left < 0 else 0.0
 
-    def _look(self, now: float, own: float, everything: float) -> None:
-        """Return whether anything but REST is at work."""
+    def _measure_load(self, now: float, own: float, everything: float) -> None:
+        """Measure whether anything but REST is at work."""
         began, own_then, all_then = self._window
         if now - began >= _WINDOW:
             self._busy = (everything - all_then) - (own - own_then) >= _BUSY * (now - began)

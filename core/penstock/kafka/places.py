@@ -30,24 +30,24 @@ def partitions_of(admin: AdminClient, topics: Iterable[str]) -> list[tuple[str, 
 
 def begins(admin: AdminClient, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """Return the offset of the first record that each partition still has."""
-    return _asked(admin, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # no annotations there
+    return _ask_offsets(admin, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # no annotations there
 
 
 def ends(admin: AdminClient, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """Return the offset behind the last record of each partition."""
-    return _asked(admin, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # no annotations there
+    return _ask_offsets(admin, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # no annotations there
 
 
 def places_at(
     admin: AdminClient, partitions: Sequence[tuple[str, int]], milliseconds: int
 ) -> dict[tuple[str, int], int]:
     """Return for each partition the offset of the first record with that timestamp or a later one; its end if none is."""
-    found = _asked(admin, partitions, OffsetSpec.for_timestamp(milliseconds))
+    found = _ask_offsets(admin, partitions, OffsetSpec.for_timestamp(milliseconds))
     behind = [partition for partition, offset in found.items() if offset < 0]
     return found | (ends(admin, behind) if behind else {})
 
 
-def _asked(admin: AdminClient, partitions: Sequence[tuple[str, int]], spec: Any) -> dict[tuple[str, int], int]:
+def _ask_offsets(admin: AdminClient, partitions: Sequence[tuple[str, int]], spec: Any) -> dict[tuple[str, int], int]:
     request = {TopicPartition(topic, number): spec for topic, number in partitions}
     if not request:
         return {}

@@ -146,7 +146,7 @@ def _refused(name: str, why: str, *harmless: str) -> Translation:
     return refuse
 
 
-def _one(name: str) -> Translation:
+def _rename_to(name: str) -> Translation:
     return lambda value: {name: value}
 
 
@@ -266,12 +266,12 @@ TRANSLATED: Final[dict[str, Translation]] = {
     "partition.assignment.strategy": _assignors,
     "partitioner.class": _partitioner,
     "interceptor.classes": _interceptors,
-    "sasl.mechanism": _one("sasl.mechanisms"),
-    "ssl.truststore.certificates": _one("ssl.ca.pem"),
-    "ssl.keystore.certificate.chain": _one("ssl.certificate.pem"),
-    "ssl.keystore.key": _one("ssl.key.pem"),
+    "sasl.mechanism": _rename_to("sasl.mechanisms"),
+    "ssl.truststore.certificates": _rename_to("ssl.ca.pem"),
+    "ssl.keystore.certificate.chain": _rename_to("ssl.certificate.pem"),
+    "ssl.keystore.key": _rename_to("ssl.key.pem"),
     "ssl.keystore.location": _keystore,
-    "ssl.keystore.password": _one("ssl.keystore.password"),
+    "ssl.keystore.password": _rename_to("ssl.keystore.password"),
     "ssl.truststore.location": _truststore,
     "ssl.truststore.password": lambda v: {},  # certificates in a PEM file have none
     "ssl.keystore.type": _store_type("ssl.keystore.type"),
@@ -295,9 +295,9 @@ TRANSLATED: Final[dict[str, Translation]] = {
         "sasl.oauthbearer.method": "oidc",
         "sasl.oauthbearer.token.endpoint.url": v,
     },
-    "sasl.oauthbearer.client.credentials.client.id": _one("sasl.oauthbearer.client.id"),
-    "sasl.oauthbearer.client.credentials.client.secret": _one("sasl.oauthbearer.client.secret"),
-    "sasl.oauthbearer.scope": _one("sasl.oauthbearer.scope"),
+    "sasl.oauthbearer.client.credentials.client.id": _rename_to("sasl.oauthbearer.client.id"),
+    "sasl.oauthbearer.client.credentials.client.secret": _rename_to("sasl.oauthbearer.client.secret"),
+    "sasl.oauthbearer.scope": _rename_to("sasl.oauthbearer.scope"),
 }
 _ASSERTION: Final = "tokens by signed assertion are not supported; use client credentials"
 TRANSLATED.update(

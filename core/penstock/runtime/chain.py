@@ -70,7 +70,7 @@ class Chain:
         """
         if not self._stages:
             return BoundChain(None, shape)
-        return self._rest(0, shape, owned)
+        return self._rest_of_chain(0, shape, owned)
 
     def close(self) -> None:
         for stage in self._stages:
@@ -78,7 +78,7 @@ class Chain:
             if stage.predicate is not None:
                 stage.predicate.close()
 
-    def _rest(self, index: int, shape: Shape, owned: frozenset[str]) -> BoundChain:
+    def _rest_of_chain(self, index: int, shape: Shape, owned: frozenset[str]) -> BoundChain:
         key = (index, shape, owned)
         known = self._rests.get(key)
         if known is None:
@@ -99,7 +99,7 @@ class Chain:
                 if not steps:
                     raise
                 # A record of this shape fails only if it comes as far as this step.
-                steps.append(_Step(self._by_record(at, owned), stage))
+                steps.append(_Step(self._step_by_record(at, owned), stage))
                 return BoundChain(_runner(steps), None)
             if bound is None:
                 continue
@@ -116,14 +116,14 @@ class Chain:
                 return BoundChain(_runner(steps), None)
             if after is None:
                 if at + 1 < len(self._stages):
-                    steps.append(_Step(self._by_record(at + 1, owned), stage))
+                    steps.append(_Step(self._step_by_record(at + 1, owned), stage))
                 return BoundChain(_runner(steps), None)
             shape = after
         return BoundChain(_runner(steps), after) if steps else BoundChain(None, after)
 
-    def _by_record(self, index: int, owned: frozenset[str]) -> Apply:
+    def _step_by_record(self, index: int, owned: frozenset[str]) -> Apply:
         """The rest of the chain, chosen by each record's own shape."""
-        rest = self._rest
+        rest = self._rest_of_chain
 
         def step(record: Any) -> Any:
             apply = rest(index, Shape(record.topic, record.key_schema, record.value_schema), owned).apply
@@ -142,8 +142,8 @@ class Chain:
         then: frozenset[str],
     ) -> Apply:
         transform = _row((*copies, bound.apply))
-        dynamic = self._by_record(index, then)
-        rest = self._rest
+        dynamic = self._step_by_record(index, then)
+        rest = self._rest_of_chain
 
         def step(record: Any) -> Any:
             if test(record):

@@ -51,18 +51,18 @@ class WorkerConnector:
     # ---- penstock.api.ConnectorContext
 
     def request_task_reconfiguration(self) -> None:
-        if not self._known()[1]:
+        if not self._current_state()[1]:
             self._request_reconfiguration(self.name)
 
     def raise_error(self, error: BaseException) -> None:
-        state, cancelled = self._known()
+        state, cancelled = self._current_state()
         if cancelled or state is State.FAILED:
             return
         error = looked_up_values(self.name).disclosed(error)
         log_failure(_log, error, "[%s|worker] the connector reported a failure: %s", self.name, error)
         self._become(State.FAILED, error)
 
-    def _known(self) -> tuple[State | None, bool]:
+    def _current_state(self) -> tuple[State | None, bool]:
         """Return the state, and whether the connector was cancelled."""
         with self._lock:
             return self._state, self._cancelled
@@ -101,7 +101,7 @@ class WorkerConnector:
 
     @property
     def running(self) -> bool:
-        return self._known()[0] is State.RUNNING
+        return self._current_state()[0] is State.RUNNING
 
     # ---- the thread
 
@@ -118,7 +118,7 @@ class WorkerConnector:
 
     def _transition(self, target: TargetState) -> BaseException | None:
         # A failed connector can only be stopped or restarted, as in Kafka (KIP-875): paused, it still shows why it failed.
-        if self._known()[0] is State.FAILED and target is not TargetState.STOPPED:
+        if self._current_state()[0] is State.FAILED and target is not TargetState.STOPPED:
             return ConnectError(f"Connector {self.name} has failed and must be restarted first")
         try:
             with self._guard:
@@ -136,7 +136,7 @@ class WorkerConnector:
             TargetState.PAUSED: State.PAUSED,
             TargetState.STOPPED: State.STOPPED,
         }[target]
-        if self._known()[0] is wanted:
+        if self._current_state()[0] is wanted:
             return
         if wanted is State.RUNNING:
             self.connector.initialize(self)
@@ -155,7 +155,7 @@ class WorkerConnector:
             self._listener.on_connector(self.name, state, error, type(self.connector).version)
 
     def _shut_down(self) -> None:
-        state = self._known()[0]
+        state = self._current_state()[0]
         try:
             with self._guard:
                 if self._started or state is State.FAILED:  # a start that failed halfway may have taken something

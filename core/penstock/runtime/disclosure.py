@@ -15,22 +15,22 @@ __all__ = ["DisclosingFilter", "looked_up_values", "remember_looked_up"]
 
 _NOTHING: Final = LookedUpValues({}, {})
 _lock: Final = threading.Lock()
-_known: dict[str, LookedUpValues] = {}
+_known_values: dict[str, LookedUpValues] = {}
 
 
 def remember_looked_up(connector: str, values: LookedUpValues) -> None:
     """Keep `values` as those of `connector`, in place of what was known. Safe from any thread."""
     with _lock:
         if values:
-            _known[connector] = values
+            _known_values[connector] = values
         else:
-            _known.pop(connector, None)
+            _known_values.pop(connector, None)
 
 
 def looked_up_values(connector: str) -> LookedUpValues:
     """Return the values looked up for `connector`; safe from any thread."""
     with _lock:
-        return _known.get(connector, _NOTHING)
+        return _known_values.get(connector, _NOTHING)
 
 
 class DisclosingFilter(logging.Filter):
@@ -38,7 +38,7 @@ class DisclosingFilter(logging.Filter):
     begin with ``[connector|``. For handlers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _known:
+        if _known_values:
             message = record.getMessage()
             for text in (record.threadName or "", message):
                 values = looked_up_values(_connector_of(text))

@@ -133,14 +133,14 @@ class ConfigStore:
         """
         deadline = time.monotonic() + _TIMEOUT_S
         with self._writing:
-            self._log.read_to_end(_left(deadline))
+            self._log.read_to_end(_seconds_left(deadline))
             if configs:
                 self._write(records.task_records(connector, configs), "task configurations", deadline)
-                self._log.read_to_end(_left(deadline))
+                self._log.read_to_end(_seconds_left(deadline))
             own = self.snapshot().task_target_states
             gone = [records.task_target_record(t, None) for t in records.changed_tasks(own, connector, len(configs))]
             self._write([records.commit_record(connector, len(configs)), *gone], "task configurations", deadline)
-            self._log.read_to_end(_left(deadline))
+            self._log.read_to_end(_seconds_left(deadline))
 
     def put_target_state(self, connector: str, state: TargetState) -> None:
         self._send(records.target_state_record(connector, state), "target state")
@@ -203,16 +203,16 @@ class ConfigStore:
         deadline = time.monotonic() + _TIMEOUT_S
         with self._writing:
             self._write(group, what, deadline)
-            self._log.read_to_end(_left(deadline))
+            self._log.read_to_end(_seconds_left(deadline))
 
     def _write(self, group: Sequence[Record], what: str, deadline: float) -> None:
         if self._transactional_id is None:
-            self._log.send_and_flush(group, _left(deadline))
+            self._log.send_and_flush(group, _seconds_left(deadline))
             return
         if self._writer is None:
             raise WorkerError(f"Cannot write a {what}: this worker has not claimed the right to write to {self.topic}")
         try:
-            self._writer.write(group, _left(deadline))
+            self._writer.write(group, _seconds_left(deadline))
         except ConnectError as error:
             self.relinquish_write_privileges()
             raise PrivilegedWriteError(f"Cannot write a {what}: {error.message}") from error
@@ -223,5 +223,5 @@ class ConfigStore:
         self._log.send_and_flush([record], _TIMEOUT_S)
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())

@@ -59,7 +59,7 @@ class FakeProducer:
         self._waiting: deque[tuple[FakeMessage, Any]] = deque()
         self._dropped: deque[tuple[FakeMessage, Any]] = deque()
         self._errors: deque[KafkaError] = deque()
-        self._known: set[str] = set()
+        self._known_topics: set[str] = set()
         #: The last producer that claimed each transactional id.
         self.holders: dict[str, FakeProducer] = {} if holders is None else holders
         self.answering = True
@@ -90,7 +90,7 @@ class FakeProducer:
             raise ValueError("embedded null character")
         if any(not isinstance(data, bytes | str | None) for _, data in headers or ()):
             raise TypeError("Invalid header value type")
-        if topic in self._known and partition >= self.partitions:
+        if topic in self._known_topics and partition >= self.partitions:
             raise _refused(KafkaError._UNKNOWN_PARTITION)
         if self._id is not None:
             self._check_open()
@@ -201,7 +201,7 @@ class FakeProducer:
                 return None
             message, callback = self._waiting[place]
             del self._waiting[place]
-            self._known.add(message.topic())
+            self._known_topics.add(message.topic())
         if not _TOPIC.fullmatch(message.topic()):
             return KafkaError(KafkaError.TOPIC_EXCEPTION), message.reported(), callback
         if message.partition() >= self.partitions:

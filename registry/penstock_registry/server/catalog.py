@@ -57,14 +57,14 @@ class Catalog(AppliedLog):
     def has_subject(self, subject: str, deleted: bool = False) -> bool:
         """Return whether there is any version of the subject."""
         with self.lock:
-            return self._has(subject, deleted)
+            return self._has_version(subject, deleted)
 
     def has_any(self, scope: str | None, deleted: bool = False) -> bool:
         """Return whether there is any in a scope: a subject, a context, or (None) the default context."""
         with self.lock:
-            return any(covers(scope, name) and self._has(name, deleted) for name in self._subjects)
+            return any(covers(scope, name) and self._has_version(name, deleted) for name in self._subjects)
 
-    def _has(self, subject: str, deleted: bool) -> bool:
+    def _has_version(self, subject: str, deleted: bool) -> bool:
         versions = self._subjects.get(subject, {})
         return bool(versions) and (deleted or self._is_alive(versions))
 

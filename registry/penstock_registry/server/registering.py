@@ -213,7 +213,7 @@ class Registering:
         """Put what is to be written for `one` into `batch`; or answer the version that is there already."""
         subject, request, candidate = one.subject, one.request, one.candidate
         importing = self._check_mode(subject, request) in _WITH_IDS
-        schema_id, found = self._known(subject, request, candidate)
+        schema_id, found = self._known_version(subject, request, candidate)
         if found is not None:
             return found
         versions = self._catalog.versions(subject, deleted=True)
@@ -226,7 +226,7 @@ class Registering:
                 filled = self._with_tags_of(live[-1], subject, filled, one.normalize)
             if filled != request:
                 candidate = self._reader.candidate(subject, filled, one.normalize)
-                schema_id, found = self._known(subject, filled, candidate)
+                schema_id, found = self._known_version(subject, filled, candidate)
                 if found is not None:
                     return found
                 if candidate is not None and not _same_text(candidate, one.candidate):
@@ -285,7 +285,7 @@ class Registering:
             raise not_permitted(f"{shown_subject(subject)} is not in read-write mode")
         return mode
 
-    def _known(
+    def _known_version(
         self, subject: str, request: SchemaRequest, candidate: Candidate | None
     ) -> tuple[int, StoredSchema | None]:
         """Return the id to register under (-1: a new one), and the version if the subject has this schema already."""

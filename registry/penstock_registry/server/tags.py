@@ -42,7 +42,7 @@ def with_tags(
         if node is None and lenient:
             continue
         if node is None:
-            raise invalid_schema(f"No {kind} at path {path} in the schema; there are: {_known(entities)}")
+            raise invalid_schema(f"No {kind} at path {path} in the schema; there are: {_entity_names(entities)}")
         present = [name for name in _tags_of(node) if adding or name not in names]
         present += [name for name in names if adding and name not in present]
         if present:
@@ -119,5 +119,5 @@ def _full_name(node: Mapping[str, Any], namespace: str) -> tuple[str, str]:
     return name, name.rpartition(".")[0]
 
 
-def _known(entities: Iterable[tuple[str, str]]) -> str:
+def _entity_names(entities: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{kind} {path}" for kind, path in entities) or "none"

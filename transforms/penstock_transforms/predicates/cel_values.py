@@ -44,7 +44,7 @@ def to_cel(schema: Schema | None, fields: frozenset[str] | None) -> Convert:
     """A function from a value of `schema` to what CEL is given; of a struct or map only `fields`, if not None."""
     if schema is None:
         return _any if fields is None else _entries(fields)
-    return _members(schema, fields) if schema.type is Type.STRUCT else _of(schema)
+    return _members(schema, fields) if schema.type is Type.STRUCT else _convert_of(schema)
 
 
 def _any(value: Any) -> Any:
@@ -82,7 +82,7 @@ def _entries(fields: frozenset[str]) -> Convert:
 def _members(schema: Schema, fields: frozenset[str] | None) -> Convert:
     """Convert a struct's fields, all that its schema has, null or not."""
     inner: list[tuple[str, Convert | None]] = [
-        (f.name, None if _is_plain(f.schema) else _by_schema(f.schema))
+        (f.name, None if _is_plain(f.schema) else _convert_by_schema(f.schema))
         for f in schema.fields
         if fields is None or f.name in fields
     ]
@@ -100,21 +100,21 @@ def _is_plain(schema: Schema) -> bool:
     return schema.type.is_primitive and schema.name is None
 
 
-def _by_schema(schema: Schema) -> Convert:
+def _convert_by_schema(schema: Schema) -> Convert:
     match schema.type:
         case Type.STRUCT:
             return _lazily(lambda: _members(schema, None))
         case Type.ARRAY if schema.value_schema is not None:
-            item = _lazily(lambda: _of(schema.value_schema))
+            item = _lazily(lambda: _convert_of(schema.value_schema))
             return lambda value: [item(i) for i in value] if isinstance(value, list) else _any(value)
         case Type.MAP if schema.value_schema is not None:
-            item = _lazily(lambda: _of(schema.value_schema))
+            item = _lazily(lambda: _convert_of(schema.value_schema))
             return lambda value: {k: item(v) for k, v in value.items()} if isinstance(value, dict) else _any(value)
     return _any
 
 
-def _of(schema: Schema | None) -> Convert:
-    return _any if schema is None or _is_plain(schema) else _by_schema(schema)
+def _convert_of(schema: Schema | None) -> Convert:
+    return _any if schema is None or _is_plain(schema) else _convert_by_schema(schema)
 
 
 def _lazily(make: Callable[[], Convert]) -> Convert:

@@ -204,7 +204,7 @@ class Membership:
         state = WorkerState(self._url, self._snapshot().offset, self.view().assignment)
         return wire.encode_metadata(protocol, state)
 
-    def _told(self) -> MembershipListener:
+    def _known_listener(self) -> MembershipListener:
         if self._listener is None:
             raise TypeError("a membership hears of nothing before it starts")
         return self._listener
@@ -212,14 +212,14 @@ class Membership:
     # GroupListener
 
     def on_join_prepare(self, generation: int, member_id: str) -> None:
-        listener, view = self._told(), self.view()
+        listener, view = self._known_listener(), self.view()
         listener.rebalance_begins()
         if view.protocol == wire.DEFAULT:  # eager: everything is dealt out again
             listener.revoked(view.assignment.connectors, view.assignment.tasks)
             self.forget()
 
     def on_assignment(self, generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
-        listener, before = self._told(), self.view()
+        listener, before = self._known_listener(), self.view()
         new = wire.decode_assignment(protocol, assignment)
         had_connectors, had_tasks = before.assignment.connectors, before.assignment.tasks
         if protocol == wire.DEFAULT:
@@ -248,7 +248,7 @@ class Membership:
         listener.assigned(whole, revoked and protocol != wire.DEFAULT)
 
     def on_lost(self, reason: str) -> None:
-        self._told().lost(reason)
+        self._known_listener().lost(reason)
         self.forget()
 
     def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -47,11 +47,11 @@ class Rounds:
         self._rebalance_timeout: float = config["rebalance.timeout.ms"] / 1000
         self._max_delay: float = config["scheduled.rebalance.max.delay.ms"] / 1000
         self._retries = _RETRIES
-        self._known: set[str] = set()
+        self._known_connectors: set[str] = set()
 
     def begin(self) -> None:
         """Get ready to join: what is configured now is no news."""
-        self._known = set(self._configs.names())
+        self._known_connectors = set(self._configs.names())
         self._standing.on(Event.JOIN)
 
     @property
@@ -165,14 +165,14 @@ class Rounds:
     # From the config topic
 
     def connector_updated(self, name: str) -> None:
-        if name in self._known:
+        if name in self._known_connectors:
             self._work.reconfigure_connector(name)
             return
-        self._known.add(name)
+        self._known_connectors.add(name)
         self.rejoin(f"connector {name} is new")
 
     def connector_removed(self, name: str) -> None:
-        self._known.discard(name)
+        self._known_connectors.discard(name)
         self._work.revoke([name], self._work.tasks_of(name))
         if self._membership.view().is_leader:
             self._statuses.forget(name)

@@ -36,13 +36,13 @@ _ALGORITHMS: Final[Mapping[str, tuple[str, int]]] = {
 
 def new_key(algorithm: str, bits: int | None, now_ms: int) -> SessionKey:
     """Return a random key for `algorithm`, of its usual size if `bits` is None."""
-    size = bits if bits is not None else _known(algorithm)[1]
+    size = bits if bits is not None else _known_algorithm(algorithm)[1]
     if size < 40:
         raise ConfigError("inter.worker.key.size", size, "must be at least 40 bits")
     return SessionKey(secrets.token_bytes((size + 7) // 8), algorithm, now_ms)
 
 
-def _known(algorithm: str) -> tuple[str, int]:
+def _known_algorithm(algorithm: str) -> tuple[str, int]:
     try:
         return _ALGORITHMS[algorithm.lower()]
     except KeyError:
@@ -53,7 +53,7 @@ def _known(algorithm: str) -> tuple[str, int]:
 
 def sign(key: bytes, algorithm: str, body: bytes) -> dict[str, str]:
     """Return the headers for a request with `body`."""
-    digest = hmac.new(key, body, _known(algorithm)[0]).digest()
+    digest = hmac.new(key, body, _known_algorithm(algorithm)[0]).digest()
     return {SIGNATURE_HEADER: base64.b64encode(digest).decode(), SIGNATURE_ALGORITHM_HEADER: algorithm}
 
 
@@ -87,6 +87,6 @@ def check(signature: RequestSignature | None, key: SessionKey | None, allowed: S
             503,
             "This worker is still starting up and has not been able to read a session key from the config topic yet",
         )
-    expected = hmac.new(key.key, signature.body, _known(signature.algorithm)[0]).digest()
+    expected = hmac.new(key.key, signature.body, _known_algorithm(signature.algorithm)[0]).digest()
     if not hmac.compare_digest(expected, signature.signature):
         raise InternalRequestError(403, "Internal request contained invalid signature.")

@@ -41,7 +41,7 @@ class SinkConversion:
     def __init__(self, chain: Chain, converters: Converters, keep_messages: bool = False) -> None:
         self._keep_messages = keep_messages
         self._chain = chain
-        self._by = converters
+        self._converters = converters
         self._deserializers: dict[str, tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]] = {}
         self._headers_readers: dict[str, tuple[ReadWithHeaders, ReadWithHeaders]] = {}
         self._key_error = ErrorStage.KEY_CONVERTER, converters.key_class
@@ -54,7 +54,7 @@ class SinkConversion:
 
     def close(self) -> None:
         self._chain.close()
-        self._by.close()
+        self._converters.close()
 
     def record(self, message: Any, topic: str, partition: int, offset: int) -> SinkRecord | None:
         """A consumed message as a sink record, through the chain; None if the chain drops it.
@@ -109,11 +109,11 @@ class SinkConversion:
 
     def _deserializers_for(self, topic: str) -> tuple[Callable[[Any], SchemaAndValue], Callable[[Any], SchemaAndValue]]:
         try:
-            key = self._by.key.deserializer(topic)
+            key = self._converters.key.deserializer(topic)
         except Exception as error:
             raise ConversionError(*self._key_error) from error
         try:
-            return key, self._by.value.deserializer(topic)
+            return key, self._converters.value.deserializer(topic)
         except Exception as error:
             raise ConversionError(*self._value_error) from error
 
@@ -133,21 +133,21 @@ class SinkConversion:
 
     def _bind_with_headers(self, topic: str) -> tuple[ReadWithHeaders, ReadWithHeaders]:
         try:
-            key = self._by.key.deserializer_with_headers(topic)
+            key = self._converters.key.deserializer_with_headers(topic)
         except Exception as error:
             raise ConversionError(*self._key_error) from error
         try:
-            return key, self._by.value.deserializer_with_headers(topic)
+            return key, self._converters.value.deserializer_with_headers(topic)
         except Exception as error:
             raise ConversionError(*self._value_error) from error
 
     def _headers(self, topic: str, raw: list[Any]) -> Headers:
-        convert = self._by.header.to_connect_header
+        convert = self._converters.header.to_connect_header
         headers = Headers()
         try:
             for key, data in raw:
                 converted = convert(topic, key, data)
                 headers.append(Header(key, converted.schema, converted.value))
         except Exception as error:
-            raise ConversionError(ErrorStage.HEADER_CONVERTER, self._by.header_class) from error
+            raise ConversionError(ErrorStage.HEADER_CONVERTER, self._converters.header_class) from error
         return headers

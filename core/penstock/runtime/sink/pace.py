@@ -23,13 +23,13 @@ class PutPace:
         self._max_records = max_poll_records
         self._repeats = Repeats()
         #: The last `put` that was told of, or the last one at all if it was long: seconds and records.
-        self._last = 0.0, 0
+        self._last_put = 0.0, 0
 
     def took(self, seconds: float, records: int) -> None:
         """Note that a `put` of `records` took `seconds`; warn if it came near the limit."""
         if seconds <= self._limit * _NEAR:
             return
-        self._last = seconds, records
+        self._last_put = seconds, records
         if seconds < self._limit and self._repeats.admit("near"):
             _log.warning(
                 "%s put() took %.1f s for %d records; after %.1f s without a poll the group takes the task's partitions away. %s",
@@ -42,7 +42,7 @@ class PutPace:
 
     def exceeded(self) -> None:
         """The group has thrown the member out."""
-        seconds, records = self._last
+        seconds, records = self._last_put
         _log.error(
             "%s was thrown out of its consumer group: put() took %.1f s for %d records and the group allows %.1f s between polls. It joins again and reads from the last committed offsets, so records come again. %s",
             self._label,

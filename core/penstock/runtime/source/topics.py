@@ -87,21 +87,21 @@ class TopicCreation:
         self._groups = groups
         self._make_admin = admin
         self._admin: Any = None
-        self._known: set[str] = set()
+        self._known_topics: set[str] = set()
         self._lock = threading.Lock()
 
     def ensure(self, topic: str) -> None:
         """Raises `RetriableError` while no broker answers, `ConnectError` if the topic cannot be made."""
-        if not self._groups or topic in self._known:
+        if not self._groups or topic in self._known_topics:
             return
         with self._lock:
-            if topic in self._known:
+            if topic in self._known_topics:
                 return
             if self._admin is None:
                 self._admin = self._make_admin()
             if topic not in existing_topics(self._admin):
                 self._create(topic)
-            self._known.add(topic)
+            self._known_topics.add(topic)
 
     def _create(self, topic: str) -> None:
         group = next((g for g in self._groups if g.matches(topic)), None)

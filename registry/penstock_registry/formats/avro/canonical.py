@@ -26,7 +26,7 @@ def to_json(schema: AvroSchema, known: frozenset[str] = frozenset()) -> Any:
 
 class _Writer:
     def __init__(self, known: frozenset[str]) -> None:
-        self._known = known
+        self._known_names = known
         self._seen: dict[str, AvroSchema] = {}
 
     def schema(self, schema: AvroSchema, space: str | None) -> Any:
@@ -46,7 +46,7 @@ class _Writer:
         assert schema.name is not None
         full = schema.full_name
         seen = self._seen.get(full)
-        if full in self._known or (seen is not None and (seen is schema or same(seen, schema))):
+        if full in self._known_names or (seen is not None and (seen is schema or same(seen, schema))):
             return _qualified(schema, space)
         if seen is not None:
             raise InvalidSchemaError(f"Can't redefine: {full}")

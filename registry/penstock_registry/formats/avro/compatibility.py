@@ -57,17 +57,17 @@ class _Checker:
     def __init__(self) -> None:
         #: The problems of each pair, as they were met first. Without this, types that refer to one another cost more
         #: than anybody waits for; Avro keeps it too (``mMemoizeMap``), so its messages have the first place.
-        self._known: dict[tuple[int, int], list[_Problem]] = {}
+        self._known_problems: dict[tuple[int, int], list[_Problem]] = {}
         #: The named branches of each reader's union, by name and by alias.
         self._branches: dict[int, dict[str | None, list[AvroSchema]]] = {}
 
     def check(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:
         key = (id(reader), id(writer))
-        known = self._known.get(key)
+        known = self._known_problems.get(key)
         if known is None:
             # A pair met inside itself is fine so far: whatever is wrong with it is found where it began.
-            self._known[key] = []
-            known = self._known[key] = self._compare(reader, writer, path)[:_MAX_PROBLEMS]
+            self._known_problems[key] = []
+            known = self._known_problems[key] = self._compare(reader, writer, path)[:_MAX_PROBLEMS]
         return known
 
     def _compare(self, reader: AvroSchema, writer: AvroSchema, path: Path) -> list[_Problem]:

@@ -27,7 +27,7 @@ class AvroParsedSchema:
         self.schema = schema
         self.references: tuple[SchemaReference, ...] = tuple(references)
         self._resolved = dict(resolved or {})
-        self._known = known
+        self._known_names = known
         self.canonical = to_text(schema, known)
 
     @property
@@ -44,7 +44,7 @@ class AvroParsedSchema:
     def normalized(self) -> AvroParsedSchema:
         """Attributes Avro does not know in alphabetical order, references in order of their names."""
         references = sorted(set(self.references))
-        return AvroParsedSchema(_normalized(self.schema, {}), references, self._resolved, self._known)
+        return AvroParsedSchema(_normalized(self.schema, {}), references, self._resolved, self._known_names)
 
     @bounded
     def formatted(self, form: str) -> str:

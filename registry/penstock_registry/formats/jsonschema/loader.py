@@ -166,15 +166,15 @@ class _Extraction:
     def _guessed(self) -> list[m.Node]:
         """Parts for keywords that stand without their type."""
         parts: list[m.Node] = []
-        if self._left(_ARRAY, _ARRAY_LATER):
+        if self._has_unused_keyword(_ARRAY, _ARRAY_LATER):
             parts.append(self._array())
-        if self._left(_OBJECT, _OBJECT_LATER):
+        if self._has_unused_keyword(_OBJECT, _OBJECT_LATER):
             parts.append(self._object())
-        if self._left(_NUMBER):
+        if self._has_unused_keyword(_NUMBER):
             parts.append(self._number(False))
-        if self._left(_STRING):
+        if self._has_unused_keyword(_STRING):
             parts.append(self._string())
-        if self._dialect.year >= 7 and self._left(_CONDITIONAL):
+        if self._dialect.year >= 7 and self._has_unused_keyword(_CONDITIONAL):
             parts.append(
                 m.Conditional(
                     condition=self._maybe_child("if"),
@@ -184,7 +184,7 @@ class _Extraction:
             )
         return parts
 
-    def _left(self, keywords: Iterable[str], later: Iterable[tuple[int, tuple[str, ...]]] = ()) -> bool:
+    def _has_unused_keyword(self, keywords: Iterable[str], later: Iterable[tuple[int, tuple[str, ...]]] = ()) -> bool:
         """Return whether a keyword is left that no part was made of; `later` are keywords that came with a draft."""
         since = [keyword for year, group in later if self._dialect.year >= year for keyword in group]
         return any(keyword in self._tree and keyword not in self._used for keyword in (*keywords, *since))

@@ -56,7 +56,7 @@ class QuickAnswers:
         """Return the body that answers a GET; None to leave it to the routes."""
         try:
             if path.startswith(_IDS):
-                return self._by_id(path[len(_IDS) :], query)
+                return self._answer_by_id(path[len(_IDS) :], query)
             parts = path.split(b"/")
             if len(parts) == 5 and parts[1] == b"subjects" and parts[3] == b"versions" and not query:
                 return self._version(parts[2], parts[4])
@@ -127,7 +127,7 @@ class QuickAnswers:
     def _writes_here(self) -> bool:
         return self._forwarder is None or self._forwarder.election.leads
 
-    def _by_id(self, number: bytes, query: bytes) -> bytes | None:
+    def _answer_by_id(self, number: bytes, query: bytes) -> bytes | None:
         if not number.isdigit() or len(number) > 9:
             return None
         if not query:
