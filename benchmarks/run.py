@@ -152,7 +152,7 @@ class Bench:
         return source_rows, sink_rows
 
     def exactly_once(self) -> None:
-        """What transactions cost a source, a commit a second; the two ways take turns."""
+        """Measure what transactions cost a source, a commit a second; the two ways take turns."""
         often, once = [], []
         for _ in range(self.runs):
             often.append(self.source("avro", {}, EACH_SECOND)[1])

@@ -1,4 +1,4 @@
-"""What a reader of committed records finds in a topic, and whether a counting source's numbers are all there, once."""
+"""Committed records of a topic, and a check that a counting source's numbers are all there, once."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class FaultPoint:
 
     target: str
     when: Literal["before", "after", "half"]
-    #: At which of the times that the step is met the process ends, unless the test says otherwise.
+    #: The number of the meeting with the step at which the process ends, unless the test says otherwise.
     count: int = 3
 
 

@@ -1,4 +1,4 @@
-"""What becomes of JSON that does not fit its schema, and that Kafka's converter reads as another value."""
+"""JSON that does not fit its schema, and that Kafka's converter reads as another value: refused, or read as Kafka does."""
 
 from __future__ import annotations
 

@@ -47,10 +47,12 @@ class TopicPartition(tuple[str, int]):
 
     @property
     def topic(self) -> str:
+        """Return the topic's name."""
         return self[0]
 
     @property
     def partition(self) -> int:
+        """Return the partition's number."""
         return self[1]
 
     def __repr__(self) -> str:
@@ -110,6 +112,7 @@ class Connector(Versioned, ABC):
         return Config(self.config_def().validate(configs))
 
     def initialize(self, context: ConnectorContext) -> None:
+        """Keep the worker's services as `context`. Called once, before `start`."""
         self.context = context
 
     @abstractmethod
@@ -134,11 +137,15 @@ class Connector(Versioned, ABC):
 
 
 class ExactlyOnceSupport(enum.Enum):
+    """A source connector's answer whether it can deliver exactly once with a configuration (KIP-618)."""
+
     SUPPORTED = "SUPPORTED"
     UNSUPPORTED = "UNSUPPORTED"
 
 
 class ConnectorTransactionBoundaries(enum.Enum):
+    """A source connector's answer whether it can define transactions itself with a configuration (KIP-618)."""
+
     SUPPORTED = "SUPPORTED"
     UNSUPPORTED = "UNSUPPORTED"
 
@@ -205,11 +212,14 @@ class TransactionContext(Protocol):
 
 
 class SourceTaskContext(Protocol):
+    """The worker's services for a source task."""
+
     def configs(self) -> Mapping[str, str]:
         """The task's configuration now, providers resolved again."""
 
     @property
-    def offset_storage_reader(self) -> OffsetStorageReader: ...
+    def offset_storage_reader(self) -> OffsetStorageReader:
+        """Return the reader of the offsets that were committed for this connector."""
 
     @property
     def transaction_context(self) -> TransactionContext | None:
@@ -230,6 +240,7 @@ class SourceTask(Task):
     exhausted: bool = False
 
     def initialize(self, context: SourceTaskContext) -> None:
+        """Keep the worker's services as `context`. Called once, before `start`."""
         self.context = context
 
     @abstractmethod
@@ -274,7 +285,8 @@ class ErrantRecordReporter(Protocol):
 class SinkTaskContext(Protocol):
     """All of it to be called from the task's thread, `request_commit` and `configs` from any."""
 
-    def configs(self) -> Mapping[str, str]: ...
+    def configs(self) -> Mapping[str, str]:
+        """Return the task's configuration now, providers resolved again."""
 
     def offset(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Consume from these offsets next: each is the next record that `put` shall get of its partition.
@@ -288,11 +300,14 @@ class SinkTaskContext(Protocol):
     def timeout(self, timeout_ms: int) -> None:
         """The pause before `put` is tried again after a `RetriableError`. Counts once."""
 
-    def assignment(self) -> frozenset[TopicPartition]: ...
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Return the partitions that the task has now."""
 
-    def pause(self, *partitions: TopicPartition) -> None: ...
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Consume nothing from these partitions until `resume`."""
 
-    def resume(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Consume from these partitions again."""
 
     def request_commit(self) -> None:
         """Commit offsets at the next opportunity instead of at the interval's end."""
@@ -320,6 +335,7 @@ class SinkTask(Task):
     context: SinkTaskContext
 
     def initialize(self, context: SinkTaskContext) -> None:
+        """Keep the worker's services as `context`. Called once, before `start`."""
         self.context = context
 
     def open(self, partitions: Sequence[TopicPartition]) -> None:

@@ -86,7 +86,9 @@ class HeaderConverter(ConnectPlugin):
         """Called once, first, with ``converter.type`` = ``header`` among the settings."""
 
     def from_connect_header(self, topic: str, key: str, schema: Schema | None, value: Any) -> bytes | None:
+        """Return the bytes of a header's value; None stands for null. Raises `DataError` for a value that has none."""
         raise TypeError(f"{type(self).__name__} does not implement from_connect_header")
 
     def to_connect_header(self, topic: str, key: str, data: bytes | None) -> SchemaAndValue:
+        """Return schema and value of a header read from `topic`. Raises `DataError` for bytes that cannot be read."""
         raise TypeError(f"{type(self).__name__} does not implement to_connect_header")

@@ -44,7 +44,8 @@ class ParsedSchema(Protocol):
         """The text that is stored and returned; two registrations are the same if this and the references are."""
 
     @property
-    def references(self) -> Sequence[SchemaReference]: ...
+    def references(self) -> Sequence[SchemaReference]:
+        """Return the references that the schema was registered or parsed with, in their order."""
 
     @property
     def name(self) -> str | None:

@@ -118,9 +118,11 @@ class Predicate(ConnectPlugin):
         """Called once, first, with the predicate's own keys, prefix taken off. Raises `ConfigError`."""
 
     def test(self, record: Any) -> bool:
+        """Return whether `record`, a source's or a sink's, matches. It must not be altered."""
         raise TypeError(f"{type(self).__name__} does not implement test")
 
     def bind(self, shape: Shape) -> BoundPredicate:
+        """Return the answer for all records of this shape, or a function that decides per record."""
         if self.decides_by_topic:
             return self.test(ConnectRecord(shape.topic))
         return self.test

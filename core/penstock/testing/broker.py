@@ -69,6 +69,7 @@ class KafkaBroker:
 
     @property
     def bootstrap(self) -> str:
+        """Return the value for ``bootstrap.servers``."""
         return f"127.0.0.1:{self._ports[0]}"
 
     @property
@@ -105,6 +106,7 @@ class KafkaBroker:
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """Let a frozen broker go on (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -114,6 +116,7 @@ class KafkaBroker:
         atexit.unregister(self.close)
 
     def log_tail(self, lines: int = 30) -> str:
+        """Return the last lines of the broker's log; empty if it has none."""
         with contextlib.suppress(FileNotFoundError):
             return "\n".join((self.folder / "broker.log").read_text(errors="replace").splitlines()[-lines:])
         return ""
