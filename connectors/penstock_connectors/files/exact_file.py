@@ -144,7 +144,11 @@ class ExactFile:
             self._length = self._committed
 
     def change(self, offsets: Mapping[TopicPartition, int | None]) -> None:
-        """Go on from other `offsets`; None: none is known, and the consumer's counts. What is written stays."""
+        """Go on from other `offsets`; None: none is known, and the consumer's counts. Empty: none is known of any
+        partition, as when a group that has no offsets is reset. What is written stays."""
+        if not offsets:
+            self._save({})
+            return
         kept = {p: o for p, o in self.offsets.items() if p not in offsets}
         self._save(kept | {TopicPartition(*p): o for p, o in offsets.items() if o is not None})
 

@@ -146,7 +146,7 @@ def source_connector_config_def(
         .define("exactly.once.support", _T.STRING, "requested", importance=_I.MEDIUM,
                 validator=CaseInsensitiveValidString("REQUIRED", "REQUESTED"), group="Exactly Once Support", order=2,
                 width=_W.SHORT, display_name="Exactly once support",
-                doc="required: refuse the connector unless worker and connector can deliver exactly once. No worker can so far.")
+                doc="required: refuse the connector unless worker and connector can deliver exactly once.")
         .define("transaction.boundary", _T.STRING, "poll", importance=_I.MEDIUM,
                 validator=CaseInsensitiveValidString("INTERVAL", "POLL", "CONNECTOR"), group="Exactly Once Support",
                 order=3, width=_W.SHORT, display_name="Transaction Boundary",

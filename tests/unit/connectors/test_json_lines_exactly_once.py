@@ -293,6 +293,16 @@ def test_offsets_changed_over_rest_are_those_it_begins_at(topic):
     task.stop()
 
 
+def test_a_reset_of_a_group_that_has_no_offsets_forgets_those_of_the_file_and_keeps_its_lines(topic):
+    topic.run()
+    before = topic.file.read_bytes()
+    JsonLinesSink().alter_offsets(topic.settings, {})
+    task = topic.task(P0, P1)
+    assert task.context.rewinds == {}
+    assert topic.file.read_bytes() == before
+    task.stop()
+
+
 def test_one_task_writes_whatever_the_maximum_is(topic):
     connector = JsonLinesSink()
     connector.start(topic.settings)
