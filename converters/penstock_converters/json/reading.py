@@ -55,8 +55,6 @@ class Readers:
         """Return a function from trees to values of `schema`. It raises `DataError`, or `NeedsExact`. `place` is where
         the value stands in its document."""
         read = self._present(schema, place)
-        if self._on_misfit is not refuse and schema.type not in _HOLDERS:
-            read = self._fitting(read, schema, place)
         default = self.stands_for_null(schema)
         optional, problem = schema.optional, f"Invalid null value for required {schema.type.name} field"
 
@@ -69,18 +67,16 @@ class Readers:
                 return None
             raise DataError(problem)
 
-        return nullable
-
-    def _fitting(self, read: Reader, schema: Schema, place: str) -> Reader:
-        on_misfit = self._on_misfit
-
         def fitting(tree: Any) -> Any:
+            if tree is None:
+                return nullable(tree)
             try:
                 return read(tree)
             except Misfit as misfit:
                 return on_misfit(misfit, schema, tree, place)
 
-        return fitting
+        on_misfit = self._on_misfit
+        return nullable if on_misfit is refuse or schema.type in _HOLDERS else fitting
 
     def stands_for_null(self, schema: Schema) -> Any:
         """The default that is read where a document has null, or nothing; None if there is none."""

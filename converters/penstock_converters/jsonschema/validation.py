@@ -9,6 +9,7 @@ import jsonschema_rs
 import orjson
 
 from penstock.errors import DataError, SerializationError
+from penstock_converters.jsonschema.patterns import MAX_LENGTH, bounded, has_long, tries_names
 from penstock_registry.formats.jsonschema import JsonParsedSchema
 from penstock_registry.formats.jsonschema.dialects import dialect_of
 from penstock_registry.formats.jsonschema.text import write
@@ -22,8 +23,10 @@ _VALIDATORS: Final[dict[int, Any]] = {
     2019: (jsonschema_rs.Draft201909Validator, jsonschema_rs.Draft201909),
     2020: (jsonschema_rs.Draft202012Validator, jsonschema_rs.Draft202012),
 }
-#: Only patterns that look around or back can backtrack at all; a pattern that exceeds this does not match.
+#: Only patterns that look around or back can backtrack at all; a pattern that exceeds this does not match. It bounds a try at
+#: one place of a text, and `patterns` bounds the text.
 _BACKTRACKS: Final = 100_000
+_TOO_LONG: Final = f"Patterns that look around or back are tried on texts of at most {MAX_LENGTH} characters"
 _NOWHERE: Final = "penstock-schema:///"
 
 
@@ -31,10 +34,14 @@ def make_validator(parsed: JsonParsedSchema, ignore_modern: bool) -> Callable[[A
     """A function that raises `SerializationError` for a document that the schema does not allow."""
     dialect = dialect_of(parsed.tree, ignore_modern)
     make, draft = _VALIDATORS[dialect.year]
-    tree = _plain(parsed.tree)
+    whole = _plain(parsed.tree)
+    others = {name: _plain(other) for name, other in parsed.referenced.items()}
+    tree = bounded(whole)
+    is_bounded = tree != whole or any(bounded(other) != other for other in others.values())
+    tries_any_names = any(map(tries_names, (whole, *others.values())))
     base = tree.get(dialect.id_keyword) if isinstance(tree, dict) else None
     try:
-        resources = [(_absolute(name), _plain(other)) for name, other in parsed.referenced.items()]
+        resources = [(_absolute(name), bounded(other)) for name, other in others.items()]
         validator = make(
             tree,
             registry=jsonschema_rs.Registry(resources, draft=draft, retriever=_refuse) if resources else None,
@@ -49,9 +56,15 @@ def make_validator(parsed: JsonParsedSchema, ignore_modern: bool) -> Callable[[A
     is_valid, shown = validator.is_valid, parsed.canonical
 
     def validate(document: Any) -> None:
+        if tries_any_names and has_long(document, names_only=True):
+            raise SerializationError(f"{_TOO_LONG}, and a member of the document has a longer name: {shown}")
         try:
             if is_valid(document):
                 return
+            if is_bounded and has_long(document):
+                raise SerializationError(
+                    f"{_TOO_LONG}; the document has a longer one and does not match the schema {shown}"
+                )
             first = next(iter(validator.iter_errors(document)))
             reason = f"#{_pointer(first.instance_path)}: {first.message}"
         except (ValueError, OverflowError, RecursionError) as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from decimal import Context, Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -418,3 +420,39 @@ def test_an_optional_number_without_schema_for_its_parts_is_a_data_error():
         converter().from_connect("t", Schema(Type.ARRAY), [])
     assert converter().from_connect("t", OPTIONAL_INT64, None)[5:] == b"null"
     assert converter().from_connect("t", INT64, None) is None
+
+
+@pytest.mark.parametrize("rule", [
+    {"properties": {"x": {"type": "string", "pattern": "(?=(a+)+$)b"}}},
+    {"properties": {"x": {"allOf": [{"minLength": 1}], "pattern": r"(a+)+\1$"}}},
+    {"definitions": {"d": {"pattern": "(?<!c)(a+)+$"}}, "properties": {"x": {"$ref": "#/definitions/d"}}},
+    {"patternProperties": {"(?=(a+)+$)b": {"type": "string"}}},
+])  # fmt: skip
+def test_a_pattern_that_looks_around_is_tried_on_short_texts_alone(registry: MemoryClient, rule: Any) -> None:
+    one = converter(json_fail_invalid_schema="true")
+    number = register(registry, {"type": "object", **rule})
+    text = "a" * 100_000 + "c"
+    document = {text: "b"} if "patternProperties" in rule else {"x": text}
+    started = time.process_time()
+    with pytest.raises(DataError) as caught:
+        one.to_connect("t", frame(number, document))
+    assert time.process_time() - started < 2  # without the bound: 20 s
+    assert "at most 1000 characters" in f"{caught.value} {caught.value.__notes__}"
+
+
+def test_a_long_text_beside_a_pattern_that_looks_around_is_no_reason_to_refuse_a_document(
+    registry: MemoryClient,
+) -> None:
+    one = converter(json_fail_invalid_schema="true")
+    number = register(registry, {
+        "type": "object",
+        "properties": {
+            "password": {"type": "string", "pattern": r"^(?=.*\d)(?=.*[a-z]).+$"},
+            "letters": {"type": "string", "pattern": "^a+$"},
+            "pattern": {"type": "string"},
+        },
+    })  # fmt: skip
+    document = {"password": "abc1", "letters": "a" * 100_000, "pattern": "(?=a)"}
+    assert one.to_connect("t", frame(number, document)).value["password"] == "abc1"
+    with pytest.raises(DataError):
+        one.to_connect("t", frame(number, {"password": "abc"}))
