@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from kafka import KafkaProducer
 
 from lab.worker_process import WorkerProcess, free_port
 from penstock.cli import main
@@ -311,6 +312,34 @@ def test_poison_goes_to_the_dead_letter_queue_with_its_story_and_the_rest_is_del
         "stage": b"VALUE_CONVERTER", "class.name": b"org.apache.kafka.connect.json.JsonConverter",
         "exception.class.name": b"org.apache.kafka.connect.errors.DataException",
     }  # fmt: skip
+
+
+class NotUtf8(str):
+    """A header's name that is bytes of any kind, as clients in some languages let one write."""
+
+    def encode(self, *_: Any) -> bytes:
+        return b"\xff\xed\xa0\x80"
+
+
+def test_a_record_with_a_header_whose_name_is_not_utf8_is_a_dead_letter_and_ends_nobodys_process(
+    worker: WorkerProcess, kafka: str, topic: Callable[..., str], tmp_path: Path
+) -> None:
+    name, letters = topic(), topic("letters", create=False)
+    out = tmp_path / "out.txt"
+    config = {
+        "connector.class": "FileStreamSink", "topics": name, "file": str(out), "errors.tolerance": "all",
+        "errors.log.enable": "true", "errors.log.include.messages": "true",
+        "errors.deadletterqueue.topic.name": letters, "errors.deadletterqueue.topic.replication.factor": "1",
+    }  # fmt: skip
+    produce(kafka, name, b'{"n":1}')
+    other = KafkaProducer(bootstrap_servers=kafka)
+    other.send(name, b'{"n":2}', headers=[(NotUtf8("x"), b"1"), ("fine", b"2")]).get(30)
+    other.close()
+    produce(kafka, name, b'{"n":3}')
+    assert worker.call("PUT", f"/connectors/{name}/config", config)[0] == 201
+    poll(lambda: out.exists() and out.read_text() == "{n=1}\n{n=3}\n", worker, "the records beside it")
+    (letter,) = messages(kafka, letters, 1)
+    assert letter.value() == b'{"n":2}'
 
 
 # ---- around it

@@ -9,6 +9,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
 from confluent_kafka import TopicPartition as _TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported, though not in __all__
 
+from penstock.java.text import well_formed
 from penstock.kafka.errors import CLIENT_ERRORS, client_errors, connect_error, error_code
 
 __all__ = ["alter_group_offsets", "cluster_id", "create_topic", "delete_group", "existing_topics", "group_offsets"]
@@ -33,7 +34,12 @@ def create_topic(
     """Create a topic; False if it was there already. -1 leaves a number to the broker."""
     what = f"Cannot create topic {name} ({partitions} partitions, replication {replication})"
     try:
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=dict(configs))
+        topic = NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=replication,
+            config={_safe(key): _safe(value) for key, value in configs.items()},
+        )
         admin.create_topics([topic], request_timeout=timeout)[name].result(timeout)
     except CLIENT_ERRORS as error:
         if error_code(error) == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -47,6 +53,7 @@ def group_offsets(
 ) -> dict[tuple[str, int], int]:
     """Return the committed offsets of a consumer group; empty if the group is unknown. An `embedded` broker must be asked
     about each partition; it answers nothing about all of them."""
+    group = _safe(group)
     with client_errors(f"Cannot read the offsets of consumer group {group}"):
         partitions = _every_partition(admin, timeout) if embedded else None
         if partitions == []:
@@ -54,6 +61,11 @@ def group_offsets(
         request = ConsumerGroupTopicPartitions(group, partitions)
         answer: Any = admin.list_consumer_group_offsets([request], request_timeout=timeout)[group].result(timeout)
     return {(p.topic, p.partition): p.offset for p in answer.topic_partitions or [] if p.offset >= 0}
+
+
+def _safe(text: str) -> str:
+    """Return `text` with ``?`` for half of a surrogate pair, as Java sends it; the client ends the process there."""
+    return well_formed(text)
 
 
 def _every_partition(admin: AdminClient, timeout: float) -> list[_TopicPartition]:
@@ -65,6 +77,7 @@ def alter_group_offsets(
     admin: AdminClient, group: str, offsets: Mapping[tuple[str, int], int], timeout: float = 30.0
 ) -> None:
     """Set committed offsets of a group without members. Each partition answers for itself; the first refusal is raised."""
+    group = _safe(group)
     with client_errors(f"Cannot alter the offsets of consumer group {group}"):
         wanted = [_TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
         request = ConsumerGroupTopicPartitions(group, wanted)
@@ -77,7 +90,9 @@ def alter_group_offsets(
 
 def delete_group(admin: AdminClient, groups: Iterable[str], timeout: float = 30.0) -> None:
     """Delete consumer groups without members; an unknown group is no error."""
-    for group, future in admin.delete_consumer_groups(list(groups), request_timeout=timeout).items():
+    for group, future in admin.delete_consumer_groups(
+        [_safe(group) for group in groups], request_timeout=timeout
+    ).items():
         try:
             future.result(timeout)
         except CLIENT_ERRORS as error:

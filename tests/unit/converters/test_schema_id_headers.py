@@ -284,6 +284,15 @@ def test_a_worker_sends_the_header_raw_beside_the_record_s_own(registry: MemoryC
     assert registry.requests["register"] == 2  # once by the worker's converter, once by `written`'s
 
 
+def test_a_headers_name_with_half_of_a_surrogate_pair_goes_out_as_java_writes_it() -> None:
+    """The client library ends the process at such a name."""
+    given = record()
+    given.headers.add("cut \ud83d", "1", STRING)
+    given.headers.add("whole \U0001f600", "2", STRING)
+    (out,) = sent(writer(AvroConverter), given)
+    assert [name for name, _ in out[5]][:2] == ["cut ?", "whole \U0001f600"]
+
+
 def test_a_worker_reads_what_it_sent_and_leaves_the_header(registry: MemoryClient) -> None:
     out = sent(writer(AvroConverter), record(mine="1"))[0]
     prefixed = converter(AvroConverter).serializer("t", ROW)(VALUE)

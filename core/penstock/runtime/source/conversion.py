@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from penstock.api import Shape
 from penstock.data import Header, Headers
+from penstock.java.text import well_formed
 from penstock.kafka.producing import Outgoing
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain
@@ -164,7 +165,7 @@ class SourceConversion:
             except Exception as error:
                 raise ConversionError(*self._value_error) from error
             partition = record.partition
-            sent = [(h.key, h.value) for h in headers] or None
+            sent = [(well_formed(h.key), h.value) for h in headers] or None
             return (
                 topic,
                 value,
@@ -195,6 +196,7 @@ class SourceConversion:
     def _headers(self, topic: str, headers: Headers) -> list[tuple[str, str | bytes | None]]:
         convert = self._converters.header.from_connect_header
         try:
-            return [(h.key, convert(topic, h.key, h.schema, h.value)) for h in headers]
+            # The client ends the process at a name with half of a surrogate pair.
+            return [(well_formed(h.key), convert(topic, h.key, h.schema, h.value)) for h in headers]
         except Exception as error:
             raise ConversionError(ErrorStage.HEADER_CONVERTER, self._converters.header_class) from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ConnectError
 from penstock.herder.overrides import OverridePolicy
 from penstock.herder.unknown_settings import unknown_settings
 from penstock.kafka import KafkaClients
+from penstock.kafka.admin import alter_group_offsets, create_topic, delete_group, group_offsets
 from penstock.kafka.library import check_setting, knows
 from penstock.kafka.settings import RUNS_CODE, ClientKind
 
@@ -91,3 +93,15 @@ def test_an_override_that_nobody_knows_is_warned_about_with_the_nearest_name() -
         " did you mean consumer.override.isolation.level?",
         "consumer.override.nonsense is not a known setting and has no effect",
     ]
+
+
+def test_half_of_a_surrogate_pair_in_an_admin_call_ends_no_process() -> None:
+    admin = AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    for call in (
+        lambda: delete_group(admin, ["connect-\ud800"], timeout=0.2),
+        lambda: group_offsets(admin, "connect-\ud800", timeout=0.2),
+        lambda: alter_group_offsets(admin, "connect-\ud800", {("t", 0): 1}, timeout=0.2),
+        lambda: create_topic(admin, "t", 1, 1, {"\ud800": "\udfff"}, timeout=0.2),
+    ):
+        with pytest.raises(ConnectError, match="t"):
+            call()
