@@ -15,7 +15,7 @@ from penstock.kafka import KafkaClients
 from penstock.kafka.consuming import GroupConsumer
 from penstock.kafka.embedded import EMBEDDED_CLIENT_SETTINGS, EmbeddedBroker
 from penstock.runtime.kept_offsets import KeptOffsets
-from penstock.runtime.sink.build import Topics
+from penstock.runtime.sink.build import SinkTopics
 from penstock.runtime.sink.dead_letters import dead_letter_queue
 from penstock.runtime.status import ConnectorTaskId
 from penstock.runtime.tolerance import ErrorStage, RecordFailure
@@ -53,7 +53,7 @@ def test_no_sink_that_starts_while_its_topic_appears_stands_still_for_a_session(
             lambda extra, **callbacks: Consumer({**settings, **callbacks}), topic, Listener(), cooperative=False
         )
         consumer.open()
-        topics = Topics((topic,)).subscription(EMBEDDED_CLIENT_SETTINGS, internal=False, embedded=True)
+        topics = SinkTopics((topic,)).subscription(EMBEDDED_CLIENT_SETTINGS, internal=False, embedded=True)
         produced = False
         while number not in took and time.monotonic() - began < SESSION_S:
             if topics.due:
@@ -77,7 +77,7 @@ def test_no_sink_that_starts_while_its_topic_appears_stands_still_for_a_session(
 
 
 def test_a_member_joins_only_once_its_topics_are_there_so_that_it_need_not_join_again() -> None:
-    topics = Topics(("t",)).subscription(EMBEDDED_CLIENT_SETTINGS, internal=False, embedded=True)
+    topics = SinkTopics(("t",)).subscription(EMBEDDED_CLIENT_SETTINGS, internal=False, embedded=True)
     subscribed: list[list[str]] = []
     topics.update("[c|task-0]", lambda timeout: frozenset({"other"}), subscribed.append)
     assert subscribed == []

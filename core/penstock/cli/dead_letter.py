@@ -84,7 +84,7 @@ class DeadLetter:
 
     @property
     def replayed(self) -> int:
-        """How often the record was replayed; 0 also for a mark that is no number."""
+        """Return how often the record was replayed; 0 also for a mark that is no number."""
         marks = [value or b"" for name, value in self.headers if name == REPLAYED]
         return max((int(mark) for mark in marks if mark.isdigit() and len(mark) < 10), default=0)
 

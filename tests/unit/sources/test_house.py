@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import grimp
@@ -47,7 +47,7 @@ class Module:
     name: str
     text: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
@@ -86,12 +86,13 @@ def import_circles() -> list[list[str]]:
     """Return the strongly connected parts of the graph of imports; imports for type checkers do not count."""
     graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    importers = reversed_edges(imports)
     circles = []
     left = set(imports)
     while left:
         start = left.pop()
         # A module is in a circle with `start` if each reaches the other.
-        circle = sorted(reached_from(start, imports) & reached_from(start, reversed_edges(imports)))
+        circle = sorted(reached_from(start, imports) & reached_from(start, importers))
         left.difference_update(circle)
         if len(circle) > 1:
             circles.append(circle)

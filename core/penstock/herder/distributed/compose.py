@@ -26,7 +26,7 @@ from penstock.herder.distributed.rounds import Rounds
 from penstock.herder.distributed.routing import Routing
 from penstock.herder.distributed.running import RunningWork
 from penstock.herder.distributed.standing import StandingKeeper
-from penstock.herder.distributed.startup import Startup, Topics
+from penstock.herder.distributed.startup import InternalTopics, Startup
 from penstock.herder.distributed.upkeep import Upkeep
 from penstock.herder.distributed.views import ConfigView, StatusView
 from penstock.herder.failures import FailedTasks, restart_policies
@@ -111,7 +111,7 @@ def compose_distributed(
     loggers = Loggers()
     mailbox.deliver_to(ConfigChanges(worker, configs, statuses, rounds, work, failed, loggers))
 
-    topics = Topics(store, around.status_store)
+    topics = InternalTopics(store, around.status_store)
     upkeep = Upkeep(worker, statuses, rounds, work, requests, thread)
     startup = Startup(config, worker, topics, membership, rounds, work, tasks, requests, upkeep, standing)
     routing = Routing(membership, rounds, thread, requests.keep_write_privileges, patience, request_timeout)

@@ -21,7 +21,7 @@ from penstock.herder.distributed.fencing import ZombieFencing
 from penstock.herder.distributed.requests import WorkerRequests
 from penstock.herder.distributed.routing import Routing
 from penstock.herder.distributed.running import RunningWork
-from penstock.herder.distributed.startup import Startup, Topics
+from penstock.herder.distributed.startup import InternalTopics, Startup
 from penstock.herder.distributed.views import StatusView
 from penstock.herder.interface import (
     ConnectorInfo,
@@ -45,7 +45,7 @@ class DistributedHerder(AbstractHerder, InternalHerder):
     def __init__(
         self,
         parts: HerderParts,
-        topics: Topics,
+        topics: InternalTopics,
         statuses: StatusView,
         startup: Startup,
         routing: Routing,

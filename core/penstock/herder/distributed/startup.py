@@ -19,12 +19,12 @@ from penstock.herder.task_configs import TaskConfigs
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_store import StatusStore
 
-__all__ = ["Startup", "Topics"]
+__all__ = ["InternalTopics", "Startup"]
 
 _log: Final = logging.getLogger(__name__)
 
 
-class Topics:
+class InternalTopics:
     """The stores over a group's config and status topics, started and stopped together."""
 
     def __init__(self, configs: ConfigStore, statuses: StatusStore) -> None:
@@ -47,7 +47,7 @@ class Startup:
         self,
         config: WorkerConfig,
         worker: HerderWorker,
-        topics: Topics,
+        topics: InternalTopics,
         membership: Membership,
         rounds: Rounds,
         work: RunningWork,

@@ -26,7 +26,7 @@ from penstock.runtime.sink.task import WorkerSinkTask
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.tolerance import ErrorPolicy
 
-__all__ = ["SinkTaskBuilder", "Topics"]
+__all__ = ["SinkTaskBuilder", "SinkTopics"]
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEFAULTS: Final = {"max.poll.records": 500, "max.poll.interval.ms": 300_000}
@@ -37,14 +37,14 @@ _SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Topics:
+class SinkTopics:
     """The topics of a sink connector: ``topics``, or those that ``topics.regex`` matches as a whole."""
 
     names: tuple[str, ...]
     pattern: Callable[[str], bool] | None = None
 
     @classmethod
-    def of(cls, common: Mapping[str, Any]) -> Topics:
+    def of(cls, common: Mapping[str, Any]) -> SinkTopics:
         """Read the parsed common configuration. Raises `ConfigError` for names and patterns that are none."""
         if not common["topics"]:
             return cls((common["topics.regex"],), _matcher(common["topics.regex"]))
@@ -116,7 +116,7 @@ class SinkTaskBuilder:
         """Both configurations resolved. Raises what is wrong with them; nothing has been started then."""
         common = sink_connector_config_def().parse(connector)
         task = made(task_class, SinkTask)
-        topics = Topics.of(common)
+        topics = SinkTopics.of(common)
         admission = self._admission
         meter = TaskMeter(None if admission is None else admission.add_reader(task_id, topics.reads, task_id.connector))
         stopping = threading.Event()
@@ -161,7 +161,7 @@ class SinkTaskBuilder:
         task_id: ConnectorTaskId,
         connector: Mapping[str, str],
         common: Mapping[str, Any],
-        topics: Topics,
+        topics: SinkTopics,
         meter: TaskMeter,
         stopping: threading.Event,
     ) -> DeadLetterQueue | None:
