@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from lab.committed import once_and_in_order, read
 from lab.worker_group import WorkerGroup
@@ -126,3 +127,29 @@ def test_offsets_of_a_topic_of_its_own_come_first_and_the_workers_stand_in(
         del moved["offsets.storage.topic"]
         assert worker.call("PUT", "/connectors/numbers/config", moved)[0] == 200
         assert worker.call("GET", path) == (200, {"offsets": []})
+
+
+def test_a_missing_topic_that_may_not_be_created_fails_the_connector_in_kafkas_words(
+    kafka: str, topic: Callable[..., str], tmp_path: Path
+) -> None:
+    name, records, own = topic("group", create=False), topic("records"), f"missing-{uuid4().hex[:8]}"
+    for which in ("config", "offset", "status"):
+        topic_admin = AdminClient({"bootstrap.servers": kafka})
+        made = topic_admin.create_topics([NewTopic(f"{name}-{which}", 1, 1, config={"cleanup.policy": "compact"})])
+        made[f"{name}-{which}"].result(30)
+    cluster = WorkerGroup(kafka, tmp_path, name, **{"internal.topics.automatic.creation.enable": "false"})
+    with cluster.start(0).wait_ready() as worker:
+        cluster.until("whole", lambda: cluster.settled(1))
+        cluster.create(0, "numbers", {**COUNTING, "topic": records, "offsets.storage.topic": own, "limit": "10"})
+        text = (
+            f"Topic '{own}' specified via the 'offsets.storage.topic' property is missing. The config "
+            "'internal.topics.automatic.creation.enable' is set to 'false', so automatic creation of internal topics is "
+            "disabled. Either enable automatic creation or create the topics manually."
+        )
+        status = lambda: worker.call("GET", "/connectors/numbers/status")[1]  # noqa: E731 - one expression
+        cluster.until("it failed", lambda: status().get("connector", {}).get("state") == "FAILED")
+        assert text in status()["connector"]["trace"]
+        assert status()["tasks"] == []
+        code, answer = worker.call("GET", "/connectors/numbers/offsets")
+        assert (code, text in answer["message"]) == (500, True)
+        assert worker.call("GET", "/connectors")[0] == 200

@@ -30,7 +30,10 @@ class WorkerConnector:
         config: Mapping[str, str],
         listener: StatusListener,
         request_reconfiguration: Callable[[str], None],
+        before_start: Callable[[], None] = lambda: None,
     ) -> None:
+        """`before_start` is called before each start of the connector, from its thread; what it raises fails it."""
+        self._before_start = before_start
         self.name = name
         self.connector = connector
         self.config = config
@@ -139,6 +142,7 @@ class WorkerConnector:
         if self._current_state()[0] is wanted:
             return
         if wanted is State.RUNNING:
+            self._before_start()
             self.connector.initialize(self)
             self.connector.start(self.config)
             self._started = True

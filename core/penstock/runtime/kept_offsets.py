@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from penstock.api import TopicPartition
 from penstock.config.disclosure import LookedUpValues
-from penstock.errors import BadRequestError
+from penstock.errors import BadRequestError, ConfigError, ConnectError
 from penstock.kafka import KafkaClients
 from penstock.kafka.admin import alter_group_offsets, delete_group, group_offsets
 from penstock.kafka.transactions import TransactionalWriter
@@ -37,6 +37,11 @@ class KeptOffsets:
         self._resolve, self._looked_up = resolve, looked_up
 
     # ---- sources
+
+    def check(self, name: str, config: Mapping[str, str]) -> None:
+        """Raise what keeps the offsets of a source connector from being read, as a topic of its own that is missing."""
+        with self._source(name, config):
+            return
 
     def source_offsets(
         self, name: str, config: Mapping[str, str]
@@ -74,7 +79,10 @@ class KeptOffsets:
     def _source(self, name: str, config: Mapping[str, str]) -> Iterator[ConnectorOffsets]:
         offsets = self._sources.open(name, self._resolve(config), exactly_once=self._exactly_once is not None)
         try:
-            offsets.start()
+            try:
+                offsets.start()
+            except ConfigError as error:  # the cluster's state, and not the request, is what is wrong
+                raise ConnectError(error.message) from error
             yield offsets
         finally:
             offsets.stop()

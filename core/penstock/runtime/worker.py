@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from penstock.api import Connector
+from penstock.api import Connector, SourceConnector
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
@@ -191,7 +191,14 @@ class Worker:
             self._listener.on_connector(name, State.FAILED, shown)
             done(shown)
             return
-        worker_connector = WorkerConnector(name, connector, resolved, self._listener, request_reconfiguration)
+
+        def before_start() -> None:
+            if isinstance(connector, SourceConnector):
+                self.offsets.check(name, config)
+
+        worker_connector = WorkerConnector(
+            name, connector, resolved, self._listener, request_reconfiguration, before_start
+        )
         with self._lock:
             if name in self._connectors:
                 raise ConnectError(f"Connector {name} is running already")
