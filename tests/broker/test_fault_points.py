@@ -78,7 +78,8 @@ class Worker:
     def runs_until(self, probe: Callable[[], bool], what: str) -> None:
         """Run it without a fault until `probe` says so, and stop it."""
         deadline = time.monotonic() + 90
-        with self.start().wait_ready() as running:
+        with self.start() as running:
+            running.wait_ready()
             while not probe():
                 running.check()
                 assert time.monotonic() < deadline, f"no {what} within 90 s:\n{running.log()}"
