@@ -50,7 +50,7 @@ def json_config_def() -> ConfigDef:
             "in a number's place (0), a number in a text's place (null), a number out of range (wrapped, or infinite). "
             "warn reads the same and warns of it once a field; fail is an error that names the field.",
             validator=CaseInsensitiveValidString("warn", "fail"),
-            group="Serialization", order=2, width=Width.MEDIUM, display_name="Lossy Reads",
+            group="Serialization", order=2, width=Width.MEDIUM, display_name="Lossy Reads", internal=True,
         )
     )  # fmt: skip
     return define_precision(definition, internal=True)

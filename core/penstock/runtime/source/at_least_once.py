@@ -131,6 +131,8 @@ class AtLeastOnce(Delivery):
     def dispatched(self) -> None:
         if self._producer is not None:
             self._producer.poll()
+            if self._refused_batches.busy:  # a source that is quiet now would else hear of it at the next commit only
+                self._refused_batches.send(self._producer, self._check_stop)
             self._proofs.check()
 
     # ---- fates; in the thread that polls the producer, the task's or the committer's
