@@ -9,6 +9,7 @@ import struct
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
+from penstock.data.codegen import Source
 from penstock.data.logical import (
     DATE_NAME,
     MILLIS_PER_DAY,
@@ -36,7 +37,6 @@ from penstock_converters.avro.varint import (
     read_more,
     six_bytes,
 )
-from penstock_converters.codegen import Source
 from penstock_registry.formats.avro.model import AvroSchema
 
 __all__ = ["UNREADABLE", "ScalarSource", "failed"]

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Struct, Type
+from penstock.data.codegen import Source
 from penstock.data.logical import (
     DATE_NAME,
     EPOCH,
@@ -24,7 +25,6 @@ from penstock_converters.avro.general import general_writer
 from penstock_converters.avro.plan import Plan, ScalarPlan
 from penstock_converters.avro.timestamps import DAYS
 from penstock_converters.avro.varint import LAST, MORE, SMALL, long_bytes
-from penstock_converters.codegen import Source
 
 __all__ = ["UNFIT", "ScalarWriting", "Unusual"]
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 import orjson
 
 from penstock.data import DECIMAL_NAME, Schema, Struct, Type
+from penstock.data.codegen import Source
 from penstock.data.logical import DATE_NAME, EPOCH, TIME_NAME, TIMESTAMP_NAME, decimal_scale, decimal_to_bytes
 from penstock.errors import DataError
 from penstock.java.number_text import shortest_float32
-from penstock_converters.codegen import Source
 from penstock_converters.json.text import as_jackson, double_json, dumps, float_json
 from penstock_converters.json.writing import Writer, base64_text, numeric_decimal
 

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from penstock.data import Field, Schema, Type
+from penstock.data.codegen import Source
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError
-from penstock_converters.codegen import Source
 from penstock_converters.json.reading import Readers
 from penstock_converters.json.scalars import NeedsExact
 

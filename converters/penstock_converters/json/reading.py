@@ -15,11 +15,11 @@ from operator import length_hint
 from typing import Any, Final
 
 from penstock.data import DECIMAL_NAME, Schema, Type
+from penstock.data.codegen import Source
 from penstock.data.keys import as_key
 from penstock.data.logical import decimal_scale, scale_of
 from penstock.errors import DataError
 from penstock_converters.blame import Misfit, add_field
-from penstock_converters.codegen import Source
 from penstock_converters.json.misfits import OnMisfit, refuse
 from penstock_converters.json.scalars import (
     DATES,

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import Field, Schema, Type
+from penstock.data.codegen import Source
 from penstock.data.keys import as_key
 from penstock.errors import DataError
 from penstock.java.number_text import decimal_text
 from penstock_converters.blame import Misfit
-from penstock_converters.codegen import Source
 from penstock_converters.json.reading import Readers, read_entries, usual_test
 from penstock_converters.json.scalars import NeedsExact, Reader, wrong_type
 from penstock_converters.json.text import node_type

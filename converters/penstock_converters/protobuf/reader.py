@@ -13,10 +13,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from penstock.data import Schema, Type
+from penstock.data.codegen import Source
 from penstock.data.keys import as_key, needs_freezing
 from penstock.data.logical import LOGICAL_NAMES
 from penstock.errors import DataError, SerializationError
-from penstock_converters.codegen import Source
 from penstock_converters.protobuf import names
 from penstock_converters.protobuf.blame import broken, misfit
 from penstock_converters.protobuf.moments import from_message

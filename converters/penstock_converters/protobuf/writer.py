@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from penstock.data import Schema, Struct, Type
+from penstock.data.codegen import Source
 from penstock.data.logical import EPOCH, TIMESTAMP_NAME
 from penstock.errors import DataError
-from penstock_converters.codegen import Source
 from penstock_converters.protobuf.general import general_writer
 from penstock_converters.protobuf.moments import to_fields
 from penstock_converters.protobuf.plan import (

@@ -1,4 +1,4 @@
-"""The kit of the converters that generate code: one place for names, constants, lines, indentation and ``exec``.
+"""The kit of the modules that generate code: one place for names, constants, lines, indentation and ``exec``.
 
 A codec subclasses `Source` and says what the functions do; the kit says how they become functions. The generated text is
 known to `linecache` as long as the functions live, so that a traceback shows the generated line.

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+import penstock.data
+import penstock_connectors
 import penstock_converters
 from penstock.data import INT32, STRING, SchemaBuilder
+from penstock.data.codegen import Source
 from penstock_converters.avro.converter import AvroConverter
-from penstock_converters.codegen import Source
 from penstock_converters.json.converter import JsonConverter
 from penstock_converters.jsonschema.converter import JsonSchemaConverter
 from penstock_registry.client import MemoryClient, drop_mock, mock_client
@@ -113,6 +115,7 @@ def test_a_traceback_through_a_converter_shows_the_generated_line(make: Callable
 
 def test_only_the_kit_runs_generated_code() -> None:
     """A codec that called ``exec`` by itself would have neither its constants nor its tracebacks."""
-    files = Path(penstock_converters.__file__).parent.rglob("*.py")
+    rooms = (penstock.data, penstock_converters, penstock_connectors)
+    files = [file for room in rooms for file in Path(str(room.__file__)).parent.rglob("*.py")]
     users = [file.name for file in files if "exec(" in file.read_text("utf-8")]
     assert users == ["codegen.py"]
