@@ -317,6 +317,10 @@ def test_poison_goes_to_the_dead_letter_queue_with_its_story_and_the_rest_is_del
     }  # fmt: skip
 
 
+#: So many that the interpreter specialises the calls of the loop that reads them.
+HOT = 200
+
+
 class NotUtf8(str):
     """A header's name that is bytes of any kind, as clients in some languages let one write."""
 
@@ -324,7 +328,6 @@ class NotUtf8(str):
         return b"\xff\xed\xa0\x80"
 
 
-@pytest.mark.soak  # The client (2.16) still ends the process at times when it meets such a name: not yet mended for good.
 def test_a_record_with_a_header_whose_name_is_not_utf8_is_a_dead_letter_and_ends_nobodys_process(
     worker: WorkerProcess, kafka: str, topic: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -337,13 +340,14 @@ def test_a_record_with_a_header_whose_name_is_not_utf8_is_a_dead_letter_and_ends
     }  # fmt: skip
     produce(kafka, name, b'{"n":1}')
     other = KafkaProducer(bootstrap_servers=kafka)
-    other.send(name, b'{"n":2}', headers=[(NotUtf8("x"), b"1"), ("fine", b"2")]).get(30)
+    for _ in range(HOT):
+        other.send(name, b'{"n":2}', headers=[(NotUtf8("x"), b"1"), ("fine", b"2")])
+    other.flush()
     other.close()
     produce(kafka, name, b'{"n":3}')
     assert worker.call("PUT", f"/connectors/{name}/config", config)[0] == 201
     poll(lambda: out.exists() and out.read_text() == "{n=1}\n{n=3}\n", worker, "the records beside it")
-    (letter,) = messages(kafka, letters, 1)
-    assert letter.value() == b'{"n":2}'
+    assert [letter.value() for letter in messages(kafka, letters, HOT)] == [b'{"n":2}'] * HOT
 
 
 # ---- around it

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from penstock.cli.wiring import DistributedProcess, config_transformer
 from penstock.config.worker import WorkerConfig
+from penstock.herder.distributed.membership import GroupView
 from penstock.plugins import Plugins
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -101,19 +102,24 @@ def until(what: str, check: Callable[[], Any]) -> Any:
     raise AssertionError(f"not within a minute: {what}")
 
 
+def view(process: DistributedProcess) -> GroupView:
+    """The worker's own view of its group: a follower may be unable to ask the leader."""
+    return process.herder._requests._membership.view()
+
+
 def whole(*processes: DistributedProcess) -> tuple[DistributedProcess, DistributedProcess]:
     """Leader and follower, once the group is at rest."""
 
     def settled() -> bool:
         answers = [httpx.get(f"{url(p, 'http')}/cluster").json() for p in processes]
-        views = [p.herder._membership.view() for p in processes]  # the follower may be unable to ask the leader
+        views = [view(p) for p in processes]
         return all(a["group"]["state"] == "stable" for a in answers) and len({v.leader_url for v in views}) == 1 and any(
             len(v.members) == len(processes) for v in views
         )  # fmt: skip
 
     until("the group is whole", settled)
     first, second = processes
-    return (first, second) if first.herder._membership.view().is_leader else (second, first)
+    return (first, second) if view(first).is_leader else (second, first)
 
 
 @pytest.mark.parametrize("prefix", ["listeners.https.", pytest.param("", marks=pytest.mark.soak)])

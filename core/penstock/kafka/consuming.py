@@ -9,6 +9,7 @@ Facts about the client that this module keeps from its users; one suite holds th
 - Callbacks run inside ``poll``, ``consume`` and ``close``, in the thread that calls them. One that raises must not: the
   assignment would stay half made, and ``close`` would wait for it for ever.
 - A closed client raises RuntimeError.
+- Headers that are not UTF-8 end the process of whoever looks at them; here they are `penstock.kafka.headers.UNREADABLE`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from confluent_kafka import TopicPartition as _Position
 from penstock.api import TopicPartition
 from penstock.errors import ConnectError, TaskStopped
 from penstock.kafka.errors import CLIENT_ERRORS, Fault, client_errors, connect_error, error_code, meaning_of, reason_of
+from penstock.kafka.headers import with_safe_headers
 from penstock.kafka.repeats import Repeats
 
 __all__ = ["ConsumerFactory", "GroupConsumer", "Message", "Partitions"]
@@ -178,6 +180,7 @@ class GroupConsumer:
             self._moved = set(self._seeks)
             first = client.poll(timeout_s)
             messages = [] if first is None else [first, *client.consume(max_records - 1, 0)]
+            with_safe_headers(messages)
             self._raise_raised()
             if self._failure is not None:
                 self.check(self._failure)

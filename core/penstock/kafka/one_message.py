@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from penstock.errors import ConnectError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.errors import client_errors, connect_error
+from penstock.kafka.headers import with_safe_headers
 
 __all__ = ["read_message"]
 
@@ -37,7 +38,7 @@ def read_message(
             while clock() < deadline:
                 message = consumer.poll(_POLL_S)
                 if message is not None:
-                    return _checked(message, offset, where)
+                    return _checked(with_safe_headers([message])[0], offset, where)
         raise ConnectError(f"no answer about {where} within {timeout:.0f} s from {clients.bootstrap_servers}")
     finally:
         consumer.close()

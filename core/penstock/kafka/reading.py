@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from penstock.errors import ConnectError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.errors import client_errors, connect_error
+from penstock.kafka.headers import with_safe_headers
 
 __all__ = ["read_between"]
 
@@ -38,7 +39,7 @@ def read_between(
             consumer.assign([TopicPartition(topic, number, ranges[topic, number][0]) for topic, number in left])
             deadline = clock() + patience
             while left:
-                messages = consumer.consume(_AT_ONCE, _POLL_S)
+                messages = with_safe_headers(consumer.consume(_AT_ONCE, _POLL_S))
                 if not messages and clock() >= deadline:
                     raise ConnectError(f"No answer about {_names(left)} from Kafka within {patience:.0f} s")
                 for message in messages:

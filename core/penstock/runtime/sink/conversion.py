@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from penstock.api import Shape
 from penstock.data import Header, Headers, SchemaAndValue, SinkRecord, TimestampType
 from penstock.errors import DataError
+from penstock.kafka.headers import UNREADABLE
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import BoundChain, Chain
 from penstock.runtime.conversion import ConversionError
@@ -26,8 +27,6 @@ _TIMESTAMP_TYPES: Final = {
     1: TimestampType.CREATE_TIME,
     2: TimestampType.LOG_APPEND_TIME,
 }
-#: Stands for the headers of a message whose names the client cannot read.
-_UNREADABLE: Final[list[Any]] = []
 #: The parts that a sink task's chain may alter: the worker has just made the record and everything in it.
 _OWNED: Final = frozenset({"record", "key", "value", "headers"})
 
@@ -67,13 +66,8 @@ class SinkConversion:
         known = self._deserializers.get(topic)
         if known is None:
             known = self._deserializers[topic] = self._deserializers_for(topic)
-        try:
-            headers: Any = message.headers()
-        except SystemError:
-            # The client's next answer would hold null pointers, which end the process wherever they are looked at.
-            message.set_headers(_UNREADABLE)
-            headers = _UNREADABLE
-        if headers is _UNREADABLE:
+        headers: Any = message.headers()
+        if headers is UNREADABLE:
             error = DataError("a header's name is not UTF-8, so that none of the record's headers can be read")
             raise ConversionError(ErrorStage.HEADER_CONVERTER, self._converters.header_class) from error
         if self._with_headers and headers:
