@@ -154,7 +154,7 @@ def test_workers_forward_and_sign_over_https_with_their_own_certificates(
 
         # One of the two connectors is the follower's: it handed the tasks to the leader, signed, over https.
         assert len(set(until("both run", running))) == 2
-        assert leader.herder._membership.view().signed
+        assert view(leader).signed
         for name in ("a", "b"):
             assert client.post(f"/connectors/{name}/restart").status_code == 204
             assert client.post(f"/connectors/{name}/tasks/0/restart").status_code == 204

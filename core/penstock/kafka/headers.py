@@ -15,7 +15,7 @@ __all__ = ["UNREADABLE", "with_safe_headers"]
 
 M = TypeVar("M")
 
-#: What `headers()` of a message returns, this very object, if the client cannot read them.
+#: The very object that `headers()` of a message returns if the client cannot read them.
 UNREADABLE: Final[list[Any]] = []
 
 
