@@ -19,6 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from kafka import KafkaProducer
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock.cli import main
 from penstock.testing.broker import KafkaBroker
@@ -499,7 +500,7 @@ def start_and_end(folder: Path, extra: str) -> tuple[int, str]:
     return code, said.getvalue()
 
 
-def failure(running: WorkerProcess, connector: str, timeout: float = 60) -> str:
+def failure(running: WorkerProcess, connector: str, timeout: float = PATIENCE_S) -> str:
     """The trace of the connector's task once it is FAILED."""
     found: list[str] = []
 
@@ -512,7 +513,7 @@ def failure(running: WorkerProcess, connector: str, timeout: float = 60) -> str:
     return found[0]
 
 
-def poll(probe: Callable[[], bool], running: WorkerProcess, what: str, timeout: float = 60) -> None:
+def poll(probe: Callable[[], bool], running: WorkerProcess, what: str, timeout: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
         running.check()
@@ -543,7 +544,7 @@ def produce(bootstrap: str, topic: str, *values: bytes, key: bytes | None = None
     assert producer.flush(30) == 0
 
 
-def messages(bootstrap: str, topic: str, count: int, timeout: float = 60) -> list[Message]:
+def messages(bootstrap: str, topic: str, count: int, timeout: float = PATIENCE_S) -> list[Message]:
     """The first `count` records of a topic of one partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"read-{topic}", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])

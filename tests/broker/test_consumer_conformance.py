@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from lab.patience import PATIENCE_S
 from penstock import api
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.kafka.consuming import GroupConsumer
@@ -127,7 +128,7 @@ class Rebalances:
         client.unassign()
 
 
-def read(client: Any, count: int, timeout: float = 20) -> list[tuple[int, bytes]]:
+def read(client: Any, count: int, timeout: float = PATIENCE_S) -> list[tuple[int, bytes]]:
     """Exactly `count` records, as (partition, value), and none more within the same call."""
     found: list[tuple[int, bytes]] = []
     deadline = time.monotonic() + timeout
@@ -372,7 +373,7 @@ def test_closing_revokes_in_the_closing_thread_and_a_closed_client_refuses_every
             call()
 
 
-def until(probe: Callable[[], object], timeout: float = 20) -> None:
+def until(probe: Callable[[], object], timeout: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
         assert time.monotonic() < deadline
@@ -421,7 +422,7 @@ def member(cluster: Cluster) -> tuple[GroupConsumer, Member]:
     return made, told
 
 
-def values(consumer: GroupConsumer, count: int, timeout: float = 20) -> list[bytes]:
+def values(consumer: GroupConsumer, count: int, timeout: float = PATIENCE_S) -> list[bytes]:
     found: list[bytes] = []
     deadline = time.monotonic() + timeout
     while len(found) < count and time.monotonic() < deadline:

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock.kafka.admin import group_offsets
 from penstock.testing.broker import KafkaBroker
@@ -238,7 +239,7 @@ def offsets(worker: WorkerProcess, name: str) -> list[dict[str, int]]:
     return [entry["offset"] for entry in worker.call("GET", f"/connectors/{name}/offsets")[1]["offsets"]]
 
 
-def poll(probe: Callable[[], object], running: WorkerProcess, what: str, timeout: float = 60) -> None:
+def poll(probe: Callable[[], object], running: WorkerProcess, what: str, timeout: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
         running.check()
@@ -282,7 +283,7 @@ def end_of(bootstrap: str, topic: str) -> int:
     return end
 
 
-def consume(bootstrap: str, topic: str, count: int, partitions: int = 1, timeout: float = 60) -> list[Message]:
+def consume(bootstrap: str, topic: str, count: int, partitions: int = 1, timeout: float = PATIENCE_S) -> list[Message]:
     """At least the first `count` records of all partitions, each partition's in order."""
     consumer = Consumer(
         {

@@ -6,12 +6,15 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from lab.committed import numbers, once_and_in_order, read
-from lab.worker_group import DELAY_S, SESSION_S, WorkerGroup
+from lab.worker_group import WorkerGroup
+from penstock.testing.broker import KafkaBroker
 
 SOURCE = "org.apache.kafka.connect.tools.VerifiableSourceConnector"
 
@@ -103,32 +106,62 @@ class Faults:
         self.cluster.start(victim).wait_ready()
         self.recovered(self.workers)
 
+    def restart_broker(self, broker: KafkaBroker, *, cleanly: bool) -> None:
+        if cleanly:
+            broker.stop()
+        else:
+            broker.kill()
+        broker.start()
+        self.recovered(self.workers)
+
     def recovered(self, workers: int) -> None:
-        limit = 3 * (SESSION_S + DELAY_S) + 60
         running = lambda: self.cluster.settled(workers) and self.cluster.all_running(self.tasks)  # noqa: E731 - one condition
-        self.cluster.until("all run", running, limit)
+        self.cluster.until("all run", running)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long a run is; each of four tasks counts to `limit`, so many numbers a second."""
+
+    workers: int
+    faults: int
+    limit: int
+    rate: int
+
+
+SHORT, LONG, LARGE = Size(2, 2, 4_000, 400), Size(3, 15, 40_000, 400), Size(3, 40, 125_000, 300)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_every_number_arrives_once_and_in_order_through_faults(
-    group: Callable[..., WorkerGroup], topic: Callable[..., str], kafka: str, boundary: str, soak: bool
+    group: Callable[..., WorkerGroup], private_broker: Callable[..., KafkaBroker], boundary: str, soak: bool
 ) -> None:
-    """Short: a kill, a freeze and a reconfiguration of two workers. Long: three workers and fifteen faults each."""
-    workers, limit = (3, 40_000) if soak else (2, 4_000)
-    cluster, records = group(workers), topic("records", partitions=4)
-    config = {**COUNTING, **BOUNDARIES[boundary], "topic": records, "limit": str(limit), "rate": "400"}
-    cluster.create(0, "numbers", config)
-    faults = Faults(cluster, workers, {"numbers": 4}, seed=len(boundary))
-    faults.recovered(workers)
-    for turn in range(15 if soak else 2):
+    """Short: a kill, a freeze and a reconfiguration of two workers. Long: three workers and many faults; the broker is stopped and killed, too."""
+    size = (LARGE if boundary == "poll" else LONG) if soak else SHORT
+    broker = private_broker()
+    cluster = group(size.workers, broker.bootstrap)
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.create_topics([NewTopic("records", 4, 1)])["records"].result(60)
+    config = {**COUNTING, **BOUNDARIES[boundary], "topic": "records", "limit": str(size.limit)}
+    cluster.create(0, "numbers", {**config, "rate": str(size.rate)})
+    faults = Faults(cluster, size.workers, {"numbers": 4}, seed=len(boundary))
+    faults.recovered(size.workers)
+    for turn in range(size.faults):
         [faults.kill, faults.freeze, faults.restart][turn % 3]()
-        if turn == 1:
-            code, _ = cluster.any().call("PUT", "/connectors/numbers/config", {**config, "rate": "800"})
-            assert code == 200
-            faults.recovered(workers)
-    total = 4 * limit
-    cluster.until("all numbers are there", lambda: len(read(kafka, records)) >= total, 240)
-    assert once_and_in_order(read(kafka, records)) == dict.fromkeys(range(4), limit)
+        if soak and turn in (size.faults // 3, 2 * size.faults // 3):
+            faults.restart_broker(broker, cleanly=turn == size.faults // 3)
+        if turn in (1, size.faults // 2):
+            reconfigure(cluster, {**config, "rate": str(size.rate + turn)})
+            faults.recovered(size.workers)
+    reconfigure(cluster, {**config, "rate": "5000"})  # to the end
+    total = 4 * size.limit
+    cluster.until("all numbers are there", lambda: len(read(broker.bootstrap, "records")) >= total, 600)
+    assert once_and_in_order(read(broker.bootstrap, "records")) == dict.fromkeys(range(4), size.limit)
+
+
+def reconfigure(cluster: WorkerGroup, config: dict[str, str]) -> None:
+    code, answer = cluster.any().call("PUT", "/connectors/numbers/config", config)
+    assert code == 200, answer
 
 
 def test_what_a_connector_aborts_is_not_seen_and_does_not_come_again(

@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lab.committed import once_and_in_order, read
+from lab.patience import PATIENCE_S
 from lab.worker_group import WorkerGroup
 from lab.worker_process import WorkerProcess, free_port
 
@@ -31,7 +32,7 @@ def standalone(folder: Path, kafka: str) -> Callable[[], WorkerProcess]:
     return lambda: WorkerProcess(["standalone", folder / "worker.properties", folder / "c.json"], folder / "log", rest)
 
 
-def until(what: str, worker: WorkerProcess, check: Callable[[], bool], seconds: float = 60) -> None:
+def until(what: str, worker: WorkerProcess, check: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         worker.check()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from lab.patience import PATIENCE_S
 from penstock.errors import ConfigError
 from penstock.kafka.group import GroupMember
 from penstock.testing.broker import KafkaBroker
@@ -110,7 +111,7 @@ def members(kafka: str, group: str, *names: str) -> Iterator[list[tuple[GroupMem
             one.stop()
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

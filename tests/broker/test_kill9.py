@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock.testing.broker import KafkaBroker
 
@@ -130,7 +131,7 @@ def standalone(folder: Path, bootstrap: str, connector: str) -> Callable[[], Wor
     return lambda: WorkerProcess(arguments, folder / "worker.log", listener)
 
 
-def poll(probe: Callable[[], bool], running: WorkerProcess, what: str, timeout: float = 60) -> None:
+def poll(probe: Callable[[], bool], running: WorkerProcess, what: str, timeout: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
         running.check()
@@ -194,7 +195,7 @@ def position(folder: Path) -> int:
     return 0
 
 
-def read_until(bootstrap: str, topic: str, last: int, running: WorkerProcess, timeout: float = 120) -> list[int]:
+def read_until(bootstrap: str, topic: str, last: int, running: WorkerProcess, timeout: float = PATIENCE_S) -> list[int]:
     """The line numbers in the topic, in its order, until the last line is there and nothing follows it."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"read-{topic}", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])

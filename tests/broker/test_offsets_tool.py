@@ -1,6 +1,8 @@
 """``penstock offsets`` against a worker and a broker: sinks by number, time and ends, and a step over a bad record."""
 
 import json
+import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from lab.worker_process import WorkerProcess
 from penstock.cli import main
 
 JSON = {"value.converter": "json", "value.converter.schemas.enable": "false"}
+GUIDE = (Path(__file__).parents[2] / "docs/plugins.md").read_text("utf-8")
 #: A record a second from here on.
 BEGAN = 1_700_000_000_000
 
@@ -92,6 +95,50 @@ def test_a_sink_goes_on_behind_each_bad_record_that_is_skipped_and_loses_no_othe
         sink.wait(running, lambda: sink.committed == {(name, 0): 6}, "the rest")
         assert running.stop() == 0
     assert sink.values == ["0", "1", "3", "5"]
+
+
+def test_skip_moves_the_offsets_that_an_exactly_once_file_keeps(
+    kafka: str, topic: Callable[..., str], tmp_path: Path
+) -> None:
+    name, out = topic(), tmp_path / "out.jsonl"
+    config = {"topics": name, **JSON, "connector.class": "jsonlines-sink", "file": str(out), "exactly.once": "true"}
+    sink = SinkWorker(tmp_path, kafka, config)
+    produce(kafka, name, [b"0", b"1", b"bad", b"3", b"bad again", b"5"])
+    with sink.start() as running:
+        for _ in range(2):
+            sink.wait(running, lambda: sink.task(running).get("state") == "FAILED", "the failure")
+            assert main(["offsets", "skip", sink.name, "--url", running.rest, "--stop", "--yes"]) == 0
+        sink.wait(running, lambda: sink.committed == {(name, 0): 6}, "the rest")
+        assert running.stop() == 0
+    assert out.read_text().split() == ["0", "1", "3", "5"]
+
+
+def test_skip_says_what_to_do_with_a_sink_that_keeps_offsets_and_lets_none_be_committed(
+    kafka: str, topic: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sink of the plugin guide: the group's offset says nothing of where it stands."""
+    name, database = topic(), tmp_path / "archive.db"
+    (text,) = re.findall(r"```python\n# penstock_acme/archive\.py\n(.*?)```", GUIDE, re.DOTALL)
+    (tmp_path / "archive.py").write_text(text)
+    config = {"topics": name, **JSON, "connector.class": "archive:ArchiveConnector", "database": str(database)}
+    sink = SinkWorker(tmp_path, kafka, config)
+    produce(kafka, name, [b"0", b"1", b"bad", b"3", b"bad again", b"5"])
+
+    def values() -> list[str]:
+        with sqlite3.connect(database, timeout=30) as connection:
+            return [value for (value,) in connection.execute("SELECT value FROM archive ORDER BY rowid")]
+
+    with sink.start() as running:
+        at = [sink.name, "--url", running.rest, "--stop", "--yes"]
+        sink.wait(running, lambda: sink.task(running).get("state") == "FAILED", "the failure")
+        assert main(["offsets", "skip", *at]) == 0
+        sink.wait(running, lambda: "offset 4" in sink.task(running).get("trace", ""), "the second failure")
+        capsys.readouterr()
+        assert main(["offsets", "skip", *at]) == 1
+        hint = f"penstock offsets set {sink.name} --partition {name}-0 --offset 5"
+        assert hint in capsys.readouterr().err
+        assert main([*hint.split()[1:], *at[1:]]) == 0
+        sink.wait(running, lambda: values() == ["0", "1", "3", "5"], "the rest")
 
 
 def test_a_source_goes_on_behind_the_record_that_is_skipped(

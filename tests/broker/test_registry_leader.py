@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock_registry.client import local_client
 from penstock_registry.server.service import RegistryService
@@ -59,7 +60,7 @@ def schema(number: int) -> dict[str, Any]:
     return {"schema": json.dumps({"type": "fixed", "name": "F", "size": number + 1})}
 
 
-def wait_for(check: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(check: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource
 
+from lab.committed import messages
 from penstock.errors import ConfigError, ConnectError
 from penstock_registry.server.errors import RegistryError
 from penstock_registry.server.formats import Formats
@@ -54,21 +55,9 @@ def schema(number: int) -> SchemaRequest:
 
 def records(kafka: str, name: str) -> list[tuple[str, str | None]]:
     """What stands in the topic, as another registry would read it."""
-    consumer = Consumer(
-        {"bootstrap.servers": kafka, "group.id": "test", "auto.offset.reset": "earliest", "enable.partition.eof": True}
-    )
-    consumer.assign([TopicPartition(name, 0, 0)])
-    found: list[tuple[str, str | None]] = []
-    while True:
-        message = consumer.poll(10)
-        assert message is not None
-        if message.error():
-            break
-        key, value = message.key(), message.value()
-        assert isinstance(key, bytes)
-        found.append((key.decode(), value and value.decode()))  # type: ignore[union-attr]  # bytes here
-    consumer.close()
-    return found
+    found = [(message.key(), message.value()) for message in messages(kafka, name)]
+    assert all(isinstance(key, bytes) for key, _ in found)
+    return [(key.decode(), value and value.decode()) for key, value in found]  # type: ignore[union-attr]  # bytes here
 
 
 def test_the_topic_is_made_as_it_must_be(kafka: str, name: str, open_registry: Callable[..., Any]) -> None:

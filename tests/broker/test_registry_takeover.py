@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 
 SESSION_S = 3.0
@@ -70,7 +71,7 @@ class Cluster:
         properties.write_text("".join(f"{key}={value}\n" for key, value in lines))
         self._running[url] = WorkerProcess(["registry", properties], properties.with_suffix(".log"))
 
-    def await_ready(self, url: str, seconds: float = 120) -> None:
+    def await_ready(self, url: str, seconds: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + seconds
         while not self.ready(url):
             self._running[url].check()

@@ -9,8 +9,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
+from lab.committed import messages
 from lab.worker_process import WorkerProcess, free_port
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -23,19 +24,7 @@ def shows(text: str) -> bool:
 
 def everything_in(kafka: str, topic: str) -> str:
     """Keys, values and headers of all records of `topic`."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": uuid4().hex, "enable.partition.eof": True})
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-    texts, ended = [], 0
-    while ended < len(partitions):
-        message = consumer.poll(10)
-        assert message is not None, f"{topic} does not end"
-        if message.error():
-            ended += 1
-        else:
-            texts.append(f"{message.key()!r} {message.value()!r} {message.headers()!r}")
-    consumer.close()
-    return "\n".join(texts)
+    return "\n".join(f"{m.key()!r} {m.value()!r} {m.headers()!r}" for m in messages(kafka, topic))
 
 
 def until(check: Callable[[], bool], worker: WorkerProcess) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.patience import PATIENCE_S
 from penstock.errors import ConnectError
 from penstock.kafka.group import GroupMember
 from penstock.kafka.topic_log import TopicLog, TopicSpec, internal_clients
@@ -65,7 +66,7 @@ class Listener:
         pass
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

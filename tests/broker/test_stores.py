@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
+from lab.patience import PATIENCE_S
 from penstock.errors import ConfigError, WorkerError
 from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.storage.config_records import SessionKey
@@ -74,7 +75,7 @@ def config_store(
         store.stop()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from lab.patience import PATIENCE_S
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
 from penstock.kafka.errors import FencedError
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec, internal_clients
@@ -46,7 +47,7 @@ def running(
         log.stop()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

@@ -46,7 +46,7 @@ class Cluster:
             "offset.flush.interval.ms": "200",
         }
         with JvmConnect(fetch_connect(POM), self.folder, self.kafka, properties) as worker:
-            worker.wait_ready(timeout=120)
+            worker.wait_ready()
             yield worker
 
     @contextlib.contextmanager

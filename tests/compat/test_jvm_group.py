@@ -173,7 +173,7 @@ def described(penstock: WorkerProcess) -> dict[str, Any]:
 
 def test_both_kinds_of_worker_share_a_group_whoever_leads(cluster: JvmCluster) -> None:
     group = Group(cluster)
-    jvm = cluster.start_jvm().wait_ready(timeout=120)
+    jvm = cluster.start_jvm().wait_ready()
     for name, config in configs(cluster).items():
         cluster.call(jvm, "PUT", f"/connectors/{name}/config", config, expect=201)
     penstock = cluster.start_penstock().wait_ready()
@@ -187,7 +187,7 @@ def test_both_kinds_of_worker_share_a_group_whoever_leads(cluster: JvmCluster) -
     assert leads(penstock)
     group.lines_come_through()
 
-    jvm = cluster.start_jvm().wait_ready(timeout=120)
+    jvm = cluster.start_jvm().wait_ready()
     group.all_run(penstock, jvm)
     assert leads(penstock)
     exercise(group, leader=penstock, follower=jvm, rotated=True)
@@ -221,7 +221,7 @@ def test_a_group_speaks_the_best_protocol_that_all_its_workers_know(
     """And all its work runs once, also when the second worker makes the group fall back, and when it goes again."""
     group = Group(cluster)
     start = {
-        "jvm": lambda: cluster.start_jvm(connect_protocol=jvms).wait_ready(timeout=120),
+        "jvm": lambda: cluster.start_jvm(connect_protocol=jvms).wait_ready(),
         "penstock": lambda: cluster.start_penstock(connect_protocol=penstocks).wait_ready(),
     }
     first = start.pop(leader)()
@@ -255,12 +255,12 @@ def test_workers_of_two_kafka_releases_share_a_group_with_penstock(cluster: JvmC
         "4.3": cluster.start_jvm,
         "4.4": lambda: cluster.start_jvm(POM_4_4),
     }
-    workers = {leader: start.pop(leader)().wait_ready(timeout=120)}
+    workers = {leader: start.pop(leader)().wait_ready()}
     for name, config in configs(cluster).items():
         cluster.call(workers[leader], "PUT", f"/connectors/{name}/config", config, expect=201)
     workers |= {kind: make() for kind, make in start.items()}
     for worker in workers.values():
-        worker.wait_ready(timeout=120)
+        worker.wait_ready()
     group.all_run(*workers.values())
     assert leads(workers["penstock"]) is (leader == "penstock")
     assert described(workers["penstock"])["protocol"] == "sessioned"

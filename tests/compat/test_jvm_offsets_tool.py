@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from lab.jvm_connect import JvmConnect, fetch_connect
+from lab.patience import PATIENCE_S
 from lab.sink_worker import produce
 from penstock.cli import main
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 
 
-def await_true(probe: Callable[[], object], what: str, timeout: float = 60) -> None:
+def await_true(probe: Callable[[], object], what: str, timeout: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout
     while not probe():
         assert time.monotonic() < deadline, f"no {what} within {timeout:g} s"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from lab.committed import messages
 from lab.jvm_cluster import JvmCluster
 from lab.worker_process import WorkerProcess, free_port
 
@@ -189,22 +190,8 @@ class Move:
 
     def records(self, what: str) -> list[tuple[int, int, bytes]]:
         """Partition, offset and key of each record, those of aborted transactions too."""
-        name = self.cluster.topic(what)
-        settings = {"group.id": "none", "enable.auto.commit": False, "enable.partition.eof": True}
-        consumer = Consumer(
-            {"bootstrap.servers": self.cluster.kafka, "isolation.level": "read_uncommitted", **settings}
-        )
-        consumer.assign([TopicPartition(name, p, 0) for p in range(PARTITIONS)])
-        found, ended = [], set[int]()
-        while len(ended) < PARTITIONS:
-            for message in consumer.consume(1000, 0.2):
-                if message.error() is None:
-                    found.append((message.partition(), message.offset(), message.key()))
-                else:
-                    assert message.error().code() == KafkaError._PARTITION_EOF
-                    ended.add(message.partition())
-        consumer.close()
-        return found
+        found = messages(self.cluster.kafka, self.cluster.topic(what), "read_uncommitted")
+        return [(m.partition() or 0, m.offset() or 0, m.key() or b"") for m in found]  # type: ignore[misc]  # keys are bytes
 
 
 @pytest.fixture
@@ -278,7 +265,7 @@ def test_a_cluster_moves_from_the_jvm_to_penstock_and_back(
                 return cluster.start_penstock().wait_ready()
             # What a killed worker leaves open holds up those who read only what is committed, for so long.
             eos = {"exactly.once.source.support": exactly_once, "producer.transaction.timeout.ms": "3000"}
-            return cluster.start_jvm(**eos).wait_ready(timeout=120)
+            return cluster.start_jvm(**eos).wait_ready()
 
         worker, killed = start("jvm", "enabled" if steps[0][0] == "kill" else "disabled"), False
         registry.wait_ready("/subjects")

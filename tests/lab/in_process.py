@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import free_port
 from penstock.cli.services import config_transformer
 from penstock.cli.wiring import StandaloneProcess
@@ -76,7 +77,7 @@ class InProcessWorker:
         """The trace of task 0."""
         return self._process.herder.connector_status(name).tasks[0].trace or ""
 
-    def wait(self, probe: Callable[[], object], what: str, timeout: float = 60) -> None:
+    def wait(self, probe: Callable[[], object], what: str, timeout: float = PATIENCE_S) -> None:
         """Until `probe` answers true. AssertionError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not probe():

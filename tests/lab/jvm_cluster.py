@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.jvm_connect import JvmConnect, fetch_connect
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 
 __all__ = ["JvmCluster", "eventually"]
@@ -18,7 +19,7 @@ Info = dict[str, Any]
 
 
 def eventually(
-    condition: Callable[[], object], what: str, seconds: float = 90, more: Callable[[], object] | None = None
+    condition: Callable[[], object], what: str, seconds: float = PATIENCE_S, more: Callable[[], object] | None = None
 ) -> None:
     """Until `condition` holds; AssertionError with `what`, and with what `more` tells, after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -98,7 +99,7 @@ class JvmCluster:
     def stop(self, worker: WorkerProcess) -> int:
         """SIGTERM, and its exit code."""
         self.workers.remove(worker)
-        return worker.stop(60)
+        return worker.stop()
 
     def kill(self, worker: WorkerProcess) -> None:
         self.workers.remove(worker)
@@ -110,7 +111,7 @@ class JvmCluster:
             for path in sorted(self.folder.glob("*/*.log"))
         )
 
-    def eventually(self, condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+    def eventually(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
         def checked() -> object:
             for worker in self.workers:
                 worker.check()
@@ -123,12 +124,11 @@ class JvmCluster:
     def call(self, worker: WorkerProcess, method: str, path: str, body: Any = None, *, expect: int) -> Any:
         """The parsed answer; AssertionError unless it has the status `expect`. A write that meets a rebalance is tried
         again, as Connect's 409 asks for."""
-        for _ in range(60):
+        deadline = time.monotonic() + PATIENCE_S
+        code, answer = worker.call(method, path, body)
+        while code == 409 and "already exists" not in str(answer) and time.monotonic() < deadline:
+            time.sleep(0.5)
             code, answer = worker.call(method, path, body)
-            if code == 409 and "already exists" not in str(answer):
-                time.sleep(0.5)
-                continue
-            break
         if code != expect:
             raise AssertionError(f"{method} {path}: {code} {answer}\n{self.logs()}")
         return answer

@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock.kafka.admin import group_offsets
 
@@ -43,7 +44,7 @@ class SinkWorker:
         arguments = [
             "standalone", str(self.folder / "worker.properties"), str(self.folder / "connector.json"), "--log-level", "DEBUG",
         ]  # fmt: skip
-        environ = {"PYTHONPATH": os.fspath(Path(__file__).parents[1])}
+        environ = {"PYTHONPATH": f"{Path(__file__).parents[1]}{os.pathsep}{self.folder}"}
         return WorkerProcess(arguments, self.folder / "worker.log", self._rest, environ).wait_ready()
 
     @property
@@ -73,7 +74,7 @@ class SinkWorker:
         tasks = status["tasks"] if code == 200 else []
         return dict(tasks[0]) if tasks else {}
 
-    def wait(self, running: WorkerProcess, probe: Callable[[], object], what: str, timeout: float = 60) -> None:
+    def wait(self, running: WorkerProcess, probe: Callable[[], object], what: str, timeout: float = PATIENCE_S) -> None:
         """Until `probe` answers true. AssertionError with the end of the log after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not probe():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 
 __all__ = ["Source", "SourceWorker", "script"]
@@ -88,7 +89,7 @@ class Source:
         code, _ = self._running.call("POST", f"/connectors/{self.name}/restart?includeTasks=true")
         assert code == 202
 
-    def wait(self, probe: Callable[[], object], what: str, timeout: float = 60) -> None:
+    def wait(self, probe: Callable[[], object], what: str, timeout: float = PATIENCE_S) -> None:
         """Until `probe` answers true. AssertionError with the end of the log after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not probe():

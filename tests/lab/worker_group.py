@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 
 __all__ = ["DELAY_S", "SESSION_S", "WORKER_VARIABLE", "WorkerGroup"]
@@ -77,7 +78,7 @@ class WorkerGroup:
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in self.folder.glob("*.log"))
 
-    def until(self, what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+    def until(self, what: str, check: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + seconds
         while True:
             for worker in self.workers.values():

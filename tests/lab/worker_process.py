@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.patience import PATIENCE_S
+from penstock.testing.broker import free_ports
+
 __all__ = ["WorkerProcess", "free_port"]
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port on 127.0.0.1 that was free a moment ago, and that no outgoing connection takes."""
+    return free_ports(1)[0]
 
 
 class WorkerProcess:
@@ -74,7 +74,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = PATIENCE_S) -> int:
         """SIGTERM; the exit code. AssertionError if it is still there after `timeout` seconds."""
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -92,12 +92,12 @@ class WorkerProcess:
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S / 2) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
 
-    def wait_ready(self, path: str = "/connectors", timeout: float = 60) -> WorkerProcess:
+    def wait_ready(self, path: str = "/connectors", timeout: float = PATIENCE_S) -> WorkerProcess:
         """Until the REST API answers `path`."""
         deadline = time.monotonic() + timeout
         while True:
@@ -111,7 +111,7 @@ class WorkerProcess:
                 raise AssertionError(f"{self.rest} did not answer within {timeout:g} s:\n{self.log()}")
             time.sleep(0.05)
 
-    def wait_running(self, connector: str, timeout: float = 60) -> None:
+    def wait_running(self, connector: str, timeout: float = PATIENCE_S) -> None:
         """Until the connector and at least one task are RUNNING. AssertionError at once if something is FAILED."""
         deadline = time.monotonic() + timeout
         while True:

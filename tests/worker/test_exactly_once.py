@@ -367,6 +367,38 @@ def test_a_task_that_is_stopped_while_it_waits_at_its_gate_ends() -> None:
     case.delivery.close()
 
 
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_stop_does_not_wait_for_those_whom_the_gate_asks(where: str) -> None:
+    """The gate may wait for the herder's thread, which waits for the task's end."""
+    asked, answered = threading.Event(), threading.Event()
+
+    class BusyGate(Gate):
+        def wait(self) -> None:
+            asked.set()
+            assert answered.wait(60)
+
+    gate = BusyGate()
+    setattr(gate, where, gate.wait)
+    case, ends = Case(gate=gate), list[BaseException]()
+
+    def live() -> None:
+        try:
+            case.delivery.open()
+        except TaskStopped as end:
+            ends.append(end)
+        case.delivery.close()
+
+    task = threading.Thread(target=live)
+    task.start()
+    assert asked.wait(60)
+    case.side.stopping.set()
+    task.join(60)
+    is_ended, is_answered = not task.is_alive(), answered.is_set()
+    answered.set()
+    assert (is_ended, is_answered) == (True, False)
+    assert "stopped while it waited" in str(ends)
+
+
 def test_a_context_refuses_both_ends_of_one_transaction() -> None:
     context, one = WorkerTransactionContext(), record("1")
     context.commit_transaction(one)

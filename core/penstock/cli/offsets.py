@@ -175,7 +175,8 @@ def _refuse_to_skip_more(view: ConnectorView, record: FailedRecord) -> None:
     raise ConnectError(
         f"{view.name} has committed {where} up to {committed}, and the records from there to {record.offset - 1} were not "
         "delivered: skipping would lose them, so nothing was changed. Set consumer.override.max.poll.records=1 in its "
-        "configuration, start it, and skip what it then fails at"
+        "configuration, start it, and skip what it then fails at. A sink that keeps offsets of its own may have them: then "
+        f"penstock offsets set {view.name} --partition {where} --offset {record.offset + 1}"
     )
 
 

@@ -25,7 +25,7 @@ from typing import IO
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-__all__ = ["BrokerError", "JvmError", "KafkaBroker", "find_java", "find_tool", "watch"]
+__all__ = ["BrokerError", "JvmError", "KafkaBroker", "find_java", "find_tool", "free_ports", "watch"]
 
 _INSTALL_HINT = "install them (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven), or set PENSTOCK_TEST_BOOTSTRAP=host:port to use a running broker"
 
@@ -63,7 +63,7 @@ class KafkaBroker:
         self._properties = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
-        self._ports = _free_ports(2)
+        self._ports = free_ports(2)
         self.folder = Path(tempfile.mkdtemp(prefix="penstock-kafka-"))
         atexit.register(self.close)
 
@@ -239,7 +239,11 @@ def _cluster_id() -> str:
     )  # Kafka refuses ids that start with '-'
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports on 127.0.0.1 that are free now, below those that the system gives to outgoing connections.
+
+    A process that is to listen there later, or again, finds no connection of somebody else's in its place.
+    """
     with contextlib.ExitStack() as held:
         return [held.enter_context(listener).getsockname()[1] for listener in _listeners(count)]
 

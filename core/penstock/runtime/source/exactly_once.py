@@ -22,6 +22,7 @@ from penstock.data import SourceRecord
 from penstock.errors import ConflictError, ConnectError, RetriableError, TaskStopped
 from penstock.kafka.producing import Delivered, Outgoing
 from penstock.kafka.transactions import TransactionalProducer
+from penstock.runtime.aside import call_aside
 from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.boundaries import Ending, TransactionBoundary, WorkerTransactionContext
 from penstock.runtime.source.delivery import Delivery, Run, TaskSide
@@ -32,15 +33,20 @@ __all__ = ["ExactlyOnce", "Gate", "TransactionSettings"]
 
 _log: Final = logging.getLogger(__name__)
 _PREFIX: Final = "producer.override."
-#: One claim of the transactional id, which is made again; a task that is stopped waits for no longer.
-_CLAIM_S: Final = 3.0
+#: One wait for the transactional id; a task that is stopped waits for no longer. The client goes on asking in between.
+_CLAIM_S: Final = 0.5
+#: The waits before the log says that the id is still waited for.
+_CLAIMS: Final = 6
 #: The pause between two tries to start.
 _RETRY_S: Final = 1.0
 _T = TypeVar("_T")
 
 
 class Gate(Protocol):
-    """The checks before a task starts. Called from the task's thread; a `RetriableError` or `ConflictError` is tried again."""
+    """The checks before a task starts. A `RetriableError` or `ConflictError` is tried again.
+
+    Each call has a thread of its own, which may outlive the task if that is stopped meanwhile.
+    """
 
     def before(self) -> None:
         """Have older instances of the connector's tasks fenced, those with higher numbers too."""
@@ -97,11 +103,24 @@ class ExactlyOnce(Delivery):
 
     def open(self) -> None:
         # Delivery 3.
-        self._try(self._gate.before, "waits until older tasks of the connector are fenced")
+        stopping = self._side.stopping
+        fenced = "waits until older tasks of the connector are fenced"
+        self._try(lambda: call_aside(self._gate.before, stopping, self._label), fenced)
         producer = TransactionalProducer(self._make, self._label, prefix=_PREFIX, only_errors=not self.per_record)
         self._transaction.producer = producer
-        self._try(lambda: producer.init(_CLAIM_S), "waits for its transactional id")
-        self._try(self._gate.after, "looks whether it is still this worker's")
+        self._try(lambda: self._claim(producer), "waits for its transactional id")
+        owned = "looks whether it is still this worker's"
+        self._try(lambda: call_aside(self._gate.after, stopping, self._label), owned)
+
+    def _claim(self, producer: TransactionalProducer) -> None:
+        waits = 0
+        while True:
+            try:
+                return producer.init(_CLAIM_S)
+            except RetriableError:
+                waits += 1
+                if waits == _CLAIMS or self._side.stopping.is_set():
+                    raise
 
     def _try(self, call: Callable[[], _T], what: str) -> _T:
         """Return what `call` returns; it is made again while it says that it may be."""
