@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from lab.database_server import MariaDbServer, PostgresServer
 from lab.jars import fetch_jars
 from penstock.testing.broker import KafkaBroker
 
@@ -120,6 +121,28 @@ def private_broker(request: pytest.FixtureRequest) -> Iterator[Callable[..., Kaf
     yield make
     for broker in brokers:
         broker.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The run's PostgreSQL server. Take a database of your own: ``with postgres.database() as name``."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDbServer]:
+    """The run's MariaDB server. Take a database of your own: ``with mariadb.database() as name``."""
+    server = MariaDbServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture(autouse=True)
