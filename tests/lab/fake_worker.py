@@ -106,10 +106,7 @@ class FakeWorker:
     def connector_task_configs(self, name: str) -> list[dict[str, str]]:
         with self._lock:
             running = self._connectors[name]
-        task_class = running.connector.task_class
-        common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
-        common |= {key: running.config[key] for key in ("topics", "topics.regex") if running.config.get(key)}
-        return [{**config, **common} for config in running.task_configs(int(running.config.get("tasks.max", "1")))]
+        return running.task_configs()
 
     def start_task(
         self,

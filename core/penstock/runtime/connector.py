@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 
 from penstock.api import Connector
-from penstock.errors import ConnectError
+from penstock.errors import ConfigError, ConnectError
 from penstock.logs import log_failure
 from penstock.runtime.disclosure import looked_up_values
 from penstock.runtime.status import State, StatusListener, TargetState
+from penstock.storage.config_records import java_int
 
 __all__ = ["WorkerConnector"]
 
@@ -95,12 +96,29 @@ class WorkerConnector:
             _log.error("[%s|worker] the connector did not stop in time and is abandoned", self.name)
         return stopped
 
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return the connector's answer; its own lock keeps it from being stopped meanwhile."""
+    def task_configs(self) -> list[dict[str, str]]:
+        """Return a configuration for each task: the connector's answer, with what the worker adds.
+
+        The connector's own lock keeps it from being stopped meanwhile. Raises `ConnectError` if it is not running or
+        ignores ``tasks.max``."""
+        limit = _tasks_max(self.config)
         with self._guard:
             if not self.running:
                 raise ConnectError(f"Connector {self.name} is not running and cannot divide its work into tasks")
-            return [dict(config) for config in self.connector.task_configs(max_tasks)]
+            configs = [dict(config) for config in self.connector.task_configs(limit)]
+            task_class = self.connector.task_class
+        if len(configs) > limit:
+            self._too_many_tasks(len(configs), limit)
+        common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
+        common |= {key: self.config[key] for key in ("topics", "topics.regex") if self.config.get(key)}
+        return [{**task_config, **common} for task_config in configs]
+
+    def _too_many_tasks(self, count: int, limit: int) -> None:
+        # KIP-1004: a connector that ignores tasks.max is stopped by it, unless its owner says otherwise.
+        text = f"The connector {self.name} has generated {count} tasks, which is greater than {limit}, the maximum number of tasks it is configured to create."
+        if self.config.get("tasks.max.enforce", "true").strip().lower() != "false":
+            raise ConnectError(f"{text} If this connector is known to be correct, set tasks.max.enforce to false.")
+        _log.warning("%s", text)
 
     @property
     def running(self) -> bool:
@@ -113,19 +131,20 @@ class WorkerConnector:
             target, done = self._asked.get()
             if target is None:
                 break
-            error = self._transition(target)
+            error = self.bring_to(target)
             if done is not None:
                 done(error)
-        self._shut_down()
+        self.shut_down()
         self._done.set()
 
-    def _transition(self, target: TargetState) -> BaseException | None:
+    def bring_to(self, target: TargetState) -> BaseException | None:
+        """Start or stop the connector, and return the error if that failed. For the connector's own thread."""
         # A failed connector can only be stopped or restarted, as in Kafka (KIP-875): paused, it still shows why it failed.
         if self._current_state()[0] is State.FAILED and target is not TargetState.STOPPED:
             return ConnectError(f"Connector {self.name} has failed and must be restarted first")
         try:
             with self._guard:
-                self._bring_to(target)
+                self._change_to(target)
         except Exception as failure:
             error = looked_up_values(self.name).disclosed(failure)
             log_failure(_log, error, "[%s|worker] error while starting or stopping the connector: %s", self.name, error)
@@ -133,7 +152,7 @@ class WorkerConnector:
             return error
         return None
 
-    def _bring_to(self, target: TargetState) -> None:
+    def _change_to(self, target: TargetState) -> None:
         wanted = {
             TargetState.STARTED: State.RUNNING,
             TargetState.PAUSED: State.PAUSED,
@@ -158,7 +177,8 @@ class WorkerConnector:
         if not cancelled:
             self._listener.on_connector(self.name, state, error, type(self.connector).version)
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Stop the connector for good. For the connector's own thread, once."""
         state = self._current_state()[0]
         try:
             with self._guard:
@@ -172,3 +192,12 @@ class WorkerConnector:
             return
         if state is not State.FAILED:
             self._become(State.UNASSIGNED)
+
+
+def _tasks_max(config: Mapping[str, str]) -> int:
+    """Return ``tasks.max``. The configuration may come out of a topic, so it need not have been validated."""
+    text = config.get("tasks.max", "1").strip()
+    number = java_int(text)
+    if number is None or number < 1:
+        raise ConfigError("tasks.max", text[:50], "Value must be at least 1")
+    return number

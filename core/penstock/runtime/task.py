@@ -38,6 +38,8 @@ class WorkerTask(ABC):
         self._target = target
         self._cancelled = False
         self._failed = False
+        #: True from a pause to the resumption; used by the task's thread alone.
+        self._resting = False
         #: Set once the task is to stop; waits in the task's thread end with it.
         self.stopping = stopping or threading.Event()
         #: The retries after a RetriableError of the task's `poll` or `put`.
@@ -138,7 +140,13 @@ class WorkerTask(ABC):
         except TaskStopped:
             pass
         except BaseException as error:
-            failure = looked_up_values(self.id.connector).disclosed(error)
+            failure = error
+        self.end(failure)
+
+    def end(self, failure: BaseException | None) -> None:
+        """Close the task and tell what became of it. `failure` is what ended its loop; None if it was stopped."""
+        if failure is not None:
+            failure = looked_up_values(self.id.connector).disclosed(failure)
             self._failed = True
             log_failure(
                 _log,
@@ -176,22 +184,29 @@ class WorkerTask(ABC):
             self._await_resume()
         if self.stopping.is_set():
             return
+        self.begin()
+        while not self.stopping.is_set():
+            self.round()
+
+    def begin(self) -> None:
+        """Start the plugin's task and tell that it runs."""
         self.initialize()
         self._tell(State.RUNNING)
-        while not self.stopping.is_set():
-            if self.paused:
-                self._pause()
-            else:
-                self.iterate()
 
-    def _pause(self) -> None:
-        self.on_paused()
-        self._tell(State.PAUSED)
-        while self.paused and not self.stopping.is_set():
+    def round(self) -> None:
+        """Do one round of the loop: of work, or of waiting while the task is to pause."""
+        if self.paused:
+            if not self._resting:
+                self._resting = True
+                self.on_paused()
+                self._tell(State.PAUSED)
             self.iterate_paused()
-        if not self.stopping.is_set():
+            return
+        if self._resting:
+            self._resting = False
             self.on_resumed()
             self._tell(State.RUNNING)
+        self.iterate()
 
     def rest(self, seconds: float) -> None:
         """Wait before something is tried again; a stop or a pause that is asked for ends the wait. Task's thread."""

@@ -31,7 +31,6 @@ from penstock.runtime.status import ConnectorTaskId, State, TargetState, WorkerL
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_builder import TaskBuilder
 from penstock.storage import OffsetStore
-from penstock.storage.config_records import java_int
 
 __all__ = ["Worker"]
 
@@ -227,24 +226,10 @@ class Worker:
             connector = self._connectors.get(name)
         if connector is None:
             raise ConnectError(f"Connector {name} is not running on this worker")
-        config = connector.config
-        limit = _tasks_max(config)
-        with looked_up_values(name).guard():
-            configs = connector.task_configs(limit)
-        if len(configs) > limit:
-            self._too_many_tasks(name, config, len(configs), limit)
-        task_class = connector.connector.task_class
-        common = {"task.class": task_class.java_class or f"{task_class.__module__}.{task_class.__qualname__}"}
-        common |= {key: config[key] for key in ("topics", "topics.regex") if config.get(key)}
         looked_up = looked_up_values(name)
-        return [looked_up.as_written({**task_config, **common}) for task_config in configs]
-
-    def _too_many_tasks(self, name: str, config: Mapping[str, str], count: int, limit: int) -> None:
-        # KIP-1004: a connector that ignores tasks.max is stopped by it, unless its owner says otherwise.
-        text = f"The connector {name} has generated {count} tasks, which is greater than {limit}, the maximum number of tasks it is configured to create."
-        if config.get("tasks.max.enforce", "true").strip().lower() != "false":
-            raise ConnectError(f"{text} If this connector is known to be correct, set tasks.max.enforce to false.")
-        _log.warning("%s", text)
+        with looked_up.guard():
+            configs = connector.task_configs()
+        return [looked_up.as_written(config) for config in configs]
 
     # ---- tasks
 
@@ -330,12 +315,3 @@ class Worker:
             instance.transition_to(state, done)
         for task in tasks:
             task.transition_to(state)
-
-
-def _tasks_max(config: Mapping[str, str]) -> int:
-    """Return ``tasks.max``. The configuration may come out of a topic, so it need not have been validated."""
-    text = config.get("tasks.max", "1").strip()
-    number = java_int(text)
-    if number is None or number < 1:
-        raise ConfigError("tasks.max", text[:50], "Value must be at least 1")
-    return number

@@ -7,6 +7,7 @@ tests/broker/test_consumer_conformance.py holds it and the real client to the sa
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -39,6 +40,13 @@ class FakeCluster:
     def append(self, topic: str, partition: int, *values: bytes) -> None:
         log = self.topics[topic][partition]
         log += [FakeMessage(topic, value, None, partition, offset) for offset, value in enumerate(values, len(log))]
+
+    def add(self, message: FakeMessage) -> None:
+        """Append a message with an offset of its own, which has to lie behind those before it."""
+        log = self.topics[message.topic()][message.partition()]
+        if log and message.offset() <= log[-1].offset():
+            raise ValueError(f"the log ends at offset {log[-1].offset()}, so that {message.offset()} cannot follow")
+        log.append(message)
 
 
 class FakeConsumer:
@@ -243,10 +251,13 @@ class FakeConsumer:
         if self._cluster is None or self._cluster.away:
             return None
         for place in self._assigned:
+            if place in self.paused:
+                continue
             log = self._cluster.topics[place[0]][place[1]]
-            if place not in self.paused and self._next[place] < len(log):
-                self._next[place] += 1
-                return self._handed(log[self._next[place] - 1])
+            at = bisect_left(log, self._next[place], key=FakeMessage.offset)
+            if at < len(log):
+                self._next[place] = log[at].offset() + 1
+                return self._handed(log[at])
         return None
 
     def _handed(self, message: FakeMessage) -> FakeMessage:

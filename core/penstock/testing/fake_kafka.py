@@ -67,6 +67,8 @@ class FakeProducer:
         self.open: list[FakeMessage] | None = None
         self.committed: list[FakeMessage] = []
         self.aborted: list[FakeMessage] = []
+        #: The transactions that ended, in order: whether they were committed, and their records.
+        self.ended: list[tuple[bool, list[FakeMessage]]] = []
         self._broken = False
 
     def connect(self, settings: Mapping[str, Any], **callbacks: Callable[..., None]) -> FakeProducer:
@@ -152,7 +154,9 @@ class FakeProducer:
 
     def _end(self, into: list[FakeMessage]) -> None:
         with self._lock:
-            into += self.open or ()
+            if self.open is not None:
+                into += self.open
+                self.ended.append((into is self.committed, self.open))
             self.open = None
 
     def error(self, error: KafkaError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,6 +115,17 @@ class SinkTaskBuilder:
         task_class: type[Task],
     ) -> WorkerSinkTask:
         """Both configurations resolved. Raises what is wrong with them; nothing has been started then."""
+        return WorkerSinkTask(task_id, listener, target, self.parts(task_id, connector, task_config, task_class))
+
+    def parts(
+        self,
+        task_id: ConnectorTaskId,
+        connector: Mapping[str, str],
+        task_config: Mapping[str, str],
+        task_class: type[Task],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> SinkTaskParts:
+        """Make the parts of a task, as `build` does. `clock` decides when offsets are committed and batches tried again."""
         common = sink_connector_config_def().parse(connector)
         task = made(task_class, SinkTask)
         topics = SinkTopics.of(common)
@@ -137,7 +149,7 @@ class SinkTaskBuilder:
             build_converters(self._plugins, connector, self._converter_defaults),
             keep_messages=queue is not None,
         )
-        parts = SinkTaskParts(
+        return SinkTaskParts(
             task=task,
             config=task_config,
             configs=lambda: self._resolve(task_config),
@@ -152,9 +164,9 @@ class SinkTaskBuilder:
             on_topic=self._topic_listener(task_id),
             reports=bool(reporters) or policy.tolerate_all,
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
+            clock=clock,
             in_session=self._in_session,
         )
-        return WorkerSinkTask(task_id, listener, target, parts)
 
     def _dead_letters(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,6 +87,20 @@ class SourceTaskBuilder:
         generation: int | None = None,
     ) -> WorkerSourceTask:
         """Make the task out of both configurations, resolved. `generation` is that of the task configurations. Raises what is wrong with them; nothing was started then."""
+        return WorkerSourceTask(
+            task_id, listener, target, self.parts(task_id, connector, task_config, task_class, generation)
+        )
+
+    def parts(
+        self,
+        task_id: ConnectorTaskId,
+        connector: Mapping[str, str],
+        task_config: Mapping[str, str],
+        task_class: type[Task],
+        generation: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> SourceTaskParts:
+        """Make the parts of a task, as `build` does; its plugin's task is initialized. `clock` decides when transactions end."""
         common = source_connector_config_def().parse(connector)
         transactions = self._transactions(task_id, connector, common, generation)
         offsets = self._offsets.open(task_id.connector, connector, exactly_once=transactions is not None)
@@ -101,7 +116,7 @@ class SourceTaskBuilder:
             ),
             policy=policy,
             topics=self._topics(task_id, connector),
-            delivery=self._delivery(task_id, connector, task, policy, meter, offsets, transactions),
+            delivery=self._delivery(task_id, connector, task, policy, meter, offsets, transactions, clock),
             meter=meter,
             in_session=self._in_session,
             offsets=offsets,
@@ -110,7 +125,7 @@ class SourceTaskBuilder:
         task.initialize(
             WorkerSourceTaskContext(offsets.store, task_id.connector, lambda: self._resolve(task_config), context)
         )
-        return WorkerSourceTask(task_id, listener, target, parts)
+        return parts
 
     def _transactions(
         self, task_id: ConnectorTaskId, connector: Mapping[str, str], common: Mapping[str, Any], generation: int | None
@@ -139,6 +154,7 @@ class SourceTaskBuilder:
         meter: TaskMeter,
         offsets: ConnectorOffsets,
         transactions: _Transactions | None,
+        clock: Callable[[], float],
     ) -> Callable[[TaskSide], Delivery]:
         owner = f"task {task_id}"
         overrides = strip_prefix(connector, "producer.override.")
@@ -162,6 +178,7 @@ class SourceTaskBuilder:
                 transactions.settings,
                 meter,
                 per_record=hears_of_records(task),
+                clock=clock,
             )
         return lambda side: AtLeastOnce(
             side,
@@ -170,6 +187,7 @@ class SourceTaskBuilder:
             meter,
             per_record=wants_each_record(task, policy),
             flush_timeout_s=self._config["offset.flush.timeout.ms"] / 1000,
+            clock=clock,
         )
 
     def _topics(self, task_id: ConnectorTaskId, connector: Mapping[str, str]) -> TopicCreation:
