@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock import KAFKA_VERSION, __version__
 from penstock.api import Plugin, hookimpl
+from penstock_connectors.jdbc import JDBC_VERSION
 
 _FILE = "org.apache.kafka.connect.file."
 _TOOLS = "org.apache.kafka.connect.tools."
@@ -37,6 +38,7 @@ def penstock_register_connectors() -> list[Plugin]:
         ),
         _plugin("csv-source", "files.csv_source:CsvSource", "source", "typed records out of a CSV file"),
         _plugin("jsonlines-sink", "files.json_lines_sink:JsonLinesSink", "sink", "values as JSON lines"),
+        _jdbc("jdbc-sink", "sink.connector:JdbcSinkConnector", "sink", "records as rows of a database's tables"),
         _tool("mock-source", "mock:MockSourceConnector", "source", "nothing, or a failure on request"),
         _tool("mock-sink", "mock:MockSinkConnector", "sink", "takes anything, or fails on request"),
         _tool("verifiable-source", "verifiable:VerifiableSourceConnector", "source", "counted records, for tests"),
@@ -47,3 +49,10 @@ def penstock_register_connectors() -> list[Plugin]:
 
 def _tool(name: str, target: str, kind: str, summary: str) -> Plugin:
     return _plugin(name, "tools." + target, kind, summary, _TOOLS + target.partition(":")[2])
+
+
+def _jdbc(name: str, target: str, kind: str, summary: str) -> Plugin:
+    aliases = tuple(f"io.{owner}.connect.jdbc.{target.partition(':')[2]}" for owner in ("confluent", "aiven"))
+    return Plugin(
+        name, "penstock_connectors.jdbc." + target, aliases, summary=summary, connector_type=kind, version=JDBC_VERSION
+    )

@@ -314,7 +314,7 @@ class SinkTaskContext(Protocol):
 
     @property
     def errant_record_reporter(self) -> ErrantRecordReporter | None:
-        """Return the reporter; None unless ``errors.tolerance=all`` or a log or dead letter queue is configured."""
+        """Return the reporter; None unless a dead letter queue or ``errors.log.enable=true`` is configured."""
 
 
 OffsetMap = Mapping[TopicPartition, int]

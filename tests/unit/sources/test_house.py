@@ -33,6 +33,7 @@ LONG_CONSTRUCTORS = {
     "core/penstock/runtime/sink/parts.py::SinkTaskParts": "a record of what a sink task is made of, so that the task has one parameter",
     "core/penstock/runtime/worker.py::Worker": "the worker wires what all of its connectors and tasks share; the herders' compose modules are the only callers",
     "core/penstock/storage/cluster_state.py::ClusterConfigState": "the tables of Kafka's ClusterConfigState",
+    "connectors/penstock_connectors/jdbc/sink/config.py::SinkConfig": "one field for each setting of the JVM connector's JdbcSinkConfig that the task's parts read",
     "connectors/penstock_connectors/jdbc/urls/target.py::DatabaseUrl": "the parts of SQLAlchemy's URL, and beside them what goes to the driver",
     "converters/penstock_converters/protobuf/names.py::ProtobufDataOptions": "one field for each setting of Confluent's ProtobufDataConfig",
     "registry/penstock_registry/formats/avro/model.py::AvroSchema": "one node for every kind of Avro schema, with all attributes that the specification names",

@@ -49,7 +49,6 @@ class SqliteDialect(Dialect):
             )
         if "SYSTEM TABLE" in wanted:
             rows.append(("SYSTEM TABLE", "sqlite_schema"))
-        connection.rollback()
         return [TableId(None, None, name) for _, name in rows]
 
     def columns(self, connection: DatabaseConnection, table: TableId) -> list[Column]:
@@ -57,7 +56,6 @@ class SqliteDialect(Dialect):
         rows = connection.query(pragma)
         made = connection.query("SELECT sql FROM sqlite_schema WHERE name = ? COLLATE NOCASE", [table.name])
         auto = bool(made and made[0][0] and _AUTOINCREMENT.search(made[0][0]))
-        connection.rollback()
         return [
             Column(name, type_name, not not_null, key, bool(auto and key), default)
             for _, name, type_name, not_null, default, key in rows

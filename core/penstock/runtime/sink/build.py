@@ -162,7 +162,8 @@ class SinkTaskBuilder:
             commit_interval_s=self._config["offset.flush.interval.ms"] / 1000,
             commit_timeout_s=self._config["offset.flush.timeout.ms"] / 1000,
             on_topic=self._topic_listener(task_id),
-            reports=bool(reporters) or policy.tolerate_all,
+            # ``errors.tolerance=all`` alone makes no reporter (``SinkConnectorConfig.enableErrantRecordReporter``).
+            reports=bool(reporters),
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
             clock=clock,
             in_session=self._in_session,

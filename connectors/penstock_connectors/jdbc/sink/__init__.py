@@ -1,0 +1,1 @@
+"""The JDBC sink: records as rows of a database's tables."""

@@ -1,0 +1,80 @@
+"""`JdbcSinkConnector`: settings, their validation, and the tasks, which all have the same configuration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from penstock.api import SinkConnector, SinkTask
+from penstock.config import Config, ConfigDef, ConfigValue
+from penstock.errors import ConnectError
+from penstock_connectors.jdbc import JDBC_VERSION
+from penstock_connectors.jdbc.settings import dialect_of
+from penstock_connectors.jdbc.sink.config import CONFIG_DEF, PrimaryKeyMode, SinkConfig
+from penstock_connectors.jdbc.sink.errors import java_text
+from penstock_connectors.jdbc.sink.task import JdbcSinkTask
+from penstock_connectors.jdbc.sql_errors import driver_text, is_driver_error
+
+__all__ = ["JdbcSinkConnector"]
+
+log = logging.getLogger(__name__)
+
+
+class JdbcSinkConnector(SinkConnector):
+    """Writes each topic's records into a table of a database."""
+
+    version = JDBC_VERSION
+
+    @classmethod
+    def config_def(cls) -> ConfigDef:
+        return CONFIG_DEF
+
+    @property
+    def task_class(self) -> type[SinkTask]:
+        return JdbcSinkTask
+
+    def validate(self, configs: Mapping[str, str]) -> Config:
+        """Check each setting, then those that go together, and if all is right try to connect."""
+        config = Config(CONFIG_DEF.validate(configs))
+        _check_deletes(config)
+        if not any(value.errors for value in config.values):
+            self._check_connection(config, configs)
+        return config
+
+    def _check_connection(self, config: Config, configs: Mapping[str, str]) -> None:
+        url = _sound(config, "connection.url")
+        try:
+            parsed = SinkConfig.parse(configs)
+            connection = dialect_of(parsed.parsed, configs, CONFIG_DEF.names).connect()
+        except Exception as error:
+            if not isinstance(error, ConnectError) and not is_driver_error(error):
+                raise
+            if url is not None:
+                url.add_error(f"Could not connect to database. {driver_text(error)}")
+            log.info("Validation could not connect to the database: %s", java_text(error))
+            return
+        connection.close()
+
+    def start(self, props: Mapping[str, str]) -> None:
+        self._props = dict(props)
+        SinkConfig.parse(props)
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        return [dict(self._props) for _ in range(max_tasks)]
+
+    def stop(self) -> None:
+        """Do nothing: tasks have the connections."""
+
+
+def _sound(config: Config, name: str) -> ConfigValue | None:
+    value = config.value(name)
+    return value if value is not None and not value.errors else None
+
+
+def _check_deletes(config: Config) -> None:
+    deletes, mode = _sound(config, "delete.enabled"), _sound(config, "pk.mode")
+    if deletes is None or mode is None or deletes.value is not True:
+        return
+    if str(mode.value).lower() != PrimaryKeyMode.RECORD_KEY.value:
+        for value in (mode, deletes):
+            value.add_error("Deletes are only supported for pk.mode record_key")

@@ -1,0 +1,111 @@
+"""`JdbcSinkTask`: retries, reports and fails (``io.confluent.connect.jdbc.sink.JdbcSinkTask``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from penstock.api import ErrantRecordReporter, SinkTask
+from penstock.data import SinkRecord
+from penstock.errors import ConnectError, RetriableError
+from penstock_connectors.jdbc import JDBC_VERSION
+from penstock_connectors.jdbc.settings import connection_keeper, dialect_of
+from penstock_connectors.jdbc.sink.config import CONFIG_DEF, SinkConfig
+from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError, chained
+from penstock_connectors.jdbc.sink.writer import DatabaseWriter
+from penstock_connectors.jdbc.sql_errors import ErrorKind, SqlError, classify, is_driver_error
+
+__all__ = ["JdbcSinkTask"]
+
+log = logging.getLogger(__name__)
+
+
+class JdbcSinkTask(SinkTask):
+    """Each `put` is one transaction. An error of the database rolls it back, and the batch comes again; after the last try
+    its records are written one by one, and those that fail are reported, if there is a reporter."""
+
+    java_class = "io.confluent.connect.jdbc.sink.JdbcSinkTask"
+    version = JDBC_VERSION
+
+    _writer: DatabaseWriter | None = None
+
+    def start(self, props: Mapping[str, str]) -> None:
+        self._config = SinkConfig.parse(props)
+        dialect = dialect_of(self._config.parsed, props, CONFIG_DEF.names)
+        self._keeper = connection_keeper(dialect, self._config.parsed)
+        self._writer = DatabaseWriter(self._config, dialect, self._keeper)
+        self._max_retries: int = self._config.parsed["max.retries"]
+        self._remaining = self._max_retries
+        self._transient_only = self._config.parsed["retry.on"] == "transient"
+
+    def put(self, records: Sequence[SinkRecord]) -> None:
+        if not records:
+            return
+        try:
+            self._write(records)
+        except TableAlterOrCreateError:
+            if self._reporter is None:
+                raise
+            self._write_or_report(records)
+        except Exception as error:
+            if not is_driver_error(error):
+                raise
+            self._after_error(records, error)
+        self._remaining = self._max_retries
+
+    def _write(self, records: Sequence[SinkRecord]) -> None:
+        assert self._writer is not None
+        self._writer.write(records)
+
+    @property
+    def _reporter(self) -> ErrantRecordReporter | None:
+        return self.context.errant_record_reporter
+
+    def _after_error(self, records: Sequence[SinkRecord], error: Exception) -> None:
+        chain = self._chained(error)
+        transient = classify(error) in (ErrorKind.CONNECTION, ErrorKind.RETRIABLE)
+        log.warning("Write of %d records failed, remainingRetries=%d: %s", len(records), self._remaining, chain.message)
+        assert self._writer is not None
+        self._writer.forget()
+        if self._remaining > 0 and (transient or not self._transient_only):
+            self._remaining -= 1
+            self.context.timeout(self._config.parsed["retry.backoff.ms"])
+            raise RetriableError(f"java.sql.SQLException: {chain.message}") from error
+        if self._reporter is None or (transient and self._transient_only) or classify(error) is ErrorKind.CONNECTION:
+            raise ConnectError(f"java.sql.SQLException: {chain.message}") from chain
+        self._write_or_report(records)
+
+    def _chained(self, error: Exception) -> SqlError:
+        chain = chained(error, self._config.parsed["trim.sensitive.log"])
+        chain.__cause__ = None if self._config.parsed["trim.sensitive.log"] else error
+        return chain
+
+    def _write_or_report(self, records: Sequence[SinkRecord]) -> None:
+        """Write what can be written, and report the other records: halves of what fails are tried, down to one record."""
+        reporter = self._reporter
+        assert self._writer is not None
+        assert reporter is not None
+        self._writer.forget()
+        parts = [records]
+        while parts:
+            part = parts.pop()
+            try:
+                self._write(part)
+            except Exception as error:
+                if not isinstance(error, TableAlterOrCreateError) and not is_driver_error(error):
+                    raise
+                if classify(error) is ErrorKind.CONNECTION:
+                    raise ConnectError(f"java.sql.SQLException: {self._chained(error).message}") from error
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                    continue
+                self._report(reporter, part[0], error)
+
+    def _report(self, reporter: ErrantRecordReporter, record: SinkRecord, error: Exception) -> None:
+        reporter.report(record, error if isinstance(error, TableAlterOrCreateError) else self._chained(error))
+
+    def stop(self) -> None:
+        if self._writer is not None:
+            self._keeper.stop()
+            self._keeper.close()
