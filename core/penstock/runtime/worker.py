@@ -24,7 +24,7 @@ from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.disclosure import looked_up_values, remember_looked_up
 from penstock.runtime.kept_offsets import KeptOffsets
 from penstock.runtime.source.committer import Committer
-from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker
+from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker, standalone_transactions
 from penstock.runtime.source.offset_stores import SourceOffsetStores
 from penstock.runtime.source.task import WorkerSourceTask
 from penstock.runtime.status import ConnectorTaskId, State, TargetState, WorkerListener
@@ -84,6 +84,7 @@ class Worker:
         on_topic = listener.on_topic if config["topic.tracking.enable"] else None
         source_offsets = SourceOffsetStores(config, clients, offset_store)
         #: Reads and changes connectors' offsets for requests.
+        self._delivers_once = exactly_once is not None
         self.offsets = KeptOffsets(clients, source_offsets, exactly_once, self.resolve, self._looked_up)
         self._builder = TaskBuilder(
             config,
@@ -193,6 +194,8 @@ class Worker:
 
         def before_start() -> None:
             if isinstance(connector, SourceConnector):
+                if not self._delivers_once:
+                    standalone_transactions(self.config, self.clients, resolved)
                 self.offsets.check(name, config)
 
         worker_connector = WorkerConnector(

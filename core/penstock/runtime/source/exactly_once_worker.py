@@ -40,16 +40,17 @@ class OpenGate:
 def standalone_transactions(
     config: WorkerConfig, clients: KafkaClients, connector: Mapping[str, Any]
 ) -> ExactlyOnceWorker | None:
-    """Return how a worker by itself delivers exactly once; None if the connector does not require it.
+    """Return how a worker by itself delivers exactly once; None if `connector`, parsed or as it came, does not require it.
 
     Kafka has this in groups of workers only. Here a connector with an offsets topic of its own has it too: the topic's name
     stands for the group's id, so that two workers with the same topic fence each other.
 
     Raises `ConfigError` if it is required and cannot be had.
     """
-    if connector["exactly.once.support"].upper() != "REQUIRED":
+    support = connector.get("exactly.once.support") or ""
+    if support.strip().upper() != "REQUIRED":
         return None
-    topic = connector[OFFSETS_TOPIC]
+    topic = connector.get(OFFSETS_TOPIC)
     reason = ""
     if clients.embedded:
         reason = "the embedded broker shows aborted records; name a real cluster with --bootstrap-servers"
@@ -58,5 +59,5 @@ def standalone_transactions(
     elif not topic:
         reason = f"a standalone worker keeps offsets in a file; set {OFFSETS_TOPIC} to a topic of this connector's own"
     if reason:
-        raise ConfigError("exactly.once.support", connector["exactly.once.support"], reason)
-    return ExactlyOnceWorker(topic, lambda task, generation: OpenGate())
+        raise ConfigError("exactly.once.support", support, reason)
+    return ExactlyOnceWorker(str(topic), lambda task, generation: OpenGate())
