@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from lab.committed import messages
 from lab.jvm_cluster import JvmCluster
 from lab.worker_process import WorkerProcess, free_port
+from penstock import KAFKA_VERSION
 
 POM = Path(__file__).parent / "jvm" / "pom.xml"
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -172,11 +173,16 @@ class Move:
                 name: (
                     found["status"]["type"],
                     [
-                        {key: value for key, value in part.items() if key != "worker_id"}
+                        {key: value for key, value in part.items() if key not in ("worker_id", "version")}
                         for part in (found["status"]["connector"], *found["status"]["tasks"])
                     ],
                 )
                 for name, found in status.items()
+            },
+            "versions": {
+                part["version"]
+                for found in status.values()
+                for part in (found["status"]["connector"], *found["status"]["tasks"])
             },
             "topics": {
                 name: sorted(self.cluster.call(worker, "GET", f"/connectors/{name}/topics", expect=200)[name]["topics"])
@@ -202,6 +208,9 @@ def registry(tmp_path: Path) -> Iterator[WorkerProcess]:
     with WorkerProcess(["registry", tmp_path / "registry.properties"], tmp_path / "registry.log", address) as process:
         yield process
 
+
+#: The version of a connector that comes with the worker is the worker's.
+VERSIONS = {"jvm": {"4.3.0"}, "penstock": {KAFKA_VERSION}}
 
 #: What a cluster's topics may hold that penstock does not write, or cannot use: (topic, key, value). ``{json-src}`` and
 #: others stand for the connector of that name.
@@ -272,6 +281,7 @@ def test_a_cluster_moves_from_the_jvm_to_penstock_and_back(
         move = Move(cluster, registry.rest, writer)
         move.create(worker)
         before = move.picture(worker)
+        assert before["versions"] == VERSIONS["jvm"]
         for end, successor, exactly_once in steps:
             if end == "kill":
                 write_strange_records(cluster, move)
@@ -303,6 +313,7 @@ def test_a_cluster_moves_from_the_jvm_to_penstock_and_back(
             after = move.picture(worker)
             for what in ("info", "states", "topics"):
                 assert after[what] == before[what]
+            assert after["versions"] == VERSIONS[successor]
             for name in map(move.name, QUIET):
                 assert after["offsets"][name] == before["offsets"][name] != []
             before = after
