@@ -38,6 +38,9 @@ _CONSUMER_DEFAULTS: Final = {
     "isolation.level": "read_uncommitted",
     "partition.assignment.strategy": "range,roundrobin",
     "enable.auto.commit": "false",
+    # librdkafka's own names: it stops fetching at 100,000 messages or 64 MB and looks again only after this pause, of a
+    # second by default, in which a task has long emptied the queue (decision 13).
+    "fetch.queue.backoff.ms": "10",
     **_RECONNECT,
 }
 #: The settings that no user may change, in librdkafka's names: the loops rely on them.
