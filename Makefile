@@ -7,11 +7,12 @@ PYTEST := $(BIN)/python -m pytest -q
 NEWEST ?= $(shell for p in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3 python3.12 "$$HOME"/.pyenv/versions/3.12*/bin/python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: help venv demo test test-quick test-newest check bench soak package clean
+.PHONY: help venv demo test test-quick test-servers test-newest check bench soak package clean
 help:
 	@echo "make demo [FILE=orders.jsonl]  run a whole chain: file, transforms, Avro, registry, Kafka, file"
 	@echo "make test                      every test; fetches and starts a Kafka broker"
 	@echo "make test-quick                the tests that need neither a broker nor a package index"
+	@echo "make test-servers              the tests that need a broker, databases or a package index"
 	@echo "make test-newest               unit tests and types on a newer Python, where there is one"
 	@echo "make check                     ruff, mypy, import-linter"
 	@echo "make bench                     throughput, beside the bare client's"
@@ -37,8 +38,12 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two halves side by side: one computes, the other mostly waits for servers. Each half's output comes whole, when it ends.
 test: venv
-	$(PYTEST)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-quick test-servers
+
+test-servers: venv
+	$(PYTEST) -m "broker or packaging" --durations=30 --durations-min=5
 
 test-quick: venv
 	$(PYTEST) -m "not broker and not packaging"
