@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from penstock.api import Deserializer, Serializer
+from penstock.api import Deserializer, Serializer, of_one_schema
 from penstock.config import ConfigDef
 from penstock.data import Schema, SchemaAndValue
 from penstock.errors import DataError, SerializationError
@@ -30,6 +30,7 @@ __all__ = ["JsonConverter"]
 
 #: A schema, what reads its payloads from text, and what reads them from trees.
 _Ready = tuple[Schema, DirectReader | None, Reader]
+_Read = TypeVar("_Read")
 _NULL = SchemaAndValue(None, None)
 _BRACE = ord("}")
 _ENVELOPE_EXPECTED = (
@@ -98,10 +99,11 @@ class JsonConverter(ConverterAndHeaderConverter):
 
     def deserializer(self, topic: str) -> Deserializer:
         if not self._options.schemas_enable:
-            return _or_exactly(lambda tree: SchemaAndValue(None, read_schemaless(tree, self._on_misfit)))
+            on_misfit = self._on_misfit
+            return of_one_schema(None, _or_exactly(lambda tree: read_schemaless(tree, on_misfit)))
         if self._fixed is not None:
             return self._fixed_deserializer(self._fixed)
-        whole = _or_exactly(self._open_envelope)
+        whole = _null_or(_or_exactly(self._open_envelope))
         recent: RecentEnvelopes[_Ready] = RecentEnvelopes()
 
         def deserialize(data: bytes | None) -> SchemaAndValue:
@@ -126,7 +128,7 @@ class JsonConverter(ConverterAndHeaderConverter):
     def _fixed_deserializer(self, fixed: _Known) -> Deserializer:
         schema, read, readers = fixed
         direct = direct_reader(schema, readers)
-        whole = _or_exactly(lambda tree: SchemaAndValue(schema, read(tree)))
+        whole = _null_or(_or_exactly(lambda tree: SchemaAndValue(schema, read(tree))))
         if direct is None:
             return whole
 
@@ -190,12 +192,14 @@ def _key(tree: Any) -> bytes:
         return repr(tree).encode("utf-8", "surrogatepass")
 
 
-def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
-    """Reads documents with orjson, and again with exact numbers where `convert` asks for it."""
+def _null_or(read: Callable[[bytes], SchemaAndValue]) -> Deserializer:
+    return lambda data: _NULL if data is None else read(data)
 
-    def deserialize(data: bytes | None) -> SchemaAndValue:
-        if data is None:
-            return _NULL
+
+def _or_exactly(convert: Callable[[Any], _Read]) -> Callable[[bytes], _Read]:
+    """Read documents with orjson, and again with exact numbers where `convert` asks for it."""
+
+    def read(data: bytes) -> _Read:
         try:
             try:
                 return convert(loads(data, leading_zeros=True))
@@ -208,4 +212,4 @@ def _or_exactly(convert: Callable[[Any], SchemaAndValue]) -> Deserializer:
         except RecursionError:
             raise DataError("The document is nested too deeply to be read as its schema says") from None
 
-    return deserialize
+    return read

@@ -6,7 +6,7 @@ import math
 import struct
 from typing import Any, ClassVar
 
-from penstock.api import Deserializer, Serializer
+from penstock.api import Deserializer, Serializer, of_one_schema
 from penstock.data import (
     OPTIONAL_FLOAT32,
     OPTIONAL_FLOAT64,
@@ -17,7 +17,6 @@ from penstock.data import (
     Int16,
     Int32,
     Schema,
-    SchemaAndValue,
     Type,
     java_class_name,
 )
@@ -61,17 +60,14 @@ class NumberConverter(ConverterAndHeaderConverter):
 
     def deserializer(self, topic: str) -> Deserializer:
         unpack, size, word, schema = self._format.unpack, self._format.size, self._word, self._schema
-        null = SchemaAndValue(schema, None)
 
-        def deserialize(data: bytes | None) -> SchemaAndValue:
-            if data is None:
-                return null
+        def read(data: bytes) -> Any:
             if len(data) != size:
                 cause = SerializationError(f"Size of data is not {size} ({word}): topic {topic}, {len(data)} bytes")
                 raise DataError(f"Failed to deserialize {word}: ") from cause
-            return SchemaAndValue(schema, unpack(data)[0])
+            return unpack(data)[0]
 
-        return deserialize
+        return of_one_schema(schema, read)
 
 
 class ShortConverter(NumberConverter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.api import Deserializer, Serializer
+from penstock.api import Deserializer, Serializer, of_one_schema
 from penstock.data import OPTIONAL_BOOLEAN, OPTIONAL_BYTES, Schema, SchemaAndValue, Type, java_class_name
 from penstock.errors import DataError, SerializationError
 from penstock_converters.base import ConverterAndHeaderConverter
@@ -31,7 +31,7 @@ class ByteArrayConverter(ConverterAndHeaderConverter):
         return serialize
 
     def deserializer(self, topic: str) -> Deserializer:
-        return lambda data: SchemaAndValue(OPTIONAL_BYTES, data)
+        return of_one_schema(OPTIONAL_BYTES, None)
 
 
 _TRUE, _FALSE = SchemaAndValue(OPTIONAL_BOOLEAN, True), SchemaAndValue(OPTIONAL_BOOLEAN, False)

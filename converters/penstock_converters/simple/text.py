@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.api import Deserializer, Serializer
+from penstock.api import Deserializer, Serializer, of_one_schema
 from penstock.config import ConfigDef, ConfigType, Importance, Width
-from penstock.data import OPTIONAL_STRING, Schema, SchemaAndValue
+from penstock.data import OPTIONAL_STRING, Schema
 from penstock.data.javatext import java_text
 from penstock_converters.base import ConverterAndHeaderConverter, converter_config_def
 from penstock_converters.simple.charset import charset
@@ -15,7 +15,6 @@ from penstock_converters.simple.charset import charset
 __all__ = ["StringConverter"]
 
 ENCODING_CONFIG = "converter.encoding"
-_NULL = SchemaAndValue(OPTIONAL_STRING, None)
 
 
 class StringConverter(ConverterAndHeaderConverter):
@@ -47,9 +46,4 @@ class StringConverter(ConverterAndHeaderConverter):
         return serialize
 
     def deserializer(self, topic: str) -> Deserializer:
-        decode = self._decode
-
-        def deserialize(data: bytes | None) -> SchemaAndValue:
-            return _NULL if data is None else SchemaAndValue(OPTIONAL_STRING, decode(data))
-
-        return deserialize
+        return of_one_schema(OPTIONAL_STRING, self._decode)

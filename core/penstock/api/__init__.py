@@ -34,7 +34,15 @@ from penstock.api.connector import (
     TopicPartition,
     TransactionContext,
 )
-from penstock.api.converter import Converter, Deserializer, HeaderConverter, Serializer
+from penstock.api.converter import (
+    Converter,
+    Deserializer,
+    FixedReader,
+    HeaderConverter,
+    Serializer,
+    fixed_reader,
+    of_one_schema,
+)
 from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
 from penstock.api.registry import (
     HasFields,
@@ -77,6 +85,7 @@ __all__ = [
     "Deserializer",
     "ErrantRecordReporter",
     "ExactlyOnceSupport",
+    "FixedReader",
     "HasFields",
     "HeaderConverter",
     "InPlace",
@@ -105,5 +114,7 @@ __all__ = [
     "Transform",
     "Versioned",
     "apply_bound",
+    "fixed_reader",
     "hookimpl",
+    "of_one_schema",
 ]

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import FunctionType
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from penstock.api.plugin import ConnectPlugin
 from penstock.data import Headers, Schema, SchemaAndValue
 
-__all__ = ["Converter", "Deserializer", "HeaderConverter", "Serializer"]
+__all__ = ["Converter", "Deserializer", "FixedReader", "HeaderConverter", "Serializer", "fixed_reader", "of_one_schema"]
 
 #: Turns a value of one schema into bytes; None stays a tombstone where the format has no null.
 Serializer = Callable[[Any], bytes | None]
 #: Turns bytes into a value and its schema.
 Deserializer = Callable[[bytes | None], SchemaAndValue]
+
+
+class FixedReader(NamedTuple):
+    """The inside of a deserializer whose values all have one schema, a null as well."""
+
+    schema: Schema | None
+    #: Bytes to the value; None if the bytes are the value. A null is not handed to it: it stays None.
+    read: Callable[[bytes], Any] | None
+
+
+def of_one_schema(schema: Schema | None, read: Callable[[bytes], Any] | None) -> Deserializer:
+    """Return the deserializer that gives each value ``read(data)`` and `schema`, as `FixedReader` says.
+
+    The worker puts `read` itself into the loop that it makes for a topic, and saves an object and a call per record.
+    """
+    null = SchemaAndValue(schema, None)
+    if read is None:
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            return SchemaAndValue(schema, data)
+
+    else:
+
+        def deserialize(data: bytes | None) -> SchemaAndValue:
+            return null if data is None else SchemaAndValue(schema, read(data))
+
+    _FIXED_READERS[deserialize] = FixedReader(schema, read)
+    return deserialize
+
+
+def fixed_reader(deserializer: Deserializer) -> FixedReader | None:
+    """Return what `of_one_schema` made `deserializer` of; None if something else made it."""
+    return _FIXED_READERS.get(deserializer) if isinstance(deserializer, FunctionType) else None
+
+
+#: Beside the functions, not on them: ``functools.wraps`` takes attributes along to a function that does something else.
+_FIXED_READERS: Final[WeakKeyDictionary[Deserializer, FixedReader]] = WeakKeyDictionary()
 
 
 class Converter(ConnectPlugin):

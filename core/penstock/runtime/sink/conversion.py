@@ -10,23 +10,19 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from penstock.api import Shape
-from penstock.data import Header, Headers, SchemaAndValue, SinkRecord, TimestampType
+from penstock.data import Header, Headers, SchemaAndValue, SinkRecord
 from penstock.errors import DataError
 from penstock.kafka.headers import UNREADABLE
 from penstock.runtime.assembly import Converters
-from penstock.runtime.chain import BoundChain, Chain
+from penstock.runtime.chain import BoundChain, Chain, StageError
 from penstock.runtime.conversion import ConversionError
+from penstock.runtime.sink.straight import TIMESTAMP_TYPES, StraightRun, StraightWay, straight_run
 from penstock.runtime.tolerance import ErrorStage
 
 __all__ = ["ConsumedRecord", "SinkConversion"]
 
 ReadWithHeaders: TypeAlias = Callable[[bytes | None, Headers], SchemaAndValue]
 
-_TIMESTAMP_TYPES: Final = {
-    0: TimestampType.NO_TIMESTAMP_TYPE,
-    1: TimestampType.CREATE_TIME,
-    2: TimestampType.LOG_APPEND_TIME,
-}
 #: The parts that a sink task's chain may alter: the worker has just made the record and everything in it.
 _OWNED: Final = frozenset({"record", "key", "value", "headers"})
 
@@ -53,6 +49,7 @@ class SinkConversion:
         self._key_schema: Any = None
         self._value_schema: Any = None
         self._chain_bound: BoundChain | None = None
+        self._straight: dict[str, StraightRun | None] = {}
 
     def close(self) -> None:
         self._chain.close()
@@ -85,7 +82,7 @@ class SinkConversion:
         record = SinkRecord(
             topic, partition, key.schema, key.value, value.schema, value.value,
             timestamp if kind else None, self._headers(topic, headers) if headers else Headers(),
-            offset, _TIMESTAMP_TYPES[kind], topic, partition, offset,
+            offset, TIMESTAMP_TYPES[kind], topic, partition, offset,
         )  # fmt: skip
         if self._keep_messages:
             record = ConsumedRecord(
@@ -93,6 +90,31 @@ class SinkConversion:
             )
         apply = self._bound(topic, key.schema, value.schema)
         return record if apply is None else apply(record)
+
+    def straight(self, topic: str) -> StraightRun | None:
+        """Return the loop that takes the usual messages of a topic in one go, for the same records that `record` makes.
+
+        None if there is none: a converter looks into the headers, or no record of the topic gets through.
+        """
+        if self._with_headers or topic not in self._deserializers:
+            return None
+        try:
+            return self._straight[topic]
+        except KeyError:
+            run = self._straight[topic] = self._make_straight(topic)
+            return run
+
+    def _make_straight(self, topic: str) -> StraightRun | None:
+        key, value = self._deserializers[topic]
+        keep = self._keep_messages
+        record_class = ConsumedRecord if keep else SinkRecord
+        has_chain = bool(self._chain.stages)
+        try:
+            return straight_run(
+                StraightWay(topic, key, value, self._headers, self._bound, has_chain, record_class, keep)
+            )
+        except StageError:
+            return None  # `record` raises it for each record, which then has an error of its own
 
     def _bound(self, topic: str, key_schema: Any, value_schema: Any) -> Callable[[Any], Any] | None:
         """The chain for this shape; messages in a row mostly have one."""

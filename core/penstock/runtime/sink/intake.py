@@ -14,6 +14,7 @@ from penstock.runtime.conversion import locate
 from penstock.runtime.meters import Total
 from penstock.runtime.sink.offsets import SinkOffsets
 from penstock.runtime.sink.parts import SinkTaskParts
+from penstock.runtime.sink.straight import StraightRun
 from penstock.runtime.status import ConnectorTaskId
 from penstock.runtime.tolerance import ErrorStage, RecordFailure, ToleranceExceeded
 
@@ -53,24 +54,32 @@ class Intake:
         if self._topics_forgotten.is_set():
             self._topics_forgotten.clear()
             self._seen_topics.clear()
-        to_record = self._parts.conversion.record
-        append = self.batch.append
+        conversion, append = self._parts.conversion, self.batch.append
         topic: str | None = None
         partition = offset = first = -1
         read = len(messages)
-        for message in messages:
+        rest = iter(messages)
+        message = next(rest, None)
+        failed: Exception | None = None  # the error that `message` met on the straight way
+        straight: StraightRun | None = None
+        new_run = False
+        while message is not None:
             error = message.error()
             if error is not None:
                 read -= 1
                 self._client.check(error)
+                message = next(rest, None)
                 continue
             place = message.topic(), message.partition()
             if place[1] != partition or place[0] != topic:
                 self._advance(topic, partition, first, offset)
                 topic, partition, first = _place(message)
+                new_run = True
             offset = message.offset()  # type: ignore[assignment]  # consumed: it has one
             try:
-                record = to_record(message, topic, partition, offset)  # type: ignore[arg-type]  # set above
+                if failed is not None:
+                    raise failed
+                record = conversion.record(message, topic, partition, offset)  # type: ignore[arg-type]  # set above
             except Exception as failure:
                 try:
                     record = self._recover(message, failure)
@@ -81,6 +90,13 @@ class Intake:
                     break
             if record is not None:
                 append(record)
+            if new_run:  # from the second message of a run on: where places take turns the loop would stop at once
+                straight, new_run = conversion.straight(topic), False  # type: ignore[arg-type]  # set above
+                message, failed = next(rest, None), None
+            elif straight is None:
+                message, failed = next(rest, None), None
+            else:
+                message, offset, failed = straight(rest, partition, offset, append)
         self._advance(topic, partition, first, offset)
         self._meter.add(Total.READ, read)
         if self._meter.flow is not None:
