@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -206,7 +206,7 @@ class FakeConsumer:
 
     def close(self) -> None:
         if self._assigned and "on_revoke" in self._callbacks:  # as librdkafka does, in the thread that closes it
-            self._call("on_revoke", self._positions(self._assigned))
+            self._call("on_revoke", _positions(self._assigned))
         self.closed = True
 
     # ---- inside
@@ -219,9 +219,6 @@ class FakeConsumer:
         if name in self._callbacks:
             self._callbacks[name](self, positions)
 
-    def _positions(self, places: Any) -> list[TopicPartition]:
-        return [TopicPartition(*place) for place in places]
-
     def _committed(self, place: _Place) -> int:
         known = {} if self._cluster is None else self._cluster.committed
         return known.get((self._group, *place), 0)
@@ -232,7 +229,7 @@ class FakeConsumer:
         if self._cluster.away:
             return
         if self._assigned:
-            self._call("on_revoke", self._positions(self._assigned))
+            self._call("on_revoke", _positions(self._assigned))
         self._messages.clear()
         there = self._cluster.topics
         for topic in self.topics:
@@ -241,7 +238,7 @@ class FakeConsumer:
                 self._messages.append(FakeMessage(topic, None, error=error))
         places = [(t, p) for t in self.topics for p in range(len(there.get(t, ())))]
         if places:
-            self._call("on_assign", self._positions(places))
+            self._call("on_assign", _positions(places))
 
     def _take(self) -> FakeMessage | None:
         for message in self._messages:
@@ -250,15 +247,15 @@ class FakeConsumer:
                 return self._handed(message)
         if self._cluster is None or self._cluster.away:
             return None
-        for place in self._assigned:
-            if place in self.paused:
-                continue
-            log = self._cluster.topics[place[0]][place[1]]
-            at = bisect_left(log, self._next[place], key=FakeMessage.offset)
-            if at < len(log):
-                self._next[place] = log[at].offset() + 1
-                return self._handed(log[at])
-        return None
+        chosen = self._choose(_heads(self._cluster, self._next, self._assigned.keys() - self.paused))
+        if chosen is None:
+            return None
+        self._next[chosen.topic(), chosen.partition()] = chosen.offset() + 1
+        return self._handed(chosen)
+
+    def _choose(self, heads: Iterator[FakeMessage]) -> FakeMessage | None:
+        """Return the message that is handed out next: one partition is read to its end before the next one is."""
+        return next(heads, None)
 
     def _handed(self, message: FakeMessage) -> FakeMessage:
         if message.error() is None:
@@ -294,3 +291,17 @@ class _Answered:
 
 def _refused(code: int) -> KafkaException:
     return KafkaException(KafkaError(code))
+
+
+def _heads(cluster: FakeCluster, positions: Mapping[_Place, int], places: Collection[_Place]) -> Iterator[FakeMessage]:
+    """Yield the next message of each of `places` that has one."""
+    for place in positions:
+        if place in places:
+            log = cluster.topics[place[0]][place[1]]
+            at = bisect_left(log, positions[place], key=FakeMessage.offset)
+            if at < len(log):
+                yield log[at]
+
+
+def _positions(places: Iterable[_Place]) -> list[TopicPartition]:
+    return [TopicPartition(*place) for place in places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -91,8 +92,17 @@ def sent_record(message: FakeMessage) -> SentRecord:
     )  # fmt: skip
 
 
+#: Counts the messages that were written, whatever their partitions.
+_numbers: Final = itertools.count()
+
+
 class _CarryingMessage(FakeMessage):
     """A consumed message whose timestamp may be missing."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        #: Its place among all messages, of whatever partition.
+        self.number = next(_numbers)
 
     def timestamp(self) -> tuple[int, int]:
         kind, timestamp = super().timestamp()

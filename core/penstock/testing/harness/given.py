@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import threading
 from typing import Any, Final
 
@@ -26,10 +27,12 @@ def path_of(kind: type) -> str:
 
 def _found(module: str, attributes: str) -> object:
     try:
+        if importlib.util.find_spec(module) is None:
+            return None
         found: object = importlib.import_module(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):  # ValueError: a module that was put together by hand
         return None
     return found
 

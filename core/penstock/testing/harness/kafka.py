@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, Final
@@ -23,11 +23,15 @@ _DEAD_LETTERS: Final = "connector-dlq-producer-"
 
 
 class HarnessConsumer(FakeConsumer):
-    """A consumer that can vanish, as with a process that is killed."""
+    """A consumer that reads records in the order in which they were written, whatever their partitions, and can vanish, as
+    with a process that is killed."""
 
     def vanish(self) -> None:
         """Leave without a word: closing calls nobody back."""
         self._assigned, self._callbacks = {}, {}
+
+    def _choose(self, heads: Iterator[FakeMessage]) -> FakeMessage | None:
+        return min(heads, key=lambda message: getattr(message, "number", 0), default=None)
 
 
 class HarnessKafka(KafkaClients):

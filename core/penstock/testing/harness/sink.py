@@ -197,7 +197,7 @@ class SinkHarness(ConnectorHarness[_SteppedTask]):
     @property
     def reported(self) -> list[tuple[SinkRecord, BaseException]]:
         """Return the records that the task has handed to the errant record reporter. There is one only if the
-        configuration tolerates errors, logs them or names a dead letter queue."""
+        configuration logs errors or names a dead letter queue."""
         return [(f.record, f.error) for f in self.failures if f.stage is ErrorStage.TASK_PUT]
 
     @property

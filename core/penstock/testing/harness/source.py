@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,7 @@ __all__ = ["EndedTransaction", "SourceHarness"]
 
 #: A source partition with an offset in it.
 Position = tuple[Mapping[str, Any], Mapping[str, Any]]
+_POLLS_IN_VAIN: Final = 1000
 _OFFSETS_TOPIC: Final = "harness-offsets"
 
 
@@ -109,16 +111,21 @@ class SourceHarness(ConnectorHarness[_SteppedTask]):
         self._attempt(task.round)
         return [record for call in self._log.since(mark) if call.name == "poll" for record in call.result or ()]
 
-    def take(self, count: int, polls: int = 1000) -> list[SourceRecord]:
-        """Poll until the task has given `count` records, is exhausted or has failed; at most `polls` times."""
+    def take(self, count: int, *, patience_s: float = 10.0) -> list[SourceRecord]:
+        """Poll until the task has given `count` records, is exhausted or has failed, or has given nothing for `patience_s`
+        seconds of real time or a thousand polls in a row. The last poll may bring more than `count`."""
         found: list[SourceRecord] = []
-        for _ in range(polls):
-            if len(found) >= count or not self.is_running:
-                break
+        in_vain, deadline = 0, time.monotonic() + patience_s
+        while len(found) < count and self.is_running:
             is_last = bool(self.task.exhausted)
-            found += self.poll()
-            if is_last:
+            batch = self.poll()
+            if batch:
+                found += batch
+                in_vain, deadline = 0, time.monotonic() + patience_s
+            elif is_last or in_vain > _POLLS_IN_VAIN or time.monotonic() >= deadline:
                 break
+            else:
+                in_vain += 1
         return found
 
     def commit(self) -> bool:

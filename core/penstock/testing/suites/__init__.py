@@ -11,8 +11,9 @@ Each function returns a class of tests, which pytest runs if it stands in a test
 come with penstock pass the same suites.
 """
 
-from penstock.testing.suites.connectors import sink_suite, source_suite
 from penstock.testing.suites.converters import Sample, converter_suite, header_converter_suite
+from penstock.testing.suites.sinks import sink_suite
+from penstock.testing.suites.sources import source_suite
 from penstock.testing.suites.transforms import predicate_suite, transform_suite
 
 __all__ = [

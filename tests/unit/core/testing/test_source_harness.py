@@ -252,12 +252,12 @@ def test_a_retriable_error_of_poll_costs_the_workers_pause_and_others_fail_the_t
 
 def test_a_failure_that_nobody_looked_at_is_raised_at_the_end() -> None:
     with pytest.raises(ConnectError, match="the source is gone"), SourceHarness(connector_of(Moody), TOPIC) as source:
-        source.take(6, polls=3)
+        source.take(6)
 
 
 def test_an_assertion_that_fails_carries_the_connectors_failure_as_a_note() -> None:
     source = SourceHarness(connector_of(Moody), TOPIC).start()
-    source.take(6, polls=3)
+    source.take(6)
     error = AssertionError("the test's own")
     source.__exit__(type(error), error, None)
     assert "the source is gone" in error.__notes__[0]
