@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -q
 NEWEST ?= $(shell for p in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3 python3.12 "$$HOME"/.pyenv/versions/3.12*/bin/python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: help venv demo test test-quick test-servers test-newest check bench soak package clean
+.PHONY: help venv demo test test-quick test-servers test-newest check bench bench-peer soak package clean
 help:
 	@echo "make demo [FILE=orders.jsonl]  run a whole chain: file, transforms, Avro, registry, Kafka, file"
 	@echo "make test                      every test; fetches and starts a Kafka broker"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-newest               unit tests and types on a newer Python, where there is one"
 	@echo "make check                     ruff, mypy, import-linter"
 	@echo "make bench                     throughput, beside the bare client's"
+	@echo "make bench-peer                the same configs on the JVM's worker and on this one"
 	@echo "make soak                      the long forms of fault and fuzz runs"
 	@echo "make package                   sdist, wheel from it, smoke test"
 
@@ -68,6 +69,9 @@ soak: venv
 
 bench: venv
 	$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-peer: venv
+	$(BIN)/python benchmarks/peer.py $(PEER)
 
 package: venv
 	$(BIN)/python -m build -q --outdir dist .

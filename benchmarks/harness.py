@@ -55,6 +55,9 @@ class Topics:
         self._admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
         return name
 
+    def close(self) -> None:
+        self._consumer.close()
+
     def count(self, name: str) -> int:
         return int(self._consumer.get_watermark_offsets(TopicPartition(name, 0), timeout=10)[1])
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -115,9 +115,20 @@ class JvmConnect(WorkerProcess):
     ``group.id`` among its properties it is ``ConnectDistributed``.
 
     Connectors are made over REST. `folder` takes its files and log and must exist. The process ends with this one.
+    `options` are the virtual machine's: a small heap and a quick start if nothing else is said. `jars` come first on the
+    class path.
     """
 
-    def __init__(self, home: Path, folder: Path, bootstrap: str, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        folder: Path,
+        bootstrap: str,
+        properties: Mapping[str, str] | None = None,
+        *,
+        options: Sequence[str] = _JVM,
+        jars: Sequence[Path] = (),
+    ) -> None:
         rest = f"http://127.0.0.1:{free_port()}"
         plugins = ",".join(str(plugin) for plugin in sorted((home / "plugins").iterdir()))
         settings = {
@@ -135,10 +146,10 @@ class JvmConnect(WorkerProcess):
         (folder / "jvm-worker.properties").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         (folder / "log4j2.properties").write_text(_LOG4J)
         arguments: list[str | os.PathLike[str]] = [
-            *_JVM,
+            *options,
             f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
             "-cp",
-            f"{home / 'lib'}/*",
+            ":".join(map(str, [*jars, f"{home / 'lib'}/*"])),
             f"org.apache.kafka.connect.cli.Connect{'Distributed' if distributed else 'Standalone'}",
             folder / "jvm-worker.properties",
         ]
