@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from lab.committed import read
 from lab.fault_points import POINTS, VARIABLE
+from lab.patience import PATIENCE_S
 from lab.sink_worker import produce, read_topic
 from lab.worker_process import WorkerProcess, free_port
 from penstock.kafka.admin import group_offsets
@@ -51,19 +52,23 @@ class Worker:
     def __init__(self, folder: Path, bootstrap: str, name: str, config: Mapping[str, str]) -> None:
         self.folder, self.bootstrap, self.name = folder, bootstrap, name
         self._rest = f"http://127.0.0.1:{free_port()}"
-        (folder / "worker.properties").write_text(
-            f"bootstrap.servers={bootstrap}\nlisteners={self._rest}\noffset.storage.file.filename={folder / 'offsets'}\n"
-            "key.converter=string\nvalue.converter=json\nvalue.converter.schemas.enable=false\noffset.flush.interval.ms=150\n"
+        self.configure(config)
+
+    def _write_properties(self, flush_ms: int) -> None:
+        (self.folder / "worker.properties").write_text(
+            f"bootstrap.servers={self.bootstrap}\nlisteners={self._rest}\noffset.flush.interval.ms={flush_ms}\n"
+            f"offset.storage.file.filename={self.folder / 'offsets'}\n"
+            "key.converter=string\nvalue.converter=json\nvalue.converter.schemas.enable=false\n"
             "consumer.session.timeout.ms=1000\nconsumer.heartbeat.interval.ms=300\nconsumer.max.poll.records=20\n"
         )
-        self.configure(config)
 
     def configure(self, config: Mapping[str, str]) -> None:
         """Give the connector another configuration, from the next start on."""
         whole = {"name": self.name, "config": {"name": self.name, **config}}
         (self.folder / "connector.json").write_text(json.dumps(whole))
 
-    def start(self, fault: str = "") -> WorkerProcess:
+    def start(self, fault: str = "", flush_ms: int = 150) -> WorkerProcess:
+        self._write_properties(flush_ms)
         arguments = ["standalone", str(self.folder / "worker.properties"), str(self.folder / "connector.json"), "--log-level", "DEBUG"]  # fmt: skip
         environ = {"PYTHONPATH": f"{TESTS}{os.pathsep}{self.folder}"}
         if fault:
@@ -72,8 +77,9 @@ class Worker:
 
     def dies(self, fault: str, meanwhile: Callable[[WorkerProcess], object] = lambda running: None) -> None:
         """Run it until the fault has ended it; `meanwhile` is called over and over."""
-        deadline = time.monotonic() + 90
-        with self.start(fault) as running:
+        deadline = time.monotonic() + PATIENCE_S
+        # The last commit has something to do only if those before it left something.
+        with self.start(fault, 3_600_000 if fault.startswith("closing") else 150) as running:
             while running.process.poll() is None:
                 assert time.monotonic() < deadline, f"it does not come to '{fault}':\n{running.log()}"
                 meanwhile(running)
@@ -82,12 +88,12 @@ class Worker:
 
     def runs_until(self, probe: Callable[[], bool], what: str) -> None:
         """Run it without a fault until `probe` says so, and stop it."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE_S
         with self.start() as running:
             running.wait_ready()
             while not probe():
                 running.check()
-                assert time.monotonic() < deadline, f"no {what} within 90 s:\n{running.log()}"
+                assert time.monotonic() < deadline, f"no {what} within {PATIENCE_S:g} s:\n{running.log()}"
                 time.sleep(0.1)
             assert running.stop() == 0
 
@@ -193,10 +199,13 @@ def test_a_sink_loses_neither_records_nor_dead_letters(
         found = [dict(m.headers() or [])["__connect.errors.offset"] for m in read_topic(kafka, letters)]
         return {int(offset) for offset in found}  # type: ignore[arg-type]  # bytes of digits
 
+    asked = list[int]()
+
     def meanwhile(running: WorkerProcess) -> None:
         if feed.count < 300 or not fault.startswith("closing"):
             feed.more()
-        elif written():
+        elif written() and not asked:
+            asked.append(signal.SIGTERM)
             running.process.send_signal(signal.SIGTERM)
 
     worker.dies(fault, meanwhile)

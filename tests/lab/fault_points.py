@@ -103,6 +103,12 @@ def _killing(function: Callable[..., Any], when: str, count: int) -> Callable[..
 
     def step(*arguments: Any, **named: Any) -> Any:
         nonlocal left
+        if when == "after":  # counts what has returned: a call that raised is made again
+            answer = function(*arguments, **named)
+            left -= 1
+            if left == 0:
+                _die()
+            return answer
         left -= 1
         if left == 0 and when == "before":
             _die()
@@ -110,10 +116,7 @@ def _killing(function: Callable[..., Any], when: str, count: int) -> Callable[..
             *others, data = arguments
             function(*others, data[: len(data) // 2])
             _die()
-        answer = function(*arguments, **named)
-        if left == 0:
-            _die()
-        return answer
+        return function(*arguments, **named)
 
     return step
 

@@ -190,6 +190,7 @@ class ExactlyOnce(Delivery):
     # ---- ending transactions
 
     def dispatched(self) -> None:
+        self.serve()  # what is written makes room, and its memory is used again at once
         with self._lock:
             self._busy = False
             match self._settings.boundary:
