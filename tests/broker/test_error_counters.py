@@ -40,7 +40,13 @@ def worker(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InP
 
 def counted(worker: InProcessWorker, name: str, of: str) -> dict[str, int]:
     """What the task has counted of errors, and of records in and out; zeros are left out."""
-    left_out = {Total.COMMITS, Total.FAILED_COMMITS, *([Total.POLLED] if of == "sink" else [])}
+    left_out = {
+        Total.COMMITS,
+        Total.FAILED_COMMITS,
+        Total.LATE_COMMITS,
+        Total.COMMIT_REQUESTS,
+        *([Total.POLLED] if of == "sink" else []),
+    }
     return {total.name.lower(): n for total, n in worker.totals(name).items() if n and total not in left_out}
 
 

@@ -13,6 +13,7 @@ from penstock.api import TopicPartition
 from penstock.errors import ConnectError
 from penstock.herder.standalone import Standalone, compose_standalone
 from penstock.herder.validation import ConnectorValidator
+from penstock.measurements import Measurement
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.connector import WorkerConnector
 from penstock.runtime.status import ConnectorTaskId, State, StatusListener, TargetState
@@ -45,6 +46,9 @@ class FakeWorker:
         self._connectors: dict[str, WorkerConnector] = {}
         self._tasks: set[ConnectorTaskId] = set()
         self._failed_tasks: set[ConnectorTaskId] = set()
+
+    def measurements(self) -> Iterable[Measurement]:
+        return ()
 
     def kafka_cluster_id(self) -> str | None:
         return "fake-cluster"

@@ -43,6 +43,7 @@ from penstock.api.converter import (
     fixed_reader,
     of_one_schema,
 )
+from penstock.api.metrics import Counter, MetricName, PluginMetrics, Sensor, Stat
 from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
 from penstock.api.registry import (
     HasFields,
@@ -82,6 +83,7 @@ __all__ = [
     "ConnectorContext",
     "ConnectorTransactionBoundaries",
     "Converter",
+    "Counter",
     "Deserializer",
     "ErrantRecordReporter",
     "ExactlyOnceSupport",
@@ -91,14 +93,17 @@ __all__ = [
     "InPlace",
     "InvalidSchemaError",
     "KnowsLenience",
+    "MetricName",
     "NanoDatetime",
     "OffsetStorageReader",
     "ParsedSchema",
     "Plugin",
+    "PluginMetrics",
     "Predicate",
     "RecordMetadata",
     "SchemaFormat",
     "SchemaReference",
+    "Sensor",
     "Serializer",
     "Service",
     "Shape",
@@ -108,6 +113,7 @@ __all__ = [
     "SourceConnector",
     "SourceTask",
     "SourceTaskContext",
+    "Stat",
     "Task",
     "TopicPartition",
     "TransactionContext",

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Protocol
 
+from penstock.api.metrics import Measured, PluginMetrics
 from penstock.api.plugin import Versioned
 from penstock.config import Config, ConfigDef
 from penstock.data import SinkRecord, SourceRecord
@@ -87,8 +88,12 @@ class ConnectorContext(Protocol):
     def raise_error(self, error: BaseException) -> None:
         """Report a failure outside any call of the worker's: the connector becomes FAILED."""
 
+    @property
+    def plugin_metrics(self) -> PluginMetrics:
+        """The connector's `metrics` (KIP-877)."""
 
-class Connector(Versioned, ABC):
+
+class Connector(Versioned, Measured, ABC):
     """Divides the work into tasks.
 
     Life: ``initialize``, ``start``, any number of ``task_configs``, ``stop``. A restart or a changed configuration
@@ -185,7 +190,7 @@ class SinkConnector(Connector):
         return False
 
 
-class Task(Versioned, ABC):
+class Task(Versioned, Measured, ABC):
     """Moves data. Made without arguments."""
 
     #: The class name that ``task.class`` shows in the REST API and the config topic, where it is not this class's
@@ -220,6 +225,10 @@ class SourceTaskContext(Protocol):
     @property
     def offset_storage_reader(self) -> OffsetStorageReader:
         """Return the reader of the offsets that were committed for this connector."""
+
+    @property
+    def plugin_metrics(self) -> PluginMetrics:
+        """The task's `metrics` (KIP-877)."""
 
     @property
     def transaction_context(self) -> TransactionContext | None:
@@ -308,6 +317,10 @@ class SinkTaskContext(Protocol):
 
     def resume(self, *partitions: TopicPartition) -> None:
         """Consume from these partitions again."""
+
+    @property
+    def plugin_metrics(self) -> PluginMetrics:
+        """The task's `metrics` (KIP-877)."""
 
     def request_commit(self) -> None:
         """Commit offsets at the next opportunity instead of at the interval's end."""

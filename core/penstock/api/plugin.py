@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from penstock import KAFKA_VERSION
+from penstock.api.metrics import Measured
 from penstock.config import ConfigDef
 
 __all__ = ["ConnectPlugin", "Plugin", "Versioned"]
@@ -22,7 +23,7 @@ class Versioned:
     version: ClassVar[str] = "undefined"
 
 
-class ConnectPlugin(Versioned):
+class ConnectPlugin(Versioned, Measured):
     """Base of converters, header converters, transforms and predicates (``ConnectPlugin``, KIP-891).
 
     Instances are made without arguments, configured once, used from one task's thread (converters also from the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -30,6 +30,7 @@ from penstock.herder.restart import RestartPlan
 from penstock.herder.statuses import StatusKeeper
 from penstock.herder.thread import HerderThread
 from penstock.herder.validation import ConnectorValidator
+from penstock.measurements import Measurement
 from penstock.plugins import PluginKind
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 from penstock.storage.skipped import summarize
@@ -37,6 +38,9 @@ from penstock.storage.skipped import summarize
 __all__ = ["REQUEST_TIMEOUT", "AbstractHerder", "HerderParts", "finish", "guard", "patched", "restarting"]
 
 _T = TypeVar("_T")
+_TASKS: Final = "connect-worker-metrics"
+#: The states whose tasks Kafka counts, by connector.
+_COUNTED: Final = (State.RUNNING, State.PAUSED, State.FAILED, State.UNASSIGNED, State.DESTROYED, State.RESTARTING)
 
 #: Seconds that a request may take, as in ``RestRequestTimeout`` of Connect.
 REQUEST_TIMEOUT: Final = 90.0
@@ -56,6 +60,8 @@ class HerderParts:
     loggers: Loggers
     #: Seconds that a request may take.
     request_timeout: float = REQUEST_TIMEOUT
+    #: Returns what is measured of the group that the worker is in.
+    measure_group: Callable[[], Iterable[Measurement]] = tuple
 
 
 class AbstractHerder(PluginRequests, Herder):
@@ -70,6 +76,7 @@ class AbstractHerder(PluginRequests, Herder):
         self._known, self._states = parts.configs, parts.statuses
         self._offsets, self._failed = parts.offsets, parts.failed
         self._ready = threading.Event()
+        self._measure_group = parts.measure_group
 
     # This worker
 
@@ -89,6 +96,18 @@ class AbstractHerder(PluginRequests, Herder):
         message = "Worker has completed startup and is ready to handle requests."
         problems = summarize([*self._known.problems(), *self._states.problems()])
         return Health(HealthStatus.HEALTHY, message if problems is None else f"{message} {problems}")
+
+    def measurements(self) -> Iterator[Measurement]:
+        yield from self._worker.measurements()
+        yield from self._measure_group()
+        for name in self._known.names():
+            states = [t.state for t in self._states.tasks(name) if t.worker_id == self._worker.worker_id]
+            if not states and not self._worker.connector_running(name):
+                continue
+            yield Measurement(_TASKS, "connector-total-task-count", len(states), {"connector": name})
+            for state in _COUNTED:
+                metric = f"connector-{state.value.lower()}-task-count"
+                yield Measurement(_TASKS, metric, states.count(state), {"connector": name})
 
     def revision(self) -> Hashable | None:
         return self._known.revision, self._states.revision

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from penstock.api import TopicPartition
+from penstock.measurements import Measurement
 from penstock.plugins import Plugins
 from penstock.runtime.status import ConnectorTaskId, TargetState
 
@@ -66,6 +67,9 @@ class HerderWorker(Protocol):
 
     def config_lifetime(self, config: Mapping[str, str]) -> float | None:
         """Return for how many seconds the values that config providers put into `config` may be used; None: for good."""
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return what is measured of the worker, its connectors and its tasks."""
 
     def task_ids(self) -> set[ConnectorTaskId]: ...
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import ConflictError, ConnectError
 from penstock.herder.restart import RestartRequest
+from penstock.measurements import Measurement
 from penstock.runtime.status import ConnectorTaskId, State, TargetState
 
 __all__ = [
@@ -162,6 +163,10 @@ class WorkerRequests(ABC):
     @abstractmethod
     def health(self, timeout: float) -> Health:
         """Tell whether the herder still answers, asked for at most `timeout` seconds."""
+
+    @abstractmethod
+    def measurements(self) -> Iterable[Measurement]:
+        """Return everything that is measured of this worker now, in the names of Kafka Connect's metrics."""
 
     @abstractmethod
     def revision(self) -> Hashable | None:

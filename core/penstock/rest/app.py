@@ -14,7 +14,8 @@ from penstock.http.asgi import App
 from penstock.http.forwarded import with_forwarded
 from penstock.http.origins import with_cors
 from penstock.http.pace import Pace
-from penstock.rest import connectors, internal, loggers, offsets, plugins, root, tasks
+from penstock.http.prometheus import Exposition
+from penstock.rest import connectors, internal, loggers, metrics, offsets, plugins, root, tasks
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
@@ -24,7 +25,15 @@ from penstock.rest.prepared import Prepared
 
 __all__ = ["AppSettings", "admin_app", "connect_app"]
 
-_RESOURCES = (root.router, connectors.router, tasks.router, offsets.router, plugins.router, internal.router)
+_RESOURCES = (
+    root.router,
+    connectors.router,
+    tasks.router,
+    offsets.router,
+    plugins.router,
+    metrics.router,
+    internal.router,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
         exception_handlers={HTTPException: _on_http_exception},
     )
     app.state.context = context
+    app.state.exposition = Exposition(context.herder.measurements)
     routers = list(routers)
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:

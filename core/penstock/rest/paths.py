@@ -65,9 +65,14 @@ def _media_problem(scope: Scope) -> RestError | None:
         if kind not in _READ:
             return _unsupported(None)
     accepts = header_values(scope, b"accept")
-    if accepts and best_type(b",".join(accepts).decode("latin-1"), (_JSON,)) is None:
+    if accepts and best_type(b",".join(accepts).decode("latin-1"), (_JSON, *_answered(scope))) is None:
         return RestError(406)
     return None
+
+
+def _answered(scope: Scope) -> tuple[str, ...]:
+    """Return the media types that the path is answered in, besides JSON."""
+    return ("text/plain",) if scope["path"].rstrip("/") == "/metrics" else ()
 
 
 def _unsupported(message: str | None) -> RestError:

@@ -33,7 +33,9 @@ class Kind(enum.Enum):
         """Return the kind of the route at `path`, which is a template."""
         if path == "/health":
             return cls.HEALTH
-        if methods <= {"GET", "HEAD"} and not path.endswith(("/offsets", "/config", "/pause", "/resume", "/restart")):
+        if methods <= {"GET", "HEAD"} and not path.endswith(
+            ("/offsets", "/config", "/pause", "/resume", "/restart", "/metrics")
+        ):
             return cls.KNOWN
         return cls.KNOWN if path == "/connectors/{name}/config" and methods == {"GET"} else cls.WAITING
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock.api import Converter, HeaderConverter, Predicate, Transform
+from penstock.api import Converter, HeaderConverter, Predicate, Task, Transform
 from penstock.errors import ConfigError, PluginError
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.chain import Chain, Stage
 from penstock.runtime.meters import TaskMeter
+from penstock.runtime.task_plugins import TaskPlugins, UsedPlugin
 from penstock.runtime.tolerance import LogReporter, Reporter
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "log_reporters",
     "made",
     "strip_prefix",
+    "used_plugins",
     "with_registry_url",
 ]
 
@@ -121,12 +123,14 @@ def build_chain(plugins: Plugins, connector: Mapping[str, str]) -> Chain:
         info = plugins.find(PluginKind.TRANSFORM, name)
         transform: Transform = plugins.new(PluginKind.TRANSFORM, name)
         transform.configure(config)
-        predicate = _predicate(plugins, connector, alias, predicate_alias) if predicate_alias else None
-        stages.append(Stage(alias, transform, info.class_name, predicate, negate))
+        predicate, class_name = (
+            _predicate(plugins, connector, alias, predicate_alias) if predicate_alias else (None, "")
+        )
+        stages.append(Stage(alias, transform, info.class_name, predicate, negate, predicate_alias, class_name))
     return Chain(stages)
 
 
-def _predicate(plugins: Plugins, connector: Mapping[str, str], transform: str, alias: str) -> Predicate:
+def _predicate(plugins: Plugins, connector: Mapping[str, str], transform: str, alias: str) -> tuple[Predicate, str]:
     declared = _aliases(connector, "predicates")
     if alias not in declared:
         raise ConfigError(
@@ -142,7 +146,23 @@ def _predicate(plugins: Plugins, connector: Mapping[str, str], transform: str, a
     config.pop("plugin.version", None)
     predicate: Predicate = plugins.new(PluginKind.PREDICATE, name)
     predicate.configure(config)
-    return predicate
+    return predicate, plugins.find(PluginKind.PREDICATE, name).class_name
+
+
+def used_plugins(kind: str, task: Task, chain: Chain, converters: Converters) -> TaskPlugins:
+    """Return the plugins of a task, for its metrics. `kind` is ``source`` or ``sink``; the connector is not among them."""
+    guarded = [stage for stage in chain.stages if stage.predicate is not None]
+    return TaskPlugins(
+        kind,
+        UsedPlugin.of(task),
+        converters={
+            "key-converter": UsedPlugin.of(converters.key, converters.key_class),
+            "value-converter": UsedPlugin.of(converters.value, converters.value_class),
+            "header-converter": UsedPlugin.of(converters.header, converters.header_class),
+        },
+        transforms={stage.alias: UsedPlugin.of(stage.transform, stage.class_name) for stage in chain.stages},
+        predicates={stage.predicate_alias: UsedPlugin.of(stage.predicate, stage.predicate_class) for stage in guarded},
+    )
 
 
 def made(task_class: type, kind: type[Any]) -> Any:

@@ -34,6 +34,8 @@ class Stage:
     class_name: str
     predicate: Predicate | None = None
     negate: bool = False
+    predicate_alias: str = ""
+    predicate_class: str = ""
 
 
 class StageError(Exception):

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 
-from penstock.api import Connector
+from penstock.api import Connector, PluginMetrics
 from penstock.errors import ConfigError, ConnectError
 from penstock.logs import log_failure
 from penstock.runtime.disclosure import looked_up_values
@@ -65,6 +65,10 @@ class WorkerConnector:
         error = looked_up_values(self.name).disclosed(error)
         log_failure(_log, error, "[%s|worker] the connector reported a failure: %s", self.name, error)
         self._become(State.FAILED, error)
+
+    @property
+    def plugin_metrics(self) -> PluginMetrics:
+        return self.connector.metrics
 
     def _current_state(self) -> tuple[State | None, bool]:
         """Return the state, and whether the connector was cancelled."""

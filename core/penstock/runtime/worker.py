@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from penstock.api import Connector, SourceConnector
@@ -17,12 +18,15 @@ from penstock.errors import ConfigError, ConnectError, PluginError
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.admin import cluster_id
 from penstock.logs import log_failure
+from penstock.measurements import Measurement
 from penstock.plugins import PluginKind, Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import with_registry_url
 from penstock.runtime.connector import Done, WorkerConnector
 from penstock.runtime.disclosure import looked_up_values, remember_looked_up
 from penstock.runtime.kept_offsets import KeptOffsets
+from penstock.runtime.meters import meter_windows
+from penstock.runtime.sink import WorkerSinkTask
 from penstock.runtime.source.committer import Committer
 from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker, standalone_transactions
 from penstock.runtime.source.offset_stores import SourceOffsetStores
@@ -30,6 +34,8 @@ from penstock.runtime.source.task import WorkerSourceTask
 from penstock.runtime.status import ConnectorTaskId, State, TargetState, WorkerListener
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_builder import TaskBuilder
+from penstock.runtime.task_plugins import UsedPlugin
+from penstock.runtime.worker_meter import WorkerMeter
 from penstock.storage import OffsetStore
 
 __all__ = ["Worker"]
@@ -69,7 +75,8 @@ class Worker:
         self.plugins = plugins
         self.config = config
         self.clients = clients
-        self._listener = listener
+        self.meter = WorkerMeter(listener, meter_windows(config.values))
+        self._listener: WorkerListener = self.meter
         self._offset_store = offset_store
         self._transformer = transformer
         self._admission = admission
@@ -169,6 +176,16 @@ class Worker:
                 )
         return self._cluster_id
 
+    def measurements(self) -> Iterator[Measurement]:
+        """Give what is measured of the worker, its connectors and its tasks."""
+        yield from self.meter.measurements()
+
+    def _used(self, config: Mapping[str, str], connector: Connector | None = None) -> UsedPlugin:
+        """Return the connector of a resolved configuration, for its metrics."""
+        info = self.plugins.find(PluginKind.CONNECTOR, config["connector.class"])
+        found: type[Connector] = self.plugins.load(PluginKind.CONNECTOR, config["connector.class"])
+        return UsedPlugin(info.class_name, found.version, connector)
+
     # ---- connectors
 
     def start_connector(
@@ -180,12 +197,16 @@ class Worker:
         done: Done,
     ) -> None:
         """Start the connector's thread; `done` is called from it once `target` is reached, or with the error."""
+        self.meter.connector_starts(name)
         try:
             resolved = self.resolve(config)
             remember_looked_up(name, self._looked_up(config, resolved))
             if not resolved.get("connector.class"):
                 raise ConnectError(f"Connector {name} has no connector.class; give it one, or delete it")
             connector: Connector = self.plugins.new(PluginKind.CONNECTOR, resolved["connector.class"])
+            self.meter.connector_made(
+                name, self._used(resolved, connector), getattr(connector, "connector_type", "unknown")
+            )
         except Exception as error:
             shown = looked_up_values(name).disclosed(error)
             self._listener.on_connector(name, State.FAILED, shown)
@@ -213,6 +234,7 @@ class Worker:
         if connector is not None:
             connector.stop()
             connector.await_stop(_CONNECTOR_STOP_S)
+        self.meter.connector_gone(name)
 
     def connector_running(self, name: str) -> bool:
         with self._lock:
@@ -247,6 +269,7 @@ class Worker:
         """Make the task and start its thread. False if it could not be made: the listener was told why.
 
         `generation` is that of the task configurations, for a source that delivers exactly once (`Gate.after`)."""
+        self.meter.task_starts(id)
         try:
             resolved, resolved_task = self.resolve(connector_config), self.resolve(task_config)
             remember_looked_up(
@@ -266,6 +289,9 @@ class Worker:
             if known is not None and not known.done:
                 raise ConnectError(f"Task {id} is running already")
             self._tasks[id] = task
+        if isinstance(task, WorkerSourceTask | WorkerSinkTask) and task.plugins is not None:
+            plugins = replace(task.plugins, connector=self._used(resolved))
+            self.meter.task_made(id, task.meter, plugins)
         if isinstance(task, WorkerSourceTask):
             self._committer.add(task)
         task.start()
@@ -274,6 +300,7 @@ class Worker:
     def stop_tasks(self, ids: Iterable[ConnectorTaskId]) -> None:
         """Ask all, then wait for all within ``task.shutdown.graceful.timeout.ms``; those left are cancelled."""
         with self._lock:
+            ids = list(ids)
             tasks = [t for t in (self._tasks.pop(i, None) for i in ids) if t is not None]
         for task in tasks:
             task.stop()
@@ -289,6 +316,7 @@ class Worker:
                 self._admission.remove_reader(task.id)
             if isinstance(task, WorkerSourceTask):
                 self._committer.remove(task)
+        self.meter.tasks_gone(ids)
 
     def task_ids(self) -> set[ConnectorTaskId]:
         with self._lock:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from penstock.api import ErrantRecordReporter, SourceTask, TopicPartition, TransactionContext
+from penstock.api import ErrantRecordReporter, PluginMetrics, SourceTask, TopicPartition, TransactionContext
 from penstock.data import SinkRecord, SourceRecord
 
 __all__ = [
@@ -66,6 +66,7 @@ class FakeSourceTaskContext:
         self._config = dict(config or {})
         self.offset_storage_reader = FakeOffsetReader(offsets)
         self.transaction_context = transaction_context
+        self.plugin_metrics = PluginMetrics()
 
     def configs(self) -> Mapping[str, str]:
         return self._config
@@ -96,6 +97,7 @@ class FakeSinkTaskContext:
         self._config = dict(config or {})
         self._assignment = frozenset(assignment)
         self.errant_record_reporter = errant_record_reporter
+        self.plugin_metrics = PluginMetrics()
         self.rewinds: dict[TopicPartition, int] = {}
         self.timeouts: list[int] = []
         self.paused: set[TopicPartition] = set()

@@ -61,8 +61,9 @@ CONNECT_ROWS: Final[tuple[Row, ...]] = (
     ignored("plugin.discovery", _T.STRING, "hybrid_warn", "Plugins are found by their entry points."),
     ignored("metric.reporters", _T.LIST, "org.apache.kafka.common.metrics.JmxReporter",
             "Java classes cannot be loaded here."),
-    ignored("metrics.recording.level", _T.STRING, "INFO", "No metrics are recorded yet."),
-    ignored("metrics.num.samples", _T.INT, 2, "No metrics are recorded yet.", Range.at_least(1)),
-    ignored("metrics.sample.window.ms", _T.LONG, 30000, "No metrics are recorded yet.",
-            Range.at_least(0)),
+    ignored("metrics.recording.level", _T.STRING, "INFO", "All metrics are recorded."),
+    used("metrics.num.samples", _T.INT, 2, LOW,
+         "How many samples count for averages, maxima and rates of metrics.", Range.at_least(1)),
+    used("metrics.sample.window.ms", _T.LONG, 30000, LOW,
+         "How long a sample of a metric is collected.", Range.at_least(0)),
 )  # fmt: skip

@@ -21,6 +21,7 @@ from penstock.herder.distributed.herder import DistributedHerder
 from penstock.herder.distributed.leading import Leader
 from penstock.herder.distributed.membership import Membership
 from penstock.herder.distributed.news import ConfigNews
+from penstock.herder.distributed.rebalance_meter import RebalanceMeter
 from penstock.herder.distributed.requests import WorkerRequests
 from penstock.herder.distributed.rounds import Rounds
 from penstock.herder.distributed.routing import Routing
@@ -39,6 +40,7 @@ from penstock.herder.task_configs import TaskConfigs
 from penstock.herder.thread import HerderThread, Mailbox
 from penstock.herder.validation import ConnectorValidator
 from penstock.plugins import Plugins
+from penstock.runtime.meters import meter_windows
 from penstock.storage.cluster_state import ConfigUpdateListener
 from penstock.storage.config_store import ConfigStore
 from penstock.storage.status_store import StatusStore
@@ -104,7 +106,8 @@ def compose_distributed(
 
     reloads = Reloads(worker, configs, thread, lambda name, entry: mailbox.post(lambda c: c.reload(name, entry)))
     tasks = TaskConfigs(worker, configs, statuses, thread, requests.publish, reloads.watch)
-    standing = StandingKeeper()
+    rebalances = RebalanceMeter(meter_windows(config.values), config["client.id"] or around.worker_id)
+    standing = StandingKeeper(rebalances.changed)
     work = RunningWork(worker, configs, tasks, standing.may_start, reloads.watch)
     cleaner = StatusCleaner(configs, statuses, leader)
     rounds = Rounds(config, store, configs, cleaner, membership, work, standing, thread)
@@ -125,6 +128,9 @@ def compose_distributed(
             group = requests.leaders_description(view.leader_url) or group
         return {"leader": view.is_leader, "group_id": config["group.id"], "group": group}
 
-    parts = HerderParts(worker, configs, statuses, validator, offsets, thread, failed, loggers, request_timeout)
+    parts = HerderParts(
+        worker, configs, statuses, validator, offsets, thread, failed, loggers, request_timeout,
+        lambda: rebalances.measurements(membership.view()),
+    )  # fmt: skip
     herder = DistributedHerder(parts, topics, statuses, startup, routing, work, requests, fencing, describe, patience)
     return Distributed(herder, worker)

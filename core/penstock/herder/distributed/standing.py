@@ -9,7 +9,7 @@ taking up work that was lost meanwhile, leaves the state as it is.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
@@ -75,16 +75,19 @@ _MAY_NOT_START: Final = frozenset({Standing.LOST, Standing.STOPPED})
 
 
 class StandingKeeper:
-    """The standing of one worker. Safe from any thread."""
+    """The standing of one worker. Safe from any thread. `changed` is told of the standing before and after each change."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[Standing, Standing], None] = lambda before, after: None) -> None:
         self._lock = threading.Lock()
+        self._changed = changed
         self._standing = Standing.OUTSIDE
 
     def on(self, event: Event) -> Standing:
         """Take `event` in and return the standing after it."""
         with self._lock:
-            self._standing = TRANSITIONS[self._standing, event]
+            before, self._standing = self._standing, TRANSITIONS[self._standing, event]
+            if before is not self._standing:
+                self._changed(before, self._standing)
             return self._standing
 
     @property

@@ -18,8 +18,8 @@ from penstock.kafka import ClientKind, KafkaClients
 from penstock.kafka.subscription import Subscription
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
-from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix
-from penstock.runtime.meters import TaskMeter
+from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix, used_plugins
+from penstock.runtime.meters import TaskMeter, meter_windows
 from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.sink.dead_letters import DeadLetterQueue, dead_letter_queue
 from penstock.runtime.sink.parts import SinkTaskParts
@@ -104,6 +104,7 @@ class SinkTaskBuilder:
         self._converter_defaults = converter_defaults
         self._admission = admission
         self._topic_listener, self._in_session = topic_listener, in_session
+        self._windows = meter_windows(config.values)
 
     def build(
         self,
@@ -130,7 +131,8 @@ class SinkTaskBuilder:
         task = made(task_class, SinkTask)
         topics = SinkTopics.of(common)
         admission = self._admission
-        meter = TaskMeter(None if admission is None else admission.add_reader(task_id, topics.reads, task_id.connector))
+        flow = None if admission is None else admission.add_reader(task_id, topics.reads, task_id.connector)
+        meter = TaskMeter(flow, windows=self._windows)
         stopping = threading.Event()
         queue = self._dead_letters(task_id, connector, common, topics, meter, stopping)
         reporters = [*log_reporters(common, meter), *([queue] if queue else [])]
@@ -144,18 +146,21 @@ class SinkTaskBuilder:
         settings = self._clients.settings(ClientKind.CONSUMER, overrides, owner)
         java = self._clients.java_settings(ClientKind.CONSUMER, overrides)
         internal = str(java.get("exclude.internal.topics", "true")).strip().lower() == "false"
-        conversion = SinkConversion(
-            build_chain(self._plugins, connector),
-            build_converters(self._plugins, connector, self._converter_defaults),
-            keep_messages=queue is not None,
-        )
+
+        def make_consumer(extra: Mapping[str, Any], **callbacks: Callable[..., Any]) -> Any:
+            watched, told = meter.client.watched({**overrides, **extra}, callbacks)
+            return self._clients.consumer(watched, owner, **told)
+
+        chain = build_chain(self._plugins, connector)
+        converters = build_converters(self._plugins, connector, self._converter_defaults)
+        conversion = SinkConversion(chain, converters, keep_messages=queue is not None)
         return SinkTaskParts(
             task=task,
             config=task_config,
             configs=lambda: self._resolve(task_config),
             conversion=conversion,
             policy=policy,
-            consumer=lambda extra, **callbacks: self._clients.consumer({**overrides, **extra}, owner, **callbacks),
+            consumer=make_consumer,
             topics=topics.subscription(settings, internal, self._clients.embedded),
             max_poll_records=_number(java, "max.poll.records"),
             cooperative="cooperative" in settings["partition.assignment.strategy"],
@@ -167,6 +172,7 @@ class SinkTaskBuilder:
             max_poll_interval_s=_number(java, "max.poll.interval.ms") / 1000,
             clock=clock,
             in_session=self._in_session,
+            plugins=used_plugins("sink", task, chain, converters),
         )
 
     def _dead_letters(

@@ -29,6 +29,8 @@ class OffsetCommits:
         self._offsets = offsets
         self._client = client
         self._sent_at = 0.0
+        #: Commits without an answer.
+        self._open = 0
         #: The time of the next commit, on the clock of `SinkTaskParts`.
         self.due_at = 0.0
 
@@ -82,6 +84,8 @@ class OffsetCommits:
 
     def _send(self, offsets: Mapping[TopicPartition, int], closing: bool) -> None:
         self._sent_at = time.monotonic()
+        self._parts.policy.meter.add(Total.COMMIT_REQUESTS)
+        self._open += 1
         if not closing:
             if not self._client.commit_later(offsets):
                 self.not_committed()
@@ -92,11 +96,18 @@ class OffsetCommits:
 
     def not_committed(self) -> None:
         """Kafka has refused a commit."""
-        self._parts.policy.meter.add(Total.FAILED_COMMITS)
+        self._answered(False)
+
+    def _answered(self, worked: bool) -> None:
+        meter = self._parts.policy.meter
+        self._open = max(0, self._open - 1)
+        if self._open:  # of an earlier commit: a later one is on its way (``recordOffsetCommitSkip``)
+            meter.add(Total.LATE_COMMITS)
+        meter.committed(worked, time.monotonic() - self._sent_at)
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Kafka has these offsets."""
-        self._parts.policy.meter.add(Total.COMMITS)
+        self._answered(True)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(
                 "%s committed offsets %s in %.0f ms",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
-from penstock.api import ErrantRecordReporter, TopicPartition
+from penstock.api import ErrantRecordReporter, PluginMetrics, TopicPartition
 
 __all__ = ["WorkerSinkTaskContext"]
 
@@ -34,7 +34,10 @@ class WorkerSinkTaskContext:
         pauses: _Pauses,
         configs: Callable[[], Mapping[str, str]],
         reporter: ErrantRecordReporter | None,
+        metrics: PluginMetrics | None = None,
     ) -> None:
+        #: The task's own metrics (KIP-877).
+        self.plugin_metrics = metrics or PluginMetrics()
         self._label = label
         self._loop = loop
         self._pauses = pauses

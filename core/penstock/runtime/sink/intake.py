@@ -11,7 +11,6 @@ from penstock.data import SinkRecord
 from penstock.errors import TaskStopped
 from penstock.kafka.consuming import GroupConsumer, Message
 from penstock.runtime.conversion import locate
-from penstock.runtime.meters import Total
 from penstock.runtime.sink.offsets import SinkOffsets
 from penstock.runtime.sink.parts import SinkTaskParts
 from penstock.runtime.sink.straight import StraightRun
@@ -98,7 +97,7 @@ class Intake:
             else:
                 message, offset, failed = straight(rest, partition, offset, append)
         self._advance(topic, partition, first, offset)
-        self._meter.add(Total.READ, read)
+        self._meter.read(read, self._offsets.behind())
         if self._meter.flow is not None:
             self._meter.flow.consumed(_amounts(messages))
 

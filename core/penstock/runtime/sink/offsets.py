@@ -37,6 +37,16 @@ class SinkOffsets:
         self._batch[partition] = last + 1
         self._committed.setdefault(partition, first)
 
+    def behind(self) -> int:
+        """Return by how many offsets `put` is behind what was read, in the partition where that is the most."""
+        current, committed = self._current, self._committed
+        return max((end - current.get(p, committed[p]) for p, end in self._batch.items()), default=0)
+
+    def uncommitted(self) -> int:
+        """Return how many offsets were read and are not committed, over all partitions."""
+        positions = {**self._current, **self._batch}
+        return sum(max(0, end - self._committed.get(p, end)) for p, end in positions.items())
+
     def taken(self) -> None:
         """`put` took everything read."""
         self._current.update(self._batch)

@@ -10,6 +10,7 @@ from penstock.api import SinkTask
 from penstock.kafka.consuming import ConsumerFactory
 from penstock.kafka.subscription import Subscription
 from penstock.runtime.sink.conversion import SinkConversion
+from penstock.runtime.task_plugins import TaskPlugins
 from penstock.runtime.tolerance import ErrorPolicy
 
 __all__ = ["SinkTaskParts"]
@@ -40,3 +41,5 @@ class SinkTaskParts:
     max_poll_interval_s: float = 300.0
     #: Tells whether the task is this worker's still; None where there is no group that could give it away.
     in_session: Callable[[], bool] | None = None
+    #: For metrics; None where nobody asks for them.
+    plugins: TaskPlugins | None = None

@@ -49,13 +49,13 @@ class WorkerSinkTask(WorkerTask):
         self._offsets = SinkOffsets(self._label)
         self._intake = Intake(task_id, parts, self._offsets, self._client, self.topics_forgotten)
         self._context = WorkerSinkTaskContext(
-            self._label, self, self._client, parts.configs, self._intake if parts.reports else None
+            self._label, self, self._client, parts.configs, self._intake if parts.reports else None, self._task.metrics
         )
         self._commits = OffsetCommits(self._label, parts, self._offsets, self._client)
         self._pace = PutPace(self._label, parts.max_poll_interval_s, parts.max_poll_records)
         self._started = False
         self._retry_at: float | None = None
-        self.meter = parts.policy.meter
+        self.meter, self.plugins = parts.policy.meter, parts.plugins
 
     @property
     def version(self) -> str:
@@ -167,9 +167,10 @@ class WorkerSinkTask(WorkerTask):
             raise
         except Exception as error:
             raise self._put_failed(error) from error
-        self._pace.took(self._clock() - began, len(batch))
+        took = self._clock() - began
+        self._pace.took(took, len(batch))
         if batch:
-            self.meter.add(Total.SENT, len(batch))
+            self.meter.sent(len(batch), took)
             self._offsets.taken()
             batch.clear()
         else:
@@ -217,6 +218,7 @@ class WorkerSinkTask(WorkerTask):
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._commits.committed(offsets)
+        self._hold()
 
     def not_committed(self) -> None:
         self._commits.not_committed()
@@ -234,11 +236,16 @@ class WorkerSinkTask(WorkerTask):
 
     def assigned(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         self._offsets.assigned.update(partitions)
+        self._hold()
         if partitions:
             _log.info("%s assigned %s", self._label, _names(partitions))
             if not self.stopping.is_set():
                 self._task.open(partitions)
         return self._context.take_rewinds(partitions)
+
+    def _hold(self) -> None:
+        """Tell the meter of what the task has now."""
+        self.meter.holds(self._offsets.uncommitted(), len(self._offsets.assigned))
 
     def revoked(self, partitions: list[TopicPartition], lost: bool) -> None:
         known = [p for p in partitions if p in self._offsets.assigned]
@@ -258,6 +265,7 @@ class WorkerSinkTask(WorkerTask):
         finally:
             self._offsets.forget(partitions)
             self._intake.drop(set(partitions))
+            self._hold()
             try:
                 self._task.close(partitions)
             finally:

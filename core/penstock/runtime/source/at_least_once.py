@@ -19,7 +19,7 @@ from penstock.data import SourceRecord
 from penstock.errors import ConnectError, TaskStopped
 from penstock.kafka.errors import KafkaError, renamed
 from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, RecordProducer, is_purged
-from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.alone import RefusedBatches, is_batch_refusal, outgoing_of
 from penstock.runtime.source.delivery import Delivery, Metadata, Run, TaskSide
 from penstock.runtime.source.ledger import Entry, Ledger
@@ -112,6 +112,11 @@ class AtLeastOnce(Delivery):
 
     def wait_for_room(self) -> None:
         self._opened.wait_for_room(self._check_stop)
+
+    @property
+    def outstanding(self) -> int:
+        producer = self._producer
+        return 0 if producer is None else len(producer)
 
     def _check_stop(self) -> None:
         self._side.check_alive()
@@ -240,8 +245,9 @@ class AtLeastOnce(Delivery):
             self._settle(producer, final or self._side.stopping.is_set())
             self._proofs.check()
             self._sweep()
+            began = self._clock()
             stored = self._store()
-        self._meter.add(Total.COMMITS if stored else Total.FAILED_COMMITS)
+        self._meter.committed(stored, self._clock() - began)
         if stored:
             self._side.offsets_done()
         return stored

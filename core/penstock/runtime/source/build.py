@@ -14,8 +14,8 @@ from penstock.config.worker import WorkerConfig
 from penstock.kafka import ClientKind, KafkaClients
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
-from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix
-from penstock.runtime.meters import TaskMeter
+from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix, used_plugins
+from penstock.runtime.meters import TaskMeter, meter_windows
 from penstock.runtime.source.at_least_once import AtLeastOnce
 from penstock.runtime.source.boundaries import TransactionBoundary, WorkerTransactionContext
 from penstock.runtime.source.context import WorkerSourceTaskContext
@@ -75,6 +75,7 @@ class SourceTaskBuilder:
         self._converter_defaults = converter_defaults
         self._admission = admission
         self._topic_listener, self._in_session = topic_listener, in_session
+        self._windows = meter_windows(config.values)
 
     def build(
         self,
@@ -105,25 +106,27 @@ class SourceTaskBuilder:
         transactions = self._transactions(task_id, connector, common, generation)
         offsets = self._offsets.open(task_id.connector, connector, exactly_once=transactions is not None)
         task = made(task_class, SourceTask)
-        meter = TaskMeter(self._admission, self._topic_listener(task_id))
+        meter = TaskMeter(self._admission, self._topic_listener(task_id), self._windows)
         policy = ErrorPolicy.from_config(task_id, common, log_reporters(common, meter), threading.Event(), meter)
+        chain = build_chain(self._plugins, connector)
+        converters = build_converters(self._plugins, connector, self._converter_defaults)
         parts = SourceTaskParts(
             task=task,
             config=task_config,
-            conversion=SourceConversion(
-                build_chain(self._plugins, connector),
-                build_converters(self._plugins, connector, self._converter_defaults),
-            ),
+            conversion=SourceConversion(chain, converters),
             policy=policy,
             topics=self._topics(task_id, connector),
             delivery=self._delivery(task_id, connector, task, policy, meter, offsets, transactions, clock),
             meter=meter,
             in_session=self._in_session,
             offsets=offsets,
+            plugins=used_plugins("source", task, chain, converters),
         )
         context = None if transactions is None else transactions.settings.context
         task.initialize(
-            WorkerSourceTaskContext(offsets.store, task_id.connector, lambda: self._resolve(task_config), context)
+            WorkerSourceTaskContext(
+                offsets.store, task_id.connector, lambda: self._resolve(task_config), context, task.metrics
+            )
         )
         return parts
 
@@ -167,7 +170,8 @@ class SourceTaskBuilder:
         self._clients.settings(ClientKind.PRODUCER, settings, owner)
 
         def make_producer(extra: Mapping[str, Any], **callbacks: Callable[..., Any]) -> Any:
-            return self._clients.producer({**settings, **extra}, owner, **callbacks)
+            watched, told = meter.client.watched({**settings, **extra}, callbacks)
+            return self._clients.producer(watched, owner, **told)
 
         if transactions is not None:
             return lambda side: ExactlyOnce(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from penstock.api import OffsetStorageReader, TransactionContext
+from penstock.api import OffsetStorageReader, PluginMetrics, TransactionContext
 from penstock.storage import OffsetStore
 from penstock.storage.offsets import StoreOffsetReader
 
@@ -20,7 +20,10 @@ class WorkerSourceTaskContext:
         connector: str,
         configs: Callable[[], Mapping[str, str]],
         transactions: TransactionContext | None = None,
+        metrics: PluginMetrics | None = None,
     ) -> None:
+        #: The task's own metrics (KIP-877).
+        self.plugin_metrics = metrics or PluginMetrics()
         self._reader = StoreOffsetReader(store, connector)
         self._configs = configs
         self._transactions = transactions

@@ -148,6 +148,9 @@ class Delivery(ABC):
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         """Return the callback for a record of an unproven topic: `ticket`, and the news that Kafka took it."""
 
+    def handed_over(self, records: int) -> None:
+        """So many records of a piece were handed over, at its end or where it was interrupted."""
+
     def dispatched(self) -> None:
         """A piece was handed over, or a poll returned nothing."""
 
@@ -156,6 +159,11 @@ class Delivery(ABC):
 
     def paused(self) -> None:
         """The task is about to pause."""
+
+    @property
+    @abstractmethod
+    def outstanding(self) -> int:
+        """How many records were handed over and have not met their fate; those of a transaction until it is committed."""
 
     def serve(self) -> None:
         """Serve the producer's callbacks. Called several times a second, also while the task's `poll` blocks."""

@@ -163,6 +163,13 @@ class ExactlyOnce(Delivery):
         producer = self._transaction.live()
         producer.wait_for_room(self._check_stopped)
 
+    @property
+    def outstanding(self) -> int:
+        return self._transaction.size
+
+    def handed_over(self, records: int) -> None:
+        self._transaction.size += records
+
     def _check_stopped(self) -> None:
         self._side.check_alive()
         if self._side.stopping.is_set():
@@ -183,9 +190,6 @@ class ExactlyOnce(Delivery):
     def first_ticket(self, topic: str, ticket: Delivered) -> Delivered:
         self._transaction.add_topic(topic)
         return ticket
-
-    def headers_ticket(self, ticket: Delivered, headers: Sequence[tuple[str, Any]]) -> Delivered:
-        return ticket  # nothing of a transaction is sent again, so that nobody needs them
 
     # ---- ending transactions
 

@@ -14,7 +14,7 @@ from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.kafka.errors import CLIENT_ERRORS
 from penstock.kafka.producing import Delivered, Outgoing
 from penstock.runtime.conversion import locate
-from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.conversion import Convert, SourceConversion
 from penstock.runtime.source.delivery import Delivery, Run
 from penstock.runtime.source.topics import TopicCreation
@@ -52,13 +52,13 @@ class Sending:
         self._conversion, self._policy, self._topics = conversion, policy, topics
         self._meter, self._delivery = meter, delivery
         #: The number of records of the last `send` that were handed over or dropped.
-        self.taken = 0
+        self.taken = self._total = 0
         #: The records that were handed over, kept if a flow wants to hear of them.
         self._sent: list[Outgoing] | None = None if meter.flow is None else []
 
     def send(self, records: Sequence[SourceRecord]) -> None:
         """Hand `records` over, in order. Raises what ends the task, or `TaskStopped`; `taken` counts how many were."""
-        self.taken = 0
+        self.taken, self._total = 0, len(records)
         if self._delivery.per_record:
             self._send_each(records)
         else:
@@ -142,7 +142,8 @@ class Sending:
 
     def _count(self, taken: int, written: int) -> None:
         self.taken = taken
-        self._meter.add(Total.WRITTEN, written)
+        self._delivery.handed_over(written)
+        self._meter.wrote(written, self._total - taken + self._delivery.outstanding)
         if self._sent and self._meter.flow is not None:
             amounts: dict[str, tuple[int, int]] = {}
             for out in self._sent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,7 @@ from penstock.api import SourceTask
 from penstock.data import SourceRecord
 from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.logs import log_failure
-from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.source.delivery import Delivery, Metadata, TaskSide
 from penstock.runtime.source.offset_stores import ConnectorOffsets
@@ -24,6 +25,7 @@ from penstock.runtime.source.sending import CutOff, Sending
 from penstock.runtime.source.topics import TopicCreation
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
+from penstock.runtime.task_plugins import TaskPlugins
 from penstock.runtime.tolerance import ErrorPolicy
 
 __all__ = ["SourceTaskParts", "WorkerSourceTask", "hears_of_records", "wants_each_record"]
@@ -51,6 +53,8 @@ class SourceTaskParts:
     in_session: Callable[[], bool] | None = None
     #: The store of the connector's offsets, which the task starts and lets go of; None if somebody else does.
     offsets: ConnectorOffsets | None = None
+    #: For metrics; None where nobody asks for them.
+    plugins: TaskPlugins | None = None
 
 
 def wants_each_record(task: SourceTask, policy: ErrorPolicy) -> bool:
@@ -73,7 +77,7 @@ class WorkerSourceTask(WorkerTask):
         super().__init__(task_id, listener, target, parts.policy.stopping, parts.in_session)
         self._parts = parts
         self._task = parts.task
-        self.meter = parts.meter
+        self.meter, self.plugins = parts.meter, parts.plugins
         self._label = f"[{task_id.connector}|task-{task_id.task}]"
         self._cut_off = CutOff()
         self._delivery = parts.delivery(self)
@@ -84,6 +88,7 @@ class WorkerSourceTask(WorkerTask):
         self._gate = threading.Lock()
         self._batch: Sequence[SourceRecord] = ()
         self._life_lock = threading.Lock()
+        self.meter.count_active = lambda: len(self._batch) + self._delivery.outstanding
         self._started = False
         self._stop_called = False
 
@@ -169,6 +174,7 @@ class WorkerSourceTask(WorkerTask):
 
     def _poll(self) -> Sequence[SourceRecord]:
         try:
+            began = time.monotonic()
             records = self._task.poll() or ()
         except RetriableError as error:
             pause = self.retries.failed("poll()", error)
@@ -177,7 +183,8 @@ class WorkerSourceTask(WorkerTask):
             return ()
         if self.retries.failing:
             self.retries.succeeded()
-        self.meter.add(Total.POLLED, len(records))
+        if records:
+            self.meter.polled(len(records), time.monotonic() - began)
         return records
 
     def _send_batch(self) -> None:

@@ -11,7 +11,7 @@ from penstock.errors import ConnectError, RetriableError, TaskStopped
 from penstock.kafka.errors import Fault, KafkaError, TransactionLostError, meaning_of, renamed
 from penstock.kafka.producing import Delivered, Outgoing, ProducedMessage, is_purged
 from penstock.kafka.transactions import TransactionalProducer
-from penstock.runtime.meters import TaskMeter, Total
+from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.delivery import Metadata, Run, TaskSide
 from penstock.storage.offsets import Offsets, partition_key
 
@@ -56,6 +56,8 @@ class Transaction:
         #: None before the task has its transactional id, and after its end.
         self.producer: TransactionalProducer | None = None
         self.is_open = False
+        #: How many records the open transaction has.
+        self.size = 0
         self._side, self._offsets, self._meter = side, offsets, meter
         self._final_s, self._clock, self._label = final_s, clock, side.id.label
         self._pending: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
@@ -142,6 +144,7 @@ class Transaction:
         self.unproven |= self._new_topics
         self._new_topics = set()
         self._sent = []
+        self.size = 0
 
     def commit(self) -> Offsets | None:
         """Commit the open transaction with the offsets of its records, and return these for `report`.
@@ -162,13 +165,15 @@ class Transaction:
         except TaskStopped:
             raise
         except ConnectError as error:
-            self._meter.add(Total.FAILED_COMMITS)
+            self._meter.committed(False, self._clock() - started)
             reason = producer.failure  # a record's own error tells more than that of the commit
             if reason is None or reason is error:
                 raise
             raise reason from error
         self.is_open, self._pending = False, {}
-        self._meter.add(Total.COMMITS)
+        self._meter.committed(True, self._clock() - started)
+        self._meter.ended_transaction(self.size)
+        self.size = 0
         _log.debug(
             "%s committed a transaction with offsets of %d source partitions in %.0f ms",
             self._label, len(offsets), (self._clock() - started) * 1000,
