@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Final
 
-from penstock.api import SinkConnector, SinkTask
+from penstock.api import SinkConnector, SinkTask, TopicPartition
 from penstock.config import Config, ConfigDef, ConfigValue
-from penstock.errors import ConnectError
+from penstock.errors import ConfigError, ConnectError
 from penstock_connectors.jdbc import JDBC_VERSION
 from penstock_connectors.jdbc.settings import dialect_of
 from penstock_connectors.jdbc.sink.config import CONFIG_DEF, PrimaryKeyMode, SinkConfig
 from penstock_connectors.jdbc.sink.errors import java_text
+from penstock_connectors.jdbc.sink.naming import TableNames
+from penstock_connectors.jdbc.sink.offset_table import offset_table
 from penstock_connectors.jdbc.sink.task import JdbcSinkTask
 from penstock_connectors.jdbc.sql_errors import driver_text, is_driver_error
 
 __all__ = ["JdbcSinkConnector"]
 
 log = logging.getLogger(__name__)
+
+_RESET: Final = "consumer.override.auto.offset.reset"
+_SKIPS: Final = f"cannot work with {_RESET}=latest: what came before the first commit would be skipped after a crash"
 
 
 class JdbcSinkConnector(SinkConnector):
@@ -37,6 +43,9 @@ class JdbcSinkConnector(SinkConnector):
         """Check each setting, then those that go together, and if all is right try to connect."""
         config = Config(CONFIG_DEF.validate(configs))
         _check_deletes(config)
+        exactly = _sound(config, "exactly.once")
+        if exactly is not None and exactly.value is True and _skips(configs):
+            exactly.add_error(_SKIPS)
         if not any(value.errors for value in config.values):
             self._check_connection(config, configs)
         return config
@@ -57,13 +66,38 @@ class JdbcSinkConnector(SinkConnector):
 
     def start(self, props: Mapping[str, str]) -> None:
         self._props = dict(props)
-        SinkConfig.parse(props)
+        if SinkConfig.parse(props).parsed["exactly.once"] and _skips(props):
+            raise ConfigError("exactly.once", True, _SKIPS)
 
     def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
         return [dict(self._props) for _ in range(max_tasks)]
 
+    def alter_offsets(self, props: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]) -> bool:
+        """With ``exactly.once`` the offsets in the database count, so that they are changed, too."""
+        config = SinkConfig.parse(props)
+        if not config.parsed["exactly.once"]:
+            return super().alter_offsets(props, offsets)
+        dialect = dialect_of(config.parsed, props, CONFIG_DEF.names)
+        try:
+            connection = dialect.connect()
+            try:
+                table = offset_table(dialect, config)
+                table.ensure(connection, TableNames(dialect, config))
+                table.change(connection, {TopicPartition(*p): o for p, o in offsets.items()})
+            finally:
+                connection.close()
+        except Exception as error:
+            if not is_driver_error(error):
+                raise
+            raise ConnectError(f"The offsets in the database cannot be changed: {driver_text(error)}") from error
+        return True
+
     def stop(self) -> None:
         """Do nothing: tasks have the connections."""
+
+
+def _skips(configs: Mapping[str, str]) -> bool:
+    return str(configs.get(_RESET, "")).strip().lower() == "latest"
 
 
 def _sound(config: Config, name: str) -> ConfigValue | None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from penstock.api import ErrantRecordReporter, SinkTask
+from penstock.api import ErrantRecordReporter, SinkTask, TopicPartition
 from penstock.data import SinkRecord
 from penstock.errors import ConnectError, RetriableError
 from penstock_connectors.jdbc import JDBC_VERSION
 from penstock_connectors.jdbc.settings import connection_keeper, dialect_of
 from penstock_connectors.jdbc.sink.config import CONFIG_DEF, SinkConfig
 from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError, chained
+from penstock_connectors.jdbc.sink.exactly_once import ExactlyOnce
+from penstock_connectors.jdbc.sink.offset_table import FencedError, offset_table
 from penstock_connectors.jdbc.sink.writer import DatabaseWriter
 from penstock_connectors.jdbc.sql_errors import ErrorKind, SqlError, classify, is_driver_error
 
 __all__ = ["JdbcSinkTask"]
 
 log = logging.getLogger(__name__)
+
+#: How long a task waits for its worker to learn that another one has its partitions.
+_FENCED_TRIES: Final = 60
+_FENCED_PAUSE_MS: Final = 1000
 
 
 class JdbcSinkTask(SinkTask):
@@ -37,6 +44,16 @@ class JdbcSinkTask(SinkTask):
         self._max_retries: int = self._config.parsed["max.retries"]
         self._remaining = self._max_retries
         self._transient_only = self._config.parsed["retry.on"] == "transient"
+        self._fenced = 0
+        self._exactly: ExactlyOnce | None = None
+        if self._config.parsed["exactly.once"]:
+            who = f"connector {self._config.connector_name}"
+            table = offset_table(dialect, self._config)
+            self._exactly = ExactlyOnce(table, self._writer.names, self._keeper, self.context, who)
+
+    def open(self, partitions: Sequence[TopicPartition]) -> None:
+        if self._exactly is not None:
+            self._exactly.open(partitions)
 
     def put(self, records: Sequence[SinkRecord]) -> None:
         if not records:
@@ -47,6 +64,8 @@ class JdbcSinkTask(SinkTask):
             if self._reporter is None:
                 raise
             self._write_or_report(records)
+        except FencedError as error:
+            self._after_fencing(error)
         except Exception as error:
             if not is_driver_error(error):
                 raise
@@ -55,7 +74,14 @@ class JdbcSinkTask(SinkTask):
 
     def _write(self, records: Sequence[SinkRecord]) -> None:
         assert self._writer is not None
-        self._writer.write(records)
+        exactly = self._exactly
+        if exactly is None:
+            self._writer.write(records)
+            return
+        exactly.check(records)
+        self._writer.write(records, lambda connection: exactly.store(connection, records))
+        exactly.stored(records)
+        self._fenced = 0
 
     @property
     def _reporter(self) -> ErrantRecordReporter | None:
@@ -74,6 +100,14 @@ class JdbcSinkTask(SinkTask):
         if self._reporter is None or (transient and self._transient_only) or classify(error) is ErrorKind.CONNECTION:
             raise ConnectError(f"java.sql.SQLException: {chain.message}") from chain
         self._write_or_report(records)
+
+    def _after_fencing(self, error: FencedError) -> None:
+        # A worker that stood still learns of its lost partitions soon, and the batch goes with them.
+        self._fenced += 1
+        if self._fenced > _FENCED_TRIES:
+            raise error
+        self.context.timeout(_FENCED_PAUSE_MS)
+        raise RetriableError(error.message) from error
 
     def _chained(self, error: Exception) -> SqlError:
         chain = chained(error, self._config.parsed["trim.sensitive.log"])
@@ -103,7 +137,19 @@ class JdbcSinkTask(SinkTask):
                 self._report(reporter, part[0], error)
 
     def _report(self, reporter: ErrantRecordReporter, record: SinkRecord, error: Exception) -> None:
-        reporter.report(record, error if isinstance(error, TableAlterOrCreateError) else self._chained(error))
+        reported = reporter.report(
+            record, error if isinstance(error, TableAlterOrCreateError) else self._chained(error)
+        )
+        if self._exactly is not None:
+            reported.result()  # before the offset is past it
+            self._exactly.skip(record)
+
+    def pre_commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        return offsets if self._exactly is None else self._exactly.pre_commit(offsets)
+
+    def close(self, partitions: Sequence[TopicPartition]) -> None:
+        if self._exactly is not None:
+            self._exactly.close(partitions)
 
     def stop(self) -> None:
         if self._writer is not None:

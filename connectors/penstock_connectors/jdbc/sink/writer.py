@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from penstock.data import SinkRecord
+from penstock.data import Schema, SinkRecord
 from penstock_connectors.jdbc.connection import ConnectionKeeper, DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
 from penstock_connectors.jdbc.sink.admission import Admission
@@ -29,13 +29,15 @@ class DatabaseWriter:
     def __init__(self, config: SinkConfig, dialect: Dialect, keeper: ConnectionKeeper) -> None:
         self._config, self._dialect, self._keeper = config, dialect, keeper
         self._admission = Admission(config)
+        #: With exactly once nothing may commit rows without their offsets, so tables are made before any row is written.
+        self._tables_first: bool = config.parsed["exactly.once"]
         self.forget()
 
     def forget(self) -> None:
         """Close the connection and look at the tables anew."""
         self._keeper.close()
         statements = statements_for(self._dialect, self._config)
-        self._names = TableNames(self._dialect, self._config)
+        self.names = TableNames(self._dialect, self._config)
         structure = DatabaseStructure(self._dialect, statements, self._config)
         self._writers = RowWriters(self._dialect, statements, self._config, structure)
 
@@ -49,7 +51,10 @@ class DatabaseWriter:
         """
         connection = self._keeper.get()
         try:
-            self._write(connection, records)
+            runs = list(_runs(records))
+            if self._tables_first:
+                self._prepare(connection, runs)
+            self._write(connection, runs)
             if before_commit is not None:
                 before_commit(connection)
             connection.commit()
@@ -57,11 +62,21 @@ class DatabaseWriter:
             connection.rollback()
             raise
 
-    def _write(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
-        buffers: dict[TableId, TableBuffer] = {}
-        for run in _runs(records):
+    def _prepare(self, connection: DatabaseConnection, runs: Sequence[Sequence[SinkRecord]]) -> None:
+        last: dict[TableId, Schema | None] = {}
+        for run in runs:
             first = run[0]
-            table = self._names.table(first.topic, connection)
+            self._admission.check(first)
+            table = self.names.table(first.topic, connection)
+            schema = first.value_schema or last.get(table)
+            last[table] = schema
+            self._writers.get(connection, table, first.key_schema, schema)
+
+    def _write(self, connection: DatabaseConnection, runs: Sequence[Sequence[SinkRecord]]) -> None:
+        buffers: dict[TableId, TableBuffer] = {}
+        for run in runs:
+            first = run[0]
+            table = self.names.table(first.topic, connection)
             buffer = buffers.get(table)
             if buffer is None:
                 writer_of = functools.partial(self._writers.get, connection, table)
