@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -231,3 +232,81 @@ def test_a_reset_of_a_group_forgets_all_offsets(database: TestDatabase) -> None:
         running.put(row(1))
     assert JdbcSinkConnector().alter_offsets(settings, {}) is True
     assert offsets(database) == {}
+
+
+# ---- records without a schema
+
+
+def plain(value: Any, key: Any = None) -> SinkRecord:
+    return SinkRecord("t", 0, None, key, None, value)
+
+
+def test_objects_without_a_schema_go_into_the_columns_of_their_names(database: TestDatabase) -> None:
+    database.execute(
+        "CREATE TABLE t (id int, name varchar(20) DEFAULT 'none', price decimal(10,2), day date, more varchar(100))"
+    )
+    with sink(database, schemaless_enable="true") as running:
+        running.put(
+            plain({"id": 1, "name": "a", "price": 1.5, "day": "2024-02-29", "more": {"x": [1, None, "ü"]}}),
+            plain({"id": 2, "name": None}),
+            plain({"id": 3, "price": 2}),
+        )
+    rows = database.query("SELECT id, name, price, more FROM t ORDER BY id")
+    assert [(i, n, None if p is None else float(p), None if m is None else json.loads(m)) for i, n, p, m in rows] == [
+        (1, "a", 1.5, {"x": [1, None, "ü"]}), (2, None, None, None), (3, "none", 2.0, None),
+    ]  # fmt: skip
+
+
+def test_objects_without_a_schema_are_upserted_and_deleted_by_their_keys(database: TestDatabase) -> None:
+    database.execute("CREATE TABLE t (id int primary key, name varchar(20))")
+    settings = {
+        "schemaless_enable": "true",
+        "insert_mode": "upsert",
+        "pk_mode": "record_key",
+        "pk_fields": "id",
+        "delete_enabled": "true",
+    }
+    with sink(database, **settings) as running:
+        running.put(*[plain({"name": f"v{n}"}, n) for n in (1, 2, 1)], plain(None, 2), plain({"name": "c"}, 3))
+    assert database.query("SELECT id, name FROM t ORDER BY id") == [(1, "v1"), (3, "c")]
+
+
+def test_a_table_is_not_made_of_objects_without_a_schema(database: TestDatabase) -> None:
+    with sink(database, schemaless_enable="true") as running:
+        running.put(plain({"id": 1}))
+        assert "records without a schema do not say its type" in str(running.failure)
+    assert database.query("SELECT * FROM t") == []
+
+
+# ---- the plan
+
+
+def test_validation_shows_the_statements_that_would_run_and_runs_none(database: TestDatabase) -> None:
+    schema = {
+        "type": "struct",
+        "fields": [{"field": "id", "type": "int32"}, {"field": "age", "type": "int32", "optional": True}],
+    }
+    settings = {
+        "name": "s", "topics": "t", "auto.create": "true", "auto.evolve": "true", "pk.mode": "record_value", "pk.fields": "id",
+        **database.settings, "plan.value.schema": json.dumps(schema),
+    }  # fmt: skip
+
+    def plan(**changes: str) -> tuple[list[str], list[str]]:
+        found = JdbcSinkConnector().validate({**settings, **changes}).value("plan.value.schema")
+        assert found is not None
+        return found.recommended_values, found.errors
+
+    (creation,), _ = plan()
+    assert creation.startswith("CREATE TABLE")
+    assert database.query("SELECT * FROM t") == []
+    database.execute("CREATE TABLE t (id int primary key)")
+    (change,), _ = plan()
+    assert change.startswith("ALTER TABLE")
+    database.execute("ALTER TABLE t ADD age int")
+    assert plan() == ([], [])
+    required = json.dumps(
+        {"type": "struct", "fields": [{"field": "id", "type": "int32"}, {"field": "must", "type": "int32"}]}
+    )
+    statements, (error,) = plan(**{"plan.value.schema": required})
+    assert statements == []
+    assert "Cannot ALTER TABLE" in error

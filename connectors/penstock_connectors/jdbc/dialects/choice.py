@@ -48,4 +48,8 @@ def dialect_for(target: DatabaseUrl, name: str | None = None, quote_always: bool
         found = _BY_SUBPROTOCOL.get(target.subprotocol, "GenericDatabaseDialect")
     module, _, kind = _TARGETS[found].partition(":")
     made: type[Dialect] = getattr(importlib.import_module(_PACKAGE + module), kind)
+    if (
+        made.name != found
+    ):  # the general dialect under the name that was asked for, which says how statements are written
+        made = type(kind, (made,), {"name": found})
     return made(target, quote_always)

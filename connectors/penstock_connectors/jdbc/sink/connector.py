@@ -10,11 +10,13 @@ from penstock.api import SinkConnector, SinkTask, TopicPartition
 from penstock.config import Config, ConfigDef, ConfigValue
 from penstock.errors import ConfigError, ConnectError
 from penstock_connectors.jdbc import JDBC_VERSION
+from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.settings import dialect_of
 from penstock_connectors.jdbc.sink.config import CONFIG_DEF, PrimaryKeyMode, SinkConfig
 from penstock_connectors.jdbc.sink.errors import java_text
 from penstock_connectors.jdbc.sink.naming import TableNames
 from penstock_connectors.jdbc.sink.offset_table import offset_table
+from penstock_connectors.jdbc.sink.plan import planned_statements
 from penstock_connectors.jdbc.sink.task import JdbcSinkTask
 from penstock_connectors.jdbc.sql_errors import driver_text, is_driver_error
 
@@ -54,7 +56,8 @@ class JdbcSinkConnector(SinkConnector):
         url = _sound(config, "connection.url")
         try:
             parsed = SinkConfig.parse(configs)
-            connection = dialect_of(parsed.parsed, configs, CONFIG_DEF.names).connect()
+            dialect = dialect_of(parsed.parsed, configs, CONFIG_DEF.names)
+            connection = dialect.connect()
         except Exception as error:
             if not isinstance(error, ConnectError) and not is_driver_error(error):
                 raise
@@ -62,7 +65,27 @@ class JdbcSinkConnector(SinkConnector):
                 url.add_error(f"Could not connect to database. {driver_text(error)}")
             log.info("Validation could not connect to the database: %s", java_text(error))
             return
-        connection.close()
+        try:
+            if parsed.parsed["plan.value.schema"] or parsed.parsed["plan.key.schema"]:
+                self._plan(
+                    config, parsed, connection, [t.strip() for t in configs.get("topics", "").split(",") if t.strip()]
+                )
+        finally:
+            connection.close()
+
+    def _plan(self, config: Config, parsed: SinkConfig, connection: DatabaseConnection, topics: list[str]) -> None:
+        """Show the statements that would run as values recommended for ``plan.value.schema``."""
+        shown = config.value("plan.value.schema" if parsed.parsed["plan.value.schema"] else "plan.key.schema")
+        assert shown is not None
+        if not topics:
+            shown.add_error("A plan needs the names of topics in 'topics'")
+            return
+        try:
+            shown.recommended_values = list(planned_statements(parsed, connection.dialect, connection, topics))
+        except Exception as error:
+            if not isinstance(error, ConnectError) and not is_driver_error(error):
+                raise
+            shown.add_error(driver_text(error))
 
     def start(self, props: Mapping[str, str]) -> None:
         self._props = dict(props)

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
-from penstock.data import NanoDatetime
+from penstock.data import DATE_NAME, TIMESTAMP_NAME, NanoDatetime
 from penstock.data.logical import EPOCH, MILLIS_PER_DAY, date_from_days, date_to_days, time_to_millis
 from penstock.data.nanos import timestamp_to_micros
 from penstock.errors import DataError
@@ -23,6 +23,7 @@ __all__ = ["Moments"]
 _MODERN_DATE: Final = dt.date(1582, 10, 17)
 _MODERN: Final = dt.datetime(1582, 10, 17, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _DAY_MICROS: Final = MILLIS_PER_DAY * 1000
 #: The days of 400 years, after which the modern calendar repeats itself, and those from 0001-01-01 to 1970-01-01.
 _ERA: Final = 146_097
@@ -38,6 +39,11 @@ class Moments:
         self._zone, self._date_zone, self._proleptic = config.zone, config.date_zone, config.proleptic
         self._plain, self._plain_date = self._zone is dt.UTC, self._date_zone is dt.UTC
         self._nanoseconds = config.nanoseconds
+
+    @property
+    def printable(self) -> frozenset[str]:
+        """Return the logical types of which ``str()`` of a modern value is `date_text` or `timestamp_text`."""
+        return frozenset({TIMESTAMP_NAME} if self._plain else ()) | frozenset({DATE_NAME} if self._plain_date else ())
 
     # --- text, for PostgreSQL: it reads the offset where the column has a time zone
 
@@ -72,6 +78,8 @@ class Moments:
 
     def timestamp_millis(self, value: Any) -> int:
         """Return a Timestamp as milliseconds, rounded down."""
+        if isinstance(value, dt.datetime) and value > _MODERN:
+            return (value - EPOCH) // _MILLISECOND
         return self._legacy(_timestamp_micros(value), self._zone) // 1000
 
     # --- Python's own types, for the other drivers
@@ -89,6 +97,8 @@ class Moments:
 
     def timestamp_value(self, value: Any) -> dt.datetime:
         """Return a Timestamp as the zone's date and clock, without a zone."""
+        if isinstance(value, dt.datetime) and value > _MODERN:
+            return (value if self._plain else value.astimezone(self._zone)).replace(tzinfo=None)
         day, micros, _ = self._local(_timestamp_micros(value), self._zone)
         return dt.datetime.combine(self._date(day), _time_of_day(micros))
 

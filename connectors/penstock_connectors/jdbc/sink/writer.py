@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Final
 
 from penstock.data import Schema, SinkRecord
 from penstock_connectors.jdbc.connection import ConnectionKeeper, DatabaseConnection
@@ -14,13 +15,18 @@ from penstock_connectors.jdbc.sink.admission import Admission
 from penstock_connectors.jdbc.sink.buffer import RowWriters, TableBuffer
 from penstock_connectors.jdbc.sink.config import SinkConfig
 from penstock_connectors.jdbc.sink.naming import TableNames
+from penstock_connectors.jdbc.sink.schemaless import Schemaless
 from penstock_connectors.jdbc.sink.statements import statements_for
 from penstock_connectors.jdbc.sink.structure import DatabaseStructure
+from penstock_connectors.jdbc.sql_errors import ErrorKind, classify, is_driver_error
 from penstock_connectors.jdbc.tables import TableId
 
 __all__ = ["DatabaseWriter"]
 
 log = logging.getLogger(__name__)
+
+#: A connection that was used so recently is not asked whether it is there, which costs two ways to the server and back.
+_TRUSTED_S: Final = 2.0
 
 
 class DatabaseWriter:
@@ -30,6 +36,10 @@ class DatabaseWriter:
         self._config, self._dialect, self._keeper = config, dialect, keeper
         self._admission = Admission(config)
         #: With exactly once nothing may commit rows without their offsets, so tables are made before any row is written.
+        self._schemaless = Schemaless() if config.parsed["schemaless.enable"] else None
+        self._clock = time.monotonic
+        #: When a batch was last committed.
+        self._used = float("-inf")
         self._tables_first: bool = config.parsed["exactly.once"]
         self.forget()
 
@@ -49,8 +59,27 @@ class DatabaseWriter:
         `before_commit` is called with the transaction that holds the rows. Raises the driver's errors as they are,
         `TableAlterOrCreateError` where a table does not fit, `ConnectError` for records that do not fit the settings.
         """
-        connection = self._keeper.get()
+        fresh = self._clock() - self._used > _TRUSTED_S
+        connection = self._keeper.get() if fresh else self._keeper.current or self._keeper.get()
         try:
+            self._write_all(connection, records, before_commit)
+        except Exception as error:
+            if fresh or classify(error) is not ErrorKind.CONNECTION or not is_driver_error(error):
+                raise
+            # It was not looked at before, so that it may have been gone for a while.
+            self._keeper.close()
+            self._write_all(self._keeper.get(), records, before_commit)
+        self._used = self._clock()
+
+    def _write_all(
+        self,
+        connection: DatabaseConnection,
+        records: Sequence[SinkRecord],
+        before_commit: Callable[[DatabaseConnection], None] | None,
+    ) -> None:
+        try:
+            if self._schemaless is not None:
+                records = self._schemaless.with_schemas(records)
             runs = list(_runs(records))
             if self._tables_first:
                 self._prepare(connection, runs)
@@ -89,15 +118,20 @@ class DatabaseWriter:
 
 def _runs(records: Sequence[SinkRecord]) -> Iterator[Sequence[SinkRecord]]:
     """Return the parts of `records` that have one topic, the same schemas, and all or none a key and a value."""
-    start, last = 0, _kind(records[0])
-    for index in range(1, len(records)):
-        kind = _kind(records[index])
-        if kind != last:
-            yield records[start:index]
-            start, last = index, kind
+    start, first = 0, records[0]
+    topic, key_schema, value_schema = first.topic, first.key_schema, first.value_schema
+    no_key, no_value = first.key is None, first.value is None
+    for index, record in enumerate(records):
+        # By identity: schemas that are equal and not the same make two runs, which the buffer puts together again.
+        if (
+            record.value_schema is value_schema
+            and record.key_schema is key_schema
+            and (record.value is None) is no_value
+            and (record.key is None) is no_key
+            and record.topic == topic
+        ):
+            continue
+        yield records[start:index]
+        start, topic, key_schema, value_schema = index, record.topic, record.key_schema, record.value_schema
+        no_key, no_value = record.key is None, record.value is None
     yield records[start:] if start else records
-
-
-def _kind(record: SinkRecord) -> tuple[Any, ...]:
-    # By identity: schemas that are equal and not the same make two runs, which the buffer puts together again.
-    return record.topic, id(record.key_schema), id(record.value_schema), record.key is None, record.value is None

@@ -5,10 +5,11 @@ A row is a tuple of values in the order of a statement's parameters.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from penstock.data import DECIMAL_NAME, Float32, Schema, SinkRecord, Type
+from penstock.data import DATE_NAME, DECIMAL_NAME, Float32, Schema, SinkRecord, Type
 from penstock.data.codegen import Source
 from penstock_connectors.jdbc.sink.config import PrimaryKeyMode, SinkConfig
 from penstock_connectors.jdbc.sink.fields import FieldsMetadata
@@ -110,27 +111,36 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def compile_copy(title: str, plans: Sequence[FieldPlan]) -> Callable[[Sequence[SinkRecord]], str]:
-    """Return the function from records to the text that PostgreSQL's COPY takes, a line a record."""
-    source = Source(f"copy of {title}", {"NULL": "\\N", "escaped": _escaped})
+def compile_copy(
+    title: str, plans: Sequence[FieldPlan], printable: frozenset[str]
+) -> Callable[[Sequence[SinkRecord]], str]:
+    """Return the function from records to the text that PostgreSQL's COPY takes, a line a record.
+
+    `printable` are the logical types of which a modern value is right as it prints.
+    """
+    source = Source(f"copy of {title}", {"NULL": "\\N", "escaped": _escaped, "date": dt.date, "datetime": dt.datetime})
     with source.function("lines", "records"):
         source.line("out = []")
         source.line("add = out.append")
         with source.block("for r in records:"):
             names = _load(source, plans)
             for plan, name in zip(plans, names, strict=True):
-                _copy_text(source, plan, name)
+                _copy_text(source, plan, name, printable)
             source.line("add(f'" + "\\t".join("{" + name + "}" for name in names) + "\\n')")
         source.line("return ''.join(out)")
     made: Callable[[Sequence[SinkRecord]], str] = source.build("lines")
     return made
 
 
-def _copy_text(source: Source, plan: FieldPlan, name: str) -> None:
+def _copy_text(source: Source, plan: FieldPlan, name: str, printable: frozenset[str]) -> None:
     with source.block(f"if {name} is None:"):
         source.line(f"{name} = NULL")
     if plan.conversion is not None and plan.conversion is not Float32:
-        with source.block("else:"):
+        other = "else:"
+        if plan.schema.name in printable:
+            kind_name = "date" if plan.schema.name == DATE_NAME else "datetime"
+            other = f"elif type({name}) is not {kind_name} or {name}.year < 1583:"
+        with source.block(other):
             source.line(f"{name} = {source.constant(plan.conversion)}({name})")
             if plan.schema.type is Type.ARRAY:
                 source.line(f"{name} = escaped({name})")

@@ -19,6 +19,7 @@ from penstock.errors import ConnectError
 from penstock.java.number_text import decimal_text
 from penstock_connectors.jdbc.sink.config import SinkConfig
 from penstock_connectors.jdbc.sink.moments import Moments
+from penstock_connectors.jdbc.sink.schemaless import ANYTHING
 from penstock_connectors.jdbc.tables import Column
 
 __all__ = ["Conversion", "GenericValues", "PostgreSqlValues", "SqliteValues", "Untyped", "Values", "values_for"]
@@ -41,6 +42,8 @@ class Values:
 
     def conversion(self, schema: Schema, name: str, column: Column | None) -> Conversion | None:
         """Return what field `name` needs before it goes into `column`, which is None if the table has none of that name."""
+        if schema.name == ANYTHING:
+            return self.anything(column)
         logical = self._logical().get(schema.name or "")
         if logical is not None:
             return logical
@@ -55,6 +58,10 @@ class Values:
     def _logical(self) -> dict[str, Conversion]:
         moments = self._moments
         return {DATE_NAME: moments.date_value, TIME_NAME: moments.time_value, TIMESTAMP_NAME: moments.timestamp_value}
+
+    def anything(self, column: Column | None) -> Conversion:
+        """Return the conversion of a JSON value, whose type `column` says."""
+        return lambda value: str(_json_text(value)) if isinstance(value, dict | list) else value
 
     def decimal(self) -> Conversion | None:
         """Return the conversion of a Decimal."""
@@ -103,6 +110,25 @@ class PostgreSqlValues(Values):
             TIMESTAMP_NAME: lambda value: Untyped(moments.timestamp_text(value)),
         }
 
+    def anything(self, column: Column | None) -> Conversion:
+        kind = "" if column is None else column.type_name
+        if kind in ("json", "jsonb"):
+            return _json_text
+        array = kind.endswith("[]")
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, list) and array:
+                return Untyped(_array_text(value, _any_item))
+            if isinstance(value, dict | list):
+                return _json_text(value)
+            return Untyped(value) if isinstance(value, str) else value
+
+        return convert
+
+    def printable(self) -> frozenset[str]:
+        """Return the logical types whose values, in Python's own types, print as the server reads them."""
+        return self._moments.printable
+
     def plain(self, schema: Schema, column: Column | None) -> Conversion | None:
         if schema.type is Type.FLOAT32 and (column is None or column.type_name not in ("real", "double precision")):
             return Float32  # the digits of the short form
@@ -137,6 +163,12 @@ def _has_items(schema: Schema) -> bool:
 
 def _array_text(values: Any, item: Callable[[Any], str]) -> str:
     return "{" + ",".join(["NULL" if value is None else item(value) for value in values]) + "}"
+
+
+def _any_item(value: Any) -> str:
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return _array_text(value, _any_item) if isinstance(value, list) else _quoted(str(value))
 
 
 def _quoted(text: str) -> str:

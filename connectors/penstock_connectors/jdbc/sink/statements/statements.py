@@ -15,8 +15,10 @@ from penstock.errors import ConnectError
 from penstock.java.number_text import decimal_text, double_text, float_text
 from penstock_connectors.jdbc.dialects.dialect import PARAMETER, Dialect
 from penstock_connectors.jdbc.sink.config import SinkConfig
+from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError
 from penstock_connectors.jdbc.sink.fields import SinkField
 from penstock_connectors.jdbc.sink.moments import Moments
+from penstock_connectors.jdbc.sink.schemaless import ANYTHING
 from penstock_connectors.jdbc.sink.statements.column_types import COLUMN_TYPES
 from penstock_connectors.jdbc.tables import Column, TableId
 
@@ -59,6 +61,10 @@ class Statements:
     def column_type(self, field: SinkField) -> str:
         """Return the type of `field`'s column. Raise `ConnectError` if the dialect has none."""
         types, schema = self._types, field.schema
+        if schema.name == ANYTHING:
+            raise TableAlterOrCreateError(
+                f"There is no column '{field.name}', and records without a schema do not say its type: make the table and the column first"
+            )
         if types is None:
             raise no_type(schema)
         if schema.name is not None and schema.name in types.logical:

@@ -16,6 +16,8 @@ from penstock.java.text import well_formed
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.sink.config import InsertMode
 from penstock_connectors.jdbc.sink.rows.compiled import compile_copy
+from penstock_connectors.jdbc.sink.rows.values import PostgreSqlValues
+from penstock_connectors.jdbc.sink.schemaless import ANYTHING
 from penstock_connectors.jdbc.sink.writing.psycopg_types import use_java_types
 from penstock_connectors.jdbc.sink.writing.row_writer import RowWriter
 
@@ -53,6 +55,7 @@ class PostgreSqlRowWriter(RowWriter):
     """Writes through psycopg 3; through another driver as `RowWriter` does."""
 
     _copy: Callable[[Sequence[SinkRecord]], str] | None = None
+    values: PostgreSqlValues
     #: None until the catalog was asked.
     _copies: bool | None = None
 
@@ -71,7 +74,7 @@ class PostgreSqlRowWriter(RowWriter):
 
     def cursor(self, connection: DatabaseConnection) -> Any:
         if _is_psycopg(connection):
-            use_java_types(connection.raw)
+            use_java_types(connection.raw, self.dialect.target.driver.get("stringtype", "").lower() == "unspecified")
         return connection.raw.cursor()
 
     def _copy_statement(self) -> str:
@@ -87,12 +90,12 @@ class PostgreSqlRowWriter(RowWriter):
                 and self._is_plain(connection)
             )
             if self._copies:
-                self._copy = compile_copy(self.title, self.plans)
+                self._copy = compile_copy(self.title, self.plans, self.values.printable())
         return self._copies
 
     def _same_type(self, name: str, schema: Schema) -> bool:
         column = self.target.definition.columns.get(name)
-        if column is None:
+        if column is None or schema.name == ANYTHING:
             return False
         kind = _MODIFIER.sub("", column.type_name)
         if (

@@ -18,11 +18,12 @@ from penstock_connectors.jdbc.sink.rows.values import Untyped
 __all__ = ["use_java_types"]
 
 
-def use_java_types(connection: Any) -> None:
-    """Have psycopg's `connection` send parameters with pgjdbc's types from now on."""
+def use_java_types(connection: Any, untyped_texts: bool) -> None:
+    """Have psycopg's `connection` send parameters with pgjdbc's types from now on; `untyped_texts`: texts without one, as
+    with its ``stringtype=unspecified``."""
     adapters = connection.adapters
-    if adapters.get_dumper(str, PyFormat.AUTO).oid != StrDumperVarchar.oid:
-        adapters.register_dumper(str, StrDumperVarchar)
+    if adapters.get_dumper(Float32, PyFormat.AUTO).oid != Float4Dumper.oid:
+        adapters.register_dumper(str, StrDumperUnknown if untyped_texts else StrDumperVarchar)
         adapters.register_dumper(Untyped, StrDumperUnknown)
         adapters.register_dumper(int, Int8Dumper)
         adapters.register_dumper(Float32, Float4Dumper)
