@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,10 @@ class Installation:
         place.mkdir(exist_ok=True)
         return place
 
-    def run(self, program: str, *arguments: str) -> str:
+    def run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
         ran = subprocess.run(
             [self.bin / program, *arguments],
-            cwd=self.elsewhere,
+            cwd=cwd or self.elsewhere,
             env=self.environ,
             capture_output=True,
             text=True,
@@ -68,13 +69,24 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def fresh_installation(distributions: Path) -> Callable[[Path], Installation]:
+    """Makes an empty environment in a folder, and installs penstock in it, without extras."""
+
+    def make(folder: Path) -> Installation:
+        venv.create(folder / "env", with_pip=True)
+        installation = Installation(folder, next(distributions.glob("*.whl")))
+        installation.pip_install(str(installation.wheel))
+        return installation
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def installed(
+    fresh_installation: Callable[[Path], Installation], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
     """penstock without extras in an empty environment."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder / "env", with_pip=True)
-    installation = Installation(folder, next(distributions.glob("*.whl")))
-    installation.pip_install(str(installation.wheel))
-    return installation
+    return fresh_installation(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ _COMMANDS = (
     "registry",
     "schema",
     "plugins",
+    "new",
     "transform",
     "offsets",
     "dlq",
@@ -38,6 +39,7 @@ examples:
   penstock schema check orders-value order.avsc
                                               would this schema be taken?
   penstock plugins                            what converters, transforms and connectors there are
+  penstock new connector acme-ticks           begin a plugin of your own, with tests
   penstock transform --config orders.json --record order.json
                                               what a connector's transforms make of a record
 """
