@@ -8,7 +8,6 @@ import pytest
 
 from penstock.errors import ConfigError, DataError, WorkerError
 from penstock.storage import FileOffsetStore, MemoryOffsetStore, OffsetStore
-from penstock.storage.offsets import StoreOffsetReader
 
 FILE = {"filename": "/tmp/a"}
 
@@ -29,7 +28,7 @@ def test_offsets_are_kept_per_connector_and_partition(store: OffsetStore) -> Non
         None,
     ]
     assert store.all("c2") == [(FILE, {"position": 7})]
-    assert StoreOffsetReader(store, "c2").offset(FILE) == {"position": 7}
+    assert store.read("c2", [FILE]) == [{"position": 7}]
 
 
 def test_none_forgets_a_partition(store: OffsetStore) -> None:

@@ -18,7 +18,7 @@ import orjson
 
 from penstock.errors import ConfigError, DataError, WorkerError
 
-__all__ = ["FileOffsetStore", "MemoryOffsetStore", "OffsetStore", "StoreOffsetReader", "partition_key"]
+__all__ = ["FileOffsetStore", "MemoryOffsetStore", "OffsetStore", "partition_key"]
 
 Offsets = Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 
@@ -190,16 +190,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-class StoreOffsetReader:
-    """One connector's view of a store (`penstock.api.OffsetStorageReader`)."""
-
-    def __init__(self, store: OffsetStore, connector: str) -> None:
-        self._store, self._connector = store, connector
-
-    def offset(self, partition: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return self._store.read(self._connector, [partition])[0]
-
-    def offsets(self, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
-        return self._store.read(self._connector, partitions)

@@ -18,7 +18,7 @@ from penstock.runtime.assembly import build_chain, build_converters, log_reporte
 from penstock.runtime.meters import TaskMeter, meter_windows
 from penstock.runtime.source.at_least_once import AtLeastOnce
 from penstock.runtime.source.boundaries import TransactionBoundary, WorkerTransactionContext
-from penstock.runtime.source.context import WorkerSourceTaskContext
+from penstock.runtime.source.context import TaskOffsetReader, WorkerSourceTaskContext
 from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.source.delivery import Delivery, TaskSide
 from penstock.runtime.source.exactly_once import ExactlyOnce, Gate, TransactionSettings
@@ -125,7 +125,10 @@ class SourceTaskBuilder:
         context = None if transactions is None else transactions.settings.context
         task.initialize(
             WorkerSourceTaskContext(
-                offsets.store, task_id.connector, lambda: self._resolve(task_config), context, task.metrics
+                TaskOffsetReader(offsets.store, task_id, policy.stopping),
+                lambda: self._resolve(task_config),
+                context,
+                task.metrics,
             )
         )
         return parts
