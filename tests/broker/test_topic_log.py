@@ -4,14 +4,16 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from lab.patience import PATIENCE_S
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
+from penstock.kafka.clients import KafkaClients
 from penstock.kafka.errors import FencedError
 from penstock.kafka.topic_log import LogRecord, TopicLog, TopicSpec, internal_clients
 from penstock.kafka.transactions import TransactionalWriter
@@ -101,6 +103,58 @@ def test_reading_to_the_end_passes_transactions_and_hides_what_was_aborted(
         aborting.abort_transaction(30)
         log.read_to_end(20)
         assert seen.pairs() == [(b"a", b"1"), (b"b", b"2")]
+
+
+class Deaf:
+    """A consumer that does not hear of a partition's end until it is assigned anew."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer, self.assigned = consumer, 0
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.assigned += 1
+        self._consumer.assign(partitions)
+
+    def poll(self, timeout: float) -> Message | None:
+        return next(iter(self._heard([self._consumer.poll(timeout)])), None)
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        return self._heard(self._consumer.consume(count, timeout))
+
+    def _heard(self, messages: Sequence[Message | None]) -> list[Message]:
+        deaf = self.assigned == 1
+        return [m for m in messages if m is not None and not (deaf and m.error() is not None)]
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def test_a_reader_that_stands_still_before_the_end_begins_there_anew(
+    kafka: str, topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a long outage of the broker, with no more than the end of a transaction left to read."""
+    monkeypatch.setattr("penstock.kafka.topic_log._STUCK_S", 0.5)
+    name, seen = topic(cleanup_policy="compact"), Seen()
+    claimed = writer(kafka, name, f"t-{uuid.uuid4()}")
+    claimed.claim(60)
+    claimed.write([("a", b"1")], 60)
+    clients, made = internal_clients({"bootstrap.servers": kafka}), list[Deaf]()
+
+    def consumer(*arguments: Any) -> Any:
+        made.append(Deaf(KafkaClients.consumer(clients, *arguments)))
+        return made[-1]
+
+    monkeypatch.setattr(clients, "consumer", consumer)
+    log = TopicLog(TopicSpec(name, 1, 1), clients, seen, transactions=True)
+    try:
+        log.start(60)
+        assert seen.pairs() == [(b"a", b"1")]
+        assert made[0].assigned == 2
+        claimed.write([("b", b"2")], 60)
+        log.read_to_end(60)
+        assert seen.pairs() == [(b"a", b"1"), (b"b", b"2")]
+    finally:
+        log.stop()
 
 
 def test_an_open_transaction_holds_reading_up_rather_than_showing_old_state(

@@ -59,6 +59,11 @@ def internal_clients(common: Mapping[str, Any]) -> KafkaClients:
     return KafkaClients(common, common, common, common)
 
 
+#: How long a wait may see no progress before the client fetches anew. After an outage of a minute it has been met that
+#: never told of the end again, with nothing but the end of a transaction left to read: every task that started failed.
+_STUCK_S: Final = 5.0
+
+
 @dataclass
 class _Progress:
     """The progress of the reader: the next offset of each partition, and the error that ended it."""
@@ -102,6 +107,8 @@ class TopicLog:
         self._progress = _Progress()
         self._partitions: list[int] = []
         self._stopping = threading.Event()
+        #: Set by those who wait in vain.
+        self._fetch_anew = threading.Event()
         self._thread: threading.Thread | None = None
         self._producer: RecordProducer | None = None
         self._admin = clients.admin({"client.id": f"{owner}-{spec.name}-admin"}, self._name)
@@ -176,6 +183,7 @@ class TopicLog:
         self._await(ends, time.monotonic() + timeout, timeout)
 
     def _await(self, ends: Mapping[int, int], deadline: float, timeout: float) -> None:
+        stood: tuple[dict[int, int], float] = {}, time.monotonic()
         with self._changed:
             while missing := {p: end for p, end in ends.items() if self._progress.positions.get(p, 0) < end}:
                 if self._progress.error is not None:
@@ -184,18 +192,27 @@ class TopicLog:
                     )
                 if self._stopping.is_set():
                     raise WorkerError(f"Cannot read {self._name}: it is stopped")
-                left = deadline - time.monotonic()
+                now = time.monotonic()
+                left = deadline - now
+                at = {p: self._progress.positions.get(p, 0) for p in missing}
+                if at != stood[0]:
+                    stood = at, now
+                elif now - stood[1] >= _STUCK_S:
+                    stood = at, now
+                    self._fetch_anew.set()
                 if left <= 0:
-                    at = {p: self._progress.positions.get(p, 0) for p in missing}
                     raise RetriableError(
                         f"Timed out after {timeout:g} s reading {self._name} to its end: at {at} of {missing}. "
                         "A writer's open transaction or an unreachable broker holds it up"
                     )
-                self._changed.wait(left)
+                self._changed.wait(min(left, _STUCK_S))
 
     def _follow(self, consumer: Consumer) -> None:
         try:
             while not self._stopping.is_set():
+                if self._fetch_anew.is_set():
+                    self._fetch_anew.clear()
+                    self._assign(consumer)
                 message = consumer.poll(_POLL_S)
                 if message is not None:
                     self._take([message, *consumer.consume(_AT_ONCE, 0)])  # with what is here already
@@ -207,6 +224,13 @@ class TopicLog:
             self._fail(WorkerError(f"the reader ended: {error}"))
         finally:
             consumer.close()
+
+    def _assign(self, consumer: Consumer) -> None:
+        """Have the client fetch behind what was read, as if it began there."""
+        with self._changed:
+            positions = dict(self._progress.positions)
+        _log.info("%s: reading stands still at %s; the client begins there anew", self._name, positions)
+        consumer.assign([TopicPartition(self.topic, p, positions.get(p) or OFFSET_BEGINNING) for p in self._partitions])
 
     def _take(self, messages: Sequence[Message]) -> None:
         """Take over a batch. Waiting threads are told once for all of its records, not for each."""
