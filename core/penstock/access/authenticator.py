@@ -26,7 +26,7 @@ class Authenticator:
 
     def __init__(self, config: AccessConfig) -> None:
         """Raises `ConfigError` for a wrong users file, `WorkerError` where the keys cannot be had."""
-        self._users = None if config.users_file is None else UserFile(config.users_file)
+        self._users = None if config.users_file is None else UserFile(config.users_file, config.grants)
         self._tokens = None if config.tokens is None else TokenVerifier(config.tokens)
         schemes = [f'Basic realm="{config.realm}"'] if self._users is not None else []
         self.challenges = (*schemes, *(["Bearer"] if self._tokens is not None else []))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from penstock.errors import ConnectError
 
-__all__ = ["Grant", "NotRecognizedError", "Principal", "Role", "parse_grants"]
+__all__ = ["Grant", "NotRecognizedError", "ParseGrants", "Principal", "Role", "parse_grants"]
 
 
 class NotRecognizedError(ConnectError):
@@ -31,10 +31,37 @@ class Role(enum.IntEnum):
 
 
 class Grant(NamedTuple):
-    """A role for the things whose name begins with `prefix`; for everything if that is empty."""
+    """A role for the things whose name begins with `prefix`, or fits it if it is a pattern with ``*``; for everything if
+    that is empty."""
 
-    role: Role
+    role: enum.IntEnum
     prefix: str = ""
+    is_pattern: bool = False
+
+    def covers(self, name: str | None) -> bool:
+        """Return whether the role is granted for the thing called `name`; for all of them if None."""
+        if not self.prefix or (self.is_pattern and not self.prefix.strip("*")):
+            return True
+        if name is None:
+            return False
+        return _fits(name, self.prefix.split("*")) if self.is_pattern else name.startswith(self.prefix)
+
+
+def _fits(name: str, parts: list[str]) -> bool:
+    """Return whether `name` is these parts with anything between them, in time that grows with its length alone."""
+    first, *others = parts
+    if not others:
+        return name == first
+    *middle, last = others
+    if not name.startswith(first) or len(name) < len(first) + len(last) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in middle:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def parse_grants(texts: Iterable[str]) -> tuple[Grant, ...]:
@@ -51,19 +78,20 @@ def parse_grants(texts: Iterable[str]) -> tuple[Grant, ...]:
     return tuple(grants)
 
 
+#: Reads texts such as ``write@orders-``; raises ValueError for a role that the server does not have.
+ParseGrants = Callable[[Iterable[str]], tuple[Grant, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     name: str
     grants: tuple[Grant, ...]
 
-    def may(self, role: Role, name: str | None) -> bool:
+    def may(self, role: enum.IntEnum, name: str | None) -> bool:
         """Return whether this role is granted for the thing called `name`; for all of them if None."""
-        return any(
-            grant.role >= role and (not grant.prefix or (name is not None and name.startswith(grant.prefix)))
-            for grant in self.grants
-        )
+        return any(grant.role >= role and grant.covers(name) for grant in self.grants)
 
-    def may_somewhere(self, role: Role) -> bool:
+    def may_somewhere(self, role: enum.IntEnum) -> bool:
         return any(grant.role >= role for grant in self.grants)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from penstock.access.principal import ParseGrants, parse_grants
 from penstock.access.tokens import TokenSettings
 from penstock.errors import ConfigError
 
@@ -30,13 +31,17 @@ class AccessConfig:
     tokens: TokenSettings | None
     realm: str
     skip_paths: tuple[str, ...]
+    #: Reads the roles of users.
+    grants: ParseGrants = parse_grants
 
     @property
     def is_open(self) -> bool:
         return self.users_file is None and self.tokens is None
 
     @classmethod
-    def parse(cls, props: Mapping[str, str], server: str, realm: str) -> AccessConfig:
+    def parse(
+        cls, props: Mapping[str, str], server: str, realm: str, grants: ParseGrants = parse_grants
+    ) -> AccessConfig:
         """Read ``authentication.*`` and ``oauthbearer.*``. `server` is how errors call what would stand open, `realm` what
         browsers show unless ``authentication.realm`` is set. Raises `ConfigError`."""
         text = props.get("authentication.method", "")
@@ -60,13 +65,14 @@ class AccessConfig:
                 )
         return cls(
             Path(users) if users else None,
-            _tokens(props, jwks) if jwks else None,
+            _tokens(props, jwks, grants) if jwks else None,
             props.get("authentication.realm", realm).replace('"', "'"),
             tuple(filter(None, (p.strip().rstrip("/") for p in props.get("authentication.skip.paths", "").split(",")))),
+            grants,
         )
 
 
-def _tokens(props: Mapping[str, str], jwks: str) -> TokenSettings:
+def _tokens(props: Mapping[str, str], jwks: str, grants: ParseGrants) -> TokenSettings:
     audience = props.get("oauthbearer.expected.audience", "")
     return TokenSettings(
         jwks,
@@ -76,6 +82,7 @@ def _tokens(props: Mapping[str, str], jwks: str) -> TokenSettings:
         props.get("oauthbearer.roles.claim.name", "roles"),
         _whole(props, "oauthbearer.clock.skew.seconds", 30),
         _whole(props, "oauthbearer.jwks.refresh.ms", 3_600_000) / 1000,
+        grants,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.access.principal import Grant, NotRecognizedError, Principal, parse_grants
+from penstock.access.principal import Grant, NotRecognizedError, ParseGrants, Principal, parse_grants
 from penstock.errors import ConfigError, WorkerError
 
 __all__ = ["TokenSettings", "TokenVerifier"]
@@ -46,6 +46,8 @@ class TokenSettings:
     roles_claim: str = "roles"
     clock_skew: int = 30
     refresh_seconds: float = 3600.0
+    #: Reads the roles of a claim.
+    grants: ParseGrants = parse_grants
 
 
 class TokenVerifier:
@@ -125,7 +127,7 @@ class TokenVerifier:
         grants: list[Grant] = []
         for text in listed.split() if isinstance(listed, str) else listed:
             try:
-                grants += parse_grants([text]) if isinstance(text, str) else ()
+                grants += self._settings.grants([text]) if isinstance(text, str) else ()
             except ValueError:
                 continue
         return tuple(grants)

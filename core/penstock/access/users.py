@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from penstock.access.principal import Grant, Principal, Role, parse_grants
+from penstock.access.principal import Grant, ParseGrants, Principal, Role, parse_grants
 from penstock.errors import ConfigError
 
 __all__ = ["UserFile"]
@@ -36,13 +36,15 @@ class UserFile:
     A password that was right is remembered as a keyed digest, since bcrypt takes a good part of a second.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, grants: ParseGrants = parse_grants) -> None:
+        """`grants` reads the roles of a line."""
+        self._grants = grants
         self._bcrypt = _bcrypt()
         self._path = path
         self._lock = threading.Lock()
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._stamp, self._users = _stamp(path), _read(path)
+        self._stamp, self._users = _stamp(path), _read(path, grants)
         # Asked for users that do not exist, so that the time of a refusal does not tell which ones do.
         self._nobody: bytes = self._bcrypt.hashpw(secrets.token_bytes(16), self._bcrypt.gensalt(10))
 
@@ -81,7 +83,7 @@ class UserFile:
                 stamp = _stamp(self._path)
                 if stamp != self._stamp:
                     self._stamp = stamp
-                    self._users = _read(self._path)
+                    self._users = _read(self._path, self._grants)
                     _log.info("Read %d users from %s", len(self._users), self._path)
             except ConfigError as error:
                 _log.error("The changed users file is not used, the users before the change stay: %s", error)
@@ -106,7 +108,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _read(path: Path) -> dict[str, _User]:
+def _read(path: Path, parse: ParseGrants) -> dict[str, _User]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -115,7 +117,7 @@ def _read(path: Path) -> dict[str, _User]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, hashed, grants = _line(path, number, line.strip())
+        name, hashed, grants = _line(path, number, line.strip(), parse)
         if name in users:
             raise ConfigError(f"{_KEY}: {path} line {number}: {name} has a line already")
         users[name] = _User(hashed, Principal(name, grants))
@@ -124,7 +126,7 @@ def _read(path: Path) -> dict[str, _User]:
     return users
 
 
-def _line(path: Path, number: int, line: str) -> tuple[str, bytes, tuple[Grant, ...]]:
+def _line(path: Path, number: int, line: str, parse: ParseGrants) -> tuple[str, bytes, tuple[Grant, ...]]:
     """Never repeats the line in an error: it may hold a password that somebody forgot to hash."""
     name, _, rest = line.partition(":")
     hashed, _, roles = rest.partition(":")
@@ -135,6 +137,6 @@ def _line(path: Path, number: int, line: str) -> tuple[str, bytes, tuple[Grant, 
     if not roles.strip():
         return name, hashed.encode(), (Grant(Role.READ),)
     try:
-        return name, hashed.encode(), parse_grants(roles.split(","))
+        return name, hashed.encode(), parse(roles.split(","))
     except ValueError as error:
         raise ConfigError(f"{_KEY}: {path} line {number}: {error}") from None

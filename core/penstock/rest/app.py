@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.access.settings import AccessConfig
 from penstock.http.asgi import App
 from penstock.http.forwarded import with_forwarded
 from penstock.http.origins import with_cors
 from penstock.http.pace import Pace
 from penstock.http.prometheus import Exposition
 from penstock.rest import connectors, internal, loggers, metrics, offsets, plugins, root, tasks
+from penstock.rest.access import Guard
 from penstock.rest.context import Context
 from penstock.rest.errors import http_error
 from penstock.rest.headers import HeaderRule, ResponseHeaders
@@ -45,6 +47,8 @@ class AppSettings:
     headers: Sequence[HeaderRule] = ()
     #: ``rest.trusted.proxies``: whose ``X-Forwarded-*`` headers are believed.
     proxies: Sequence[str] = ()
+    #: Who may do what; None lets everybody do everything.
+    access: AccessConfig | None = None
     #: Whether ``/admin`` is served here, too.
     with_admin: bool = field(default=True)
 
@@ -72,7 +76,10 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
     app.state.routes = [route for router in routers for route in router.routes]
     for router in routers:
         app.include_router(router)
-    paced = Pace(RawPaths(Prepared(app, context.herder), context.origins))
+    answering: App = Prepared(app, context.herder)
+    if settings.access is not None and not settings.access.is_open:
+        answering = Guard(answering, settings.access)
+    paced = Pace(RawPaths(answering, context.origins))
     wrapped = with_cors(paced, settings.allow_origins, settings.allow_methods)
     if settings.headers:
         wrapped = ResponseHeaders(wrapped, settings.headers)

@@ -16,6 +16,7 @@ from penstock.herder.interface import Herder
 from penstock.herder.restart import RestartRequest
 from penstock.logs import log_failure
 from penstock.rest import entities
+from penstock.rest.access import Need, WorkerRole, require, visible
 from penstock.rest.context import Body, GetAction, HerderDep, Name, base_url, flag
 from penstock.rest.errors import JsonResponse, Route
 from penstock.rest.health import connector_health
@@ -31,8 +32,9 @@ router = APIRouter(route_class=Route)
 def list_connectors(request: Request, herder: HerderDep) -> Response:
     expand = request.query_params.getlist("expand")
     if not expand:
-        return JsonResponse(herder.connectors())
-    return JsonResponse({name: e for name in herder.connectors() if (e := _expanded(herder, name, expand)) is not None})
+        return JsonResponse(visible(request, herder.connectors()))
+    names = visible(request, herder.connectors())
+    return JsonResponse({name: e for name in names if (e := _expanded(herder, name, expand)) is not None})
 
 
 def _expanded(herder: Herder, name: str, expand: list[str]) -> dict[str, Any] | None:
@@ -59,6 +61,7 @@ def _expanded(herder: Herder, name: str, expand: list[str]) -> dict[str, Any] | 
 def create_connector(request: Request, body: Body, herder: HerderDep) -> Response:
     wanted = entities.parse_create_connector(body)
     name = wanted.name or ""
+    require(request, Need(WorkerRole.EDIT, name))
     config = _with_name(name, wanted.config)
     _, info = herder.put_connector_config(name, config, wanted.initial_state, allow_replace=False)
     return _created(request, entities.connector_info(info))

@@ -35,6 +35,7 @@ PROBLEM: Final = "penstock.problem"
 #: Reason phrases as they stand in Jersey's own messages.
 REASONS: Final = {
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",

@@ -12,8 +12,10 @@ from collections.abc import Hashable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
+from penstock.access.principal import Principal
 from penstock.herder.interface import Herder
 from penstock.http.asgi import App, Message, Receive, Scope, Send
+from penstock.rest.access import CALLER
 from penstock.rest.errors import PROBLEM
 
 __all__ = ["Prepared"]
@@ -47,7 +49,7 @@ class Prepared:
         self._making: dict[_Key, asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope.get(PROBLEM) is not None:
+        if scope["type"] != "http" or scope["method"] != "GET" or scope.get(PROBLEM) is not None or _sees_a_part(scope):
             await self._app(scope, receive, send)
             return
         key = _key(scope)
@@ -105,6 +107,12 @@ class Prepared:
         if size <= _MAX_BYTES:
             self._answers[key] = answer
             self._size += size
+
+
+def _sees_a_part(scope: Scope) -> bool:
+    """Return whether the answer is for somebody who does not see everything."""
+    caller: Principal | None = scope.get(CALLER)
+    return caller is not None and not caller.reads_everything
 
 
 def _key(scope: Scope) -> _Key | None:

@@ -17,6 +17,7 @@ from penstock.http.limits import HttpLimits
 from penstock.http.listeners import ALL_ADDRESSES, Listener, bind, bracketed, parse_listener
 from penstock.http.origins import OriginRules
 from penstock.http.server import HttpServer, Served
+from penstock.rest.access import access_of
 from penstock.rest.app import AppSettings, admin_app, connect_app
 from penstock.rest.context import Context
 from penstock.rest.headers import parse_header_rules
@@ -53,6 +54,7 @@ class RestServer:
         self._config = config
         #: For requests to other workers of the group, with the certificates of the listeners.
         self.worker_client = WorkerClient(lambda: _client_tls(config))
+        self._access = access_of(config)
         self._proxies = parse_proxies("rest.trusted.proxies", config["rest.trusted.proxies"] or ())
         self._bound: list[_Bound] = []
         self._admin_bound: list[_Bound] = []
@@ -106,6 +108,7 @@ class RestServer:
             allow_methods=_listed(config["access.control.allow.methods"]),
             headers=parse_header_rules(config["response.http.headers.config"] or ""),
             proxies=self._proxies,
+            access=self._access,
             # Unset: with the rest. An empty list: nowhere. Listed: there only.
             with_admin=config["admin.listeners"] is None,
         )

@@ -6,7 +6,7 @@ from typing import Final
 
 from penstock.config.definition import NO_DEFAULT, ConfigType
 from penstock.config.table.checks import ADMIN_LISTENERS, LISTENERS, RESPONSE_HEADERS
-from penstock.config.table.row import HIGH, LOW, MEDIUM, Row, ignored, refused, used
+from penstock.config.table.row import HIGH, LOW, MEDIUM, Row, ignored, used
 from penstock.config.validators import Range
 
 __all__ = ["CONNECT_ROWS"]
@@ -44,8 +44,22 @@ CONNECT_ROWS: Final[tuple[Row, ...]] = (
     used("response.http.headers.config", _T.STRING, "", LOW,
          "Headers to add to every REST response: rules `set|add|setDate|addDate NAME:VALUE`, separated by commas.",
          RESPONSE_HEADERS),
-    refused("rest.extension.classes", _T.LIST, "",
-            "Java REST extensions cannot be loaded; put authentication in front of the REST API, or use TLS client certificates."),
+    used("rest.extension.classes", _T.LIST, "", LOW,
+         "Kafka's `BasicAuthSecurityRestExtension` stands for `authentication.method=BASIC`; other Java extensions are refused."),
+    used("authentication.method", _T.STRING, "NONE", LOW,
+         "Who may use the REST API: `NONE` lets everybody, `BASIC` and `BEARER` (or both, with a comma) ask for users."),
+    used("authentication.basic.users.file", _T.STRING, None, LOW,
+         "The users: lines of `USER:BCRYPT:ROLE,...`; see docs/rest.md."),
+    used("authentication.realm", _T.STRING, "connect", LOW, "What a browser shows when it asks for the password."),
+    used("authentication.skip.paths", _T.LIST, "", LOW, "Paths that need no user, with all below them, such as `/health`."),
+    used("oauthbearer.jwks.endpoint.url", _T.STRING, None, LOW, "Where the keys are that sign bearer tokens: a URL or a file."),
+    used("oauthbearer.expected.issuer", _T.STRING, None, LOW, "The issuer that tokens must name."),
+    used("oauthbearer.expected.audience", _T.LIST, "", LOW, "Audiences of which tokens must name one."),
+    used("oauthbearer.sub.claim.name", _T.STRING, "sub", LOW, "The claim with the user's name."),
+    used("oauthbearer.roles.claim.name", _T.STRING, "roles", LOW, "The claim with the user's roles."),
+    used("oauthbearer.clock.skew.seconds", _T.INT, 30, LOW, "By how much clocks may differ.", Range.at_least(0)),
+    used("oauthbearer.jwks.refresh.ms", _T.LONG, 3600000, LOW, "After what time the keys are fetched anew.",
+         Range.at_least(0)),
     used("config.providers", _T.LIST, "", LOW,
          "Names of config providers; each has a class under `config.providers.NAME.class` and its settings under "
          "`config.providers.NAME.param.`."),
