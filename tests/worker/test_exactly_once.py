@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,13 +11,19 @@ from confluent_kafka import KafkaError
 from penstock.data import SourceRecord
 from penstock.errors import ConflictError, ConnectError, RetriableError, TaskStopped
 from penstock.kafka.errors import FencedError, RecordRefusedError, TransactionLostError
+from penstock.runtime.assembly import Converters
+from penstock.runtime.chain import Chain
 from penstock.runtime.meters import TaskMeter, Total
 from penstock.runtime.source.boundaries import TransactionBoundary, WorkerTransactionContext
+from penstock.runtime.source.conversion import SourceConversion
 from penstock.runtime.source.exactly_once import ExactlyOnce, TransactionSettings
+from penstock.runtime.source.sending import CutOff, Sending
 from penstock.runtime.status import ConnectorTaskId
-from penstock.runtime.tolerance import NotTolerable
+from penstock.runtime.tolerance import ErrorPolicy, NotTolerable
 from penstock.storage.offsets import Offsets
 from penstock.testing.fake_kafka import FakeProducer
+from penstock_converters.simple.header import SimpleHeaderConverter
+from penstock_converters.simple.text import StringConverter
 
 FILE = {"file": "a"}
 OFFSETS = "offsets"
@@ -83,7 +90,9 @@ class Gate:
 class Case:
     """A delivery with its surroundings; `boundary` as its settings name it."""
 
-    def __init__(self, boundary: str = "poll", *, gate: Gate | None = None, final_s: float = 0.0) -> None:
+    def __init__(
+        self, boundary: str = "poll", *, gate: Gate | None = None, final_s: float = 0.0, per_record: bool = True
+    ) -> None:
         self.now = 0.0
         self.side, self.offsets, self.meter = Side(), Topic(), TaskMeter()
         self.client = FakeProducer()
@@ -95,7 +104,7 @@ class Case:
             gate or Gate(),
             TransactionSettings(TransactionBoundary(boundary), 10.0, final_s, self.context),
             self.meter,
-            per_record=True,
+            per_record=per_record,
             clock=lambda: self.now,
         )
 
@@ -153,6 +162,25 @@ def test_each_poll_ends_a_transaction_with_the_offsets_of_its_records(opened: Ca
     assert (case.side.done, case.side.commits) == (["1", "2", "3"], 2)
     assert case.meter.total(Total.COMMITS) == 2
     assert case.offsets.copied == [(FILE, {"n": "2"}), (FILE, {"n": "3"})]
+
+
+def test_a_batch_of_records_with_and_without_headers_is_one_transaction(opened: Callable[..., Case]) -> None:
+    case = opened(per_record=False)
+    text, header = StringConverter(), SimpleHeaderConverter()
+    text.configure({}, False)
+    header.configure({"converter.type": "header"})
+    conversion = SourceConversion(Chain([]), Converters(text, text, header, "K", "V", "H"))
+    batch = [record(str(n)) for n in range(8)]
+    for n in (0, 3, 7):
+        batch[n].headers.add("trace", f"t{n}")
+    policy, topics = ErrorPolicy(case.side.id), SimpleNamespace(ensure=lambda topic: None)
+    sending = Sending(case.side.id, conversion, policy, topics, case.meter, case.delivery, CutOff())  # type: ignore[arg-type]  # all it asks of topics
+    case.delivery.begin()
+    sending.send(batch)
+    case.delivery.dispatched()
+    assert case.seen == [b"%d" % n for n in range(8)] + [b"@{'n': '7'}"]
+    headers = [message.headers() for message in case.client.committed[:8]]
+    assert headers == [[("trace", b"t%d" % n)] if n in (0, 3, 7) else None for n in range(8)]
 
 
 def test_the_interval_ends_one_in_either_thread_but_not_between_the_records_of_a_batch(

@@ -43,12 +43,22 @@ class HoistField(OperatingTransform):
         after = schema
         for step in reversed(self._steps):
             after = SchemaBuilder.struct().field(step, after).build()
-        wrap, name, optional = self._wrap(), self._steps[-1], schema.optional
+        wrap, name = self._wrap(), self._steps[-1]
+        if schema.optional:
+            return self.convert(shape, after, wrap, fresh=True)
+        if len(self._steps) == 1:
 
-        def hoist(value: Any) -> Any:
-            if value is None and not optional:
-                validate_value(schema, None, name)  # raises: the struct would be invalid
-            return wrap(value)
+            def hoist(value: Any) -> Any:
+                if value is None:
+                    validate_value(schema, None, name)  # raises: the struct would be invalid
+                return {name: value}
+
+        else:
+
+            def hoist(value: Any) -> Any:
+                if value is None:
+                    validate_value(schema, None, name)
+                return wrap(value)
 
         return self.convert(shape, after, hoist, fresh=True)
 

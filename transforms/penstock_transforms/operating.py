@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from penstock import KAFKA_VERSION
-from penstock.api import NOTHING, BoundTransform, InPlace, Shape, Transform
+from penstock.api import NOTHING, BoundTransform, InPlace, NewPart, Shape, Transform
 from penstock.data import Schema
 from penstock.errors import ConnectError
 from penstock_transforms.blame import at_field, blame_part, with_notes_of
@@ -119,6 +119,7 @@ class OperatingTransform(Transform):
             writes=frozenset({"record"}),
             replaces=NOTHING if fresh else parts,
             owns=parts if fresh else NOTHING,
+            new_part=NewPart(self.part, convert, self.passes_null),
         )
 
     def refuse_type(self, shape: Shape) -> BoundTransform:

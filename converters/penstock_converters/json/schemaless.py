@@ -45,8 +45,16 @@ def _is_plain(tree: Any) -> bool:
         tree = tree.values()
     elif kind is not list:
         return False
-    for item in tree:  # noqa: SIM110 - a generator costs more than what it does here
-        if type(item) not in _AS_THEY_ARE and not _is_plain(item):
+    for item in tree:
+        kind = type(item)
+        # Most items are of these types: no call for each.
+        if (
+            kind in _AS_THEY_ARE
+            or (kind is int and -(2**63) <= item < 2**63)
+            or (kind is float and item != 0.0 and -(2.0**63) < item < 2.0**63)
+        ):
+            continue
+        if not _is_plain(item):
             return False
     return True
 

@@ -14,6 +14,7 @@ __all__ = [
     "BoundPredicate",
     "BoundTransform",
     "InPlace",
+    "NewPart",
     "Predicate",
     "Shape",
     "Transform",
@@ -46,6 +47,19 @@ class InPlace(NamedTuple):
     explain: Callable[[Exception], Exception]
 
 
+class NewPart(NamedTuple):
+    """A change to nothing but a record's key or value, which becomes another object.
+
+    `make` takes the old part and returns the new one; it raises what it raises, since a record at which it fails goes
+    through `BoundTransform.apply` again. With `keeps_null` a null is not given to it: such a record takes `apply`.
+    """
+
+    #: ``"key"`` or ``"value"``.
+    part: str
+    make: Callable[[Any], Any]
+    keeps_null: bool
+
+
 class BoundTransform(NamedTuple):
     """A transform tied to one shape.
 
@@ -71,6 +85,7 @@ class BoundTransform(NamedTuple):
     replaces: frozenset[str] = NOTHING
     owns: frozenset[str] = NOTHING
     in_place: InPlace | None = None
+    new_part: NewPart | None = None
 
 
 class Transform(ConnectPlugin):

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform, apply_bound
+from penstock.runtime.part_steps import PartStep, part_steps
 
 __all__ = ["BoundChain", "Chain", "Stage", "StageError"]
 
@@ -48,10 +49,12 @@ class StageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BoundChain:
-    """`apply` takes a record of the shape bound to; gives a record or None. `shape` None: look at the record."""
+    """`apply` takes a record of the shape bound to; gives a record or None. `shape` None: look at the record. `parts`
+    say the same as `apply` where the chain only works on key and value."""
 
     apply: Apply | None
     shape: Shape | None
+    parts: tuple[PartStep, ...] | None = None
 
 
 class Chain:
@@ -121,7 +124,9 @@ class Chain:
                     steps.append(_Step(self._step_by_record(at + 1, owned), stage))
                 return BoundChain(_runner(steps), None)
             shape = after
-        return BoundChain(_runner(steps), after) if steps else BoundChain(None, after)
+        if not steps:
+            return BoundChain(None, after)
+        return BoundChain(_runner(steps), after, part_steps(step.bound for step in steps))
 
     def _step_by_record(self, index: int, owned: frozenset[str]) -> Apply:
         """The rest of the chain, chosen by each record's own shape."""

@@ -16,6 +16,7 @@ from penstock.kafka.producing import Outgoing
 from penstock.runtime.assembly import Converters
 from penstock.runtime.chain import Chain
 from penstock.runtime.conversion import ConversionError
+from penstock.runtime.source.straight import SendWay, StraightSend, straight_send
 from penstock.runtime.tolerance import ErrorStage
 
 __all__ = ["Convert", "SourceConversion"]
@@ -36,6 +37,8 @@ class SourceConversion:
         self._converters = converters
         self._bound: dict[Shape, Convert] = {}
         self._serializers: dict[Shape, tuple[Callable[[Any], bytes | None], Callable[[Any], bytes | None]]] = {}
+        self._ways: dict[Shape, SendWay] = {}
+        self._straight: dict[Shape, StraightSend] = {}
         self._topics: set[str] = set()
         self._key_error = ErrorStage.KEY_CONVERTER, converters.key_class
         self._value_error = ErrorStage.VALUE_CONVERTER, converters.value_class
@@ -45,14 +48,27 @@ class SourceConversion:
         known = self._bound.get(shape)
         if known is None:
             if len(self._bound) >= _MAX_BOUND:
-                self._bound.clear()
+                self._forget_bound()
             known = self._bound[shape] = self._bind(shape, new_topic)
+        return known
+
+    def straight(self, shape: Shape) -> StraightSend | None:
+        """Return the loop that hands over records of `shape`, to which `bind` has bound, in one go; None if there is none:
+        topic or schemas are decided record by record, or a converter writes headers."""
+        known = self._straight.get(shape)
+        if known is None and shape in self._ways:
+            known = self._straight[shape] = straight_send(self._ways[shape])
         return known
 
     def forget_topics(self) -> None:
         """Let `bind` announce every topic again, when the next record goes to it."""
-        self._bound.clear()
+        self._forget_bound()
         self._topics.clear()
+
+    def _forget_bound(self) -> None:
+        self._bound.clear()
+        self._ways.clear()
+        self._straight.clear()
 
     def close(self) -> None:
         self._chain.close()
@@ -65,7 +81,10 @@ class SourceConversion:
         if bound.shape is None:
             return self._bind_each(bound.apply, new_topic)
         self._announce(bound.shape.topic, new_topic)
-        return self._fixed(bound.apply, bound.shape)
+        convert = self._fixed(bound.apply, bound.shape)
+        key, value = self._serializers_for(bound.shape)
+        self._ways[shape] = SendWay(shape, bound.shape, bound.apply, bound.parts, key, value, self._headers)
+        return convert
 
     def _announce(self, topic: str, new_topic: Callable[[str], None]) -> None:
         if topic not in self._topics:

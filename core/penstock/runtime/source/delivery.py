@@ -71,8 +71,8 @@ class Run(ABC):
     """Records of one source partition that are handed over one after the other. For the task's thread."""
 
     #: The records with headers, put here by the loop before it hands them over: no report brings headers back, and a
-    #: record may have to be sent again.
-    kept: list[Outgoing]
+    #: record may have to be sent again. None if no single record is sent again.
+    kept: list[Outgoing] | None
 
     @abstractmethod
     def ticket(self) -> Delivered:

@@ -17,6 +17,7 @@ from penstock.runtime.conversion import locate
 from penstock.runtime.meters import TaskMeter
 from penstock.runtime.source.conversion import Convert, SourceConversion
 from penstock.runtime.source.delivery import Delivery, Run
+from penstock.runtime.source.straight import END, Hand, Handed
 from penstock.runtime.source.topics import TopicCreation
 from penstock.runtime.status import ConnectorTaskId
 from penstock.runtime.tolerance import ErrorPolicy, ErrorStage, NotTolerable, RecordFailure, retry_until_stopped
@@ -69,18 +70,22 @@ class Sending:
     def _send_runs(self, records: Sequence[SourceRecord]) -> None:
         delivery, cut_off, sent = self._delivery, self._cut_off, self._sent
         produce, bind, unproven = delivery.produce, self._bind, delivery.unproven
+        hand = Hand(produce, self._hand_over, unproven, cut_off, sent)
         run: Run | None = None
         ticket: Delivered | None = None
-        last: SourceRecord | None = None  # the last of the run that was taken
-        partition = topic = key_schema = value_schema = convert = None
-        taken = written = 0
+        handed = Handed()
+        partition = topic = key_schema = value_schema = convert = straight = None
+        failed: Exception | None = None  # the error that `record` met on the straight way
+        rest = iter(records)
+        record = next(rest, END)
         try:
-            for record in records:
+            while record is not END:
+                follows = True  # the record before it had its shape, and went to its run
                 if (record.source_partition is not partition and record.source_partition != partition) or run is None:
-                    partition, ticket = record.source_partition, None
+                    partition, ticket, follows = record.source_partition, None, False
                     if run is not None:
-                        run.close(None if last is None else last.source_offset)
-                    last = None
+                        run.close(None if handed.last is None else handed.last.source_offset)
+                    handed.last = None
                     run = delivery.run(partition)
                     ticket = run.ticket()
                 if (
@@ -90,13 +95,17 @@ class Sending:
                     or record.key_schema is not key_schema
                 ):
                     topic, key_schema, value_schema = record.topic, record.key_schema, record.value_schema
-                    convert = bind(record)
+                    convert, follows = bind(record), False
+                    straight = self._conversion.straight(Shape(topic, key_schema, value_schema))
                 try:
+                    if failed is not None:
+                        raise failed
                     out = convert(record)
                 except Exception as error:
+                    failed = None
                     out = self._recover(record, error)
                 if out is not None:
-                    if out[5] is not None:
+                    if out[5] is not None and run.kept is not None:
                         run.kept.append(out)
                     if unproven or cut_off.now:
                         self._hand_over(record, out, ticket)
@@ -108,16 +117,20 @@ class Sending:
                                 produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
                         except CLIENT_ERRORS:
                             self._hand_over(record, out, ticket)
-                    written += 1
+                    handed.written += 1
                     if sent is not None:
                         sent.append(out)
-                last = record
-                taken += 1
+                handed.last = record
+                handed.taken += 1
+                if follows and straight is not None:  # where shapes or partitions take turns it would stop at once
+                    record, failed = straight(rest, handed, hand, partition, ticket, run.kept)
+                else:
+                    record = next(rest, END)
         finally:
             ticket = None
             if run is not None:
-                run.close(None if last is None else last.source_offset)
-            self._count(taken, written)
+                run.close(None if handed.last is None else handed.last.source_offset)
+            self._count(handed.taken, handed.written)
 
     def _send_each(self, records: Sequence[SourceRecord]) -> None:
         delivery, sent = self._delivery, self._sent

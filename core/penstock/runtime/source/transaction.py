@@ -227,6 +227,7 @@ class TransactionRun(Run):
     """Records of one source partition: the transaction is acknowledged as a whole, so that nothing is kept of them."""
 
     __slots__ = ("_note", "_partition", "_ticket")
+    kept = None
 
     def __init__(self, partition: Mapping[str, Any], transaction: Transaction) -> None:
         self._partition, self._ticket, self._note = partition, transaction.told, transaction.note
