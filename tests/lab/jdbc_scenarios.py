@@ -269,6 +269,13 @@ class _Run(_Place):
         time.sleep(0.3)
 
     def do_produce(self, step: dict[str, Any]) -> None:
+        # Some records bear times of years ago, which the broker's retention would remove at its next look.
+        admin = AdminClient({"bootstrap.servers": self.lab.bootstrap})
+        names = {self.fill(record.get("topic", "{{topic}}")) for record in step["produce"]}
+        missing = names - admin.list_topics(timeout=20).topics.keys()
+        kept = [NewTopic(name, 1, 1, config={"retention.ms": "-1"}) for name in missing]
+        for future in admin.create_topics(kept).values() if kept else ():
+            future.result(20)
         producer = Producer({"bootstrap.servers": self.lab.bootstrap, "linger.ms": 0})
         refused: list[str] = []
 
