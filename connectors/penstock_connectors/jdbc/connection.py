@@ -79,6 +79,18 @@ class DatabaseConnection:
             return False
         return True
 
+    def cancel(self) -> None:
+        """End the statement that another thread is running, as far as the driver can. Safe from any thread."""
+        for name in ("cancel_safe", "cancel", "interrupt"):
+            method = getattr(self.raw, name, None)
+            if method is not None:
+                with contextlib.suppress(Exception):
+                    method()
+                return
+        # A driver without a way to cancel: its connection's end does it.
+        with contextlib.suppress(Exception):
+            self.raw._sock.shutdown(2)
+
     def close(self) -> None:
         """Close the connection, as far as it is still there."""
         with contextlib.suppress(Exception):

@@ -1,0 +1,1 @@
+"""The JDBC source: tables and queries of a database to topics."""

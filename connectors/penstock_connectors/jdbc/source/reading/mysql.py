@@ -1,0 +1,131 @@
+"""MySQL and MariaDB: unbuffered cursors, types as Connector/J reads them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from penstock.errors import DataError
+from penstock_connectors.jdbc.connection import DatabaseConnection
+from penstock_connectors.jdbc.source.columns import ResultColumn, SqlType
+from penstock_connectors.jdbc.source.moments import micros_text
+from penstock_connectors.jdbc.source.reading.reader import CursorStream, Reader, RowStream
+from penstock_connectors.jdbc.tables import TableId
+
+__all__ = ["MySqlReader"]
+
+_NOT_NULL, _UNSIGNED = 1, 32
+_BINARY_CHARSET: Final = 63
+#: Field types of the protocol → SQL types.
+_TYPES: Final = {
+    0: SqlType.NUMERIC, 1: SqlType.TINYINT, 2: SqlType.SMALLINT, 3: SqlType.INTEGER, 4: SqlType.REAL, 5: SqlType.DOUBLE,
+    7: SqlType.TIMESTAMP, 8: SqlType.BIGINT, 9: SqlType.INTEGER, 10: SqlType.DATE, 11: SqlType.TIME, 12: SqlType.TIMESTAMP,
+    13: SqlType.DATE, 14: SqlType.DATE, 15: SqlType.STRING, 16: SqlType.BIT, 245: SqlType.STRING, 246: SqlType.NUMERIC,
+    247: SqlType.STRING, 248: SqlType.STRING, 249: SqlType.STRING, 250: SqlType.STRING, 251: SqlType.STRING, 252: SqlType.STRING,
+    253: SqlType.STRING, 254: SqlType.STRING, 255: SqlType.BYTES,
+}  # fmt: skip
+_TEXTS: Final = frozenset((15, 249, 250, 251, 252, 253, 254))
+_TIMESTAMP, _YEAR, _BIT, _BIGINT = 7, 13, 16, 8
+
+
+class MySqlReader(Reader):
+    now_query = "SELECT CURRENT_TIMESTAMP(6)"
+
+    def open(
+        self,
+        connection: DatabaseConnection,
+        statement: str,
+        parameters: Sequence[Any],
+        rows: int,
+        table: TableId | None,
+    ) -> RowStream:
+        from pymysql.cursors import SSCursor
+
+        zero = connection.dialect.target.driver.get("zerodatetimebehavior", "exception").lower()
+        types = self._instants(connection, table)
+        cursor = connection.raw.cursor(SSCursor)
+        cursor.execute(statement, list(parameters)) if parameters else cursor.execute(statement)
+        return _MySqlStream(cursor, rows, "null" in zero, types)
+
+    def now(self, connection: DatabaseConnection) -> int:
+        # The session's time zone is UTC.
+        return self.moments.zoned_instant(connection.query(self.now_query)[0][0].replace(tzinfo=dt.UTC))
+
+    def timestamp_parameter(self, micros: int) -> Any:
+        return micros_text(self.moments.wall_clock(micros)).replace("T", " ")
+
+    def instant_parameter(self, micros: int) -> Any:
+        """Return an instant as a parameter for a TIMESTAMP column, which the session sees in UTC."""
+        return micros_text(micros).replace("T", " ")
+
+    def set_isolation(self, connection: DatabaseConnection, level: str) -> None:
+        connection.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+
+    def _instants(self, connection: DatabaseConnection, table: TableId | None) -> frozenset[str]:
+        del connection, table
+        return frozenset()
+
+
+class _MySqlStream(CursorStream):
+    def __init__(self, cursor: Any, rows: int, zero_is_null: bool, instants: frozenset[str]) -> None:
+        super().__init__(cursor, rows)
+        self._zero_is_null = zero_is_null
+
+    def columns(self, rows: Sequence[tuple[Any, ...]]) -> list[ResultColumn]:
+        return [self._column(field) for field in self.cursor._result.fields]
+
+    def _column(self, field: Any) -> ResultColumn:
+        code = field.type_code
+        kind = _TYPES.get(code, SqlType.OTHER)
+        binary = field.charsetnr == _BINARY_CHARSET
+        if code in _TEXTS and binary:
+            kind = SqlType.BYTES
+        made = ResultColumn(
+            field.name, kind, not field.flags & _NOT_NULL, signed=not field.flags & _UNSIGNED, type_name=f"type {code}"
+        )
+        if kind is SqlType.NUMERIC:
+            made.scale = field.scale
+            made.precision = field.length - (1 if made.signed else 0) - (1 if field.scale else 0)
+        elif code == _BIT:
+            made.read = _bit
+            if field.length > 1:
+                made.type, made.read = SqlType.BYTES, bytes
+        elif code == _YEAR:
+            made.read = lambda year: dt.date(int(year) or 1, 1, 1)
+        elif code == _BIGINT and not made.signed:
+            made.read = _unsigned
+        elif kind in {SqlType.DATE, SqlType.TIMESTAMP, SqlType.TIME}:
+            made.read = _checked(field.name, kind)
+            made.instant = code == _TIMESTAMP
+            if self._zero_is_null:
+                made.read = None  # the driver's own texts of zero dates are nulls; see `zero_dates_are_null`
+        return made
+
+
+def _bit(value: bytes) -> int:
+    return int.from_bytes(value, "big")
+
+
+def _unsigned(value: int) -> int:
+    if value >= 2**63:
+        raise DataError(f"The value {value} of a BIGINT UNSIGNED column does not fit into int64")
+    return value
+
+
+def _checked(name: str, kind: SqlType) -> Callable[[Any], Any]:
+    wanted: type = {SqlType.DATE: dt.date, SqlType.TIMESTAMP: dt.datetime, SqlType.TIME: dt.timedelta}[kind]
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, wanted):  # PyMySQL hands over the text of what is no date
+            raise DataError(
+                f"The value {value} of column {name} is no {kind.value}; set zeroDateTimeBehavior=convertToNull in connection.url to read such values as null"
+            )
+        if not isinstance(value, dt.timedelta):
+            return value
+        micros = value // dt.timedelta(microseconds=1)
+        if not 0 <= micros < 86_400_000_000:
+            raise DataError(f"The value {value} of column {name} is no time of day, which Connect's Time needs")
+        return micros
+
+    return read
