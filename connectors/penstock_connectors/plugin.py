@@ -38,6 +38,9 @@ def penstock_register_connectors() -> list[Plugin]:
         ),
         _plugin("csv-source", "files.csv_source:CsvSource", "source", "typed records out of a CSV file"),
         _plugin("jsonlines-sink", "files.json_lines_sink:JsonLinesSink", "sink", "values as JSON lines"),
+        _jdbc(
+            "jdbc-source", "source.connector:JdbcSourceConnector", "source", "rows of a database's tables or of a query"
+        ),
         _jdbc("jdbc-sink", "sink.connector:JdbcSinkConnector", "sink", "records as rows of a database's tables"),
         _tool("mock-source", "mock:MockSourceConnector", "source", "nothing, or a failure on request"),
         _tool("mock-sink", "mock:MockSinkConnector", "sink", "takes anything, or fails on request"),

@@ -79,7 +79,8 @@ class SourceRecord(ConnectRecord):
     """A record from a source task.
 
     `source_partition` names where it comes from (a file, a table), `source_offset` the position to start from *after*
-    this record; both must survive a JSON round trip. `partition` None leaves the choice to the producer.
+    this record; both must survive a JSON round trip. A connector without positions may leave `source_offset` None, which
+    commits nothing. `partition` None leaves the choice to the producer.
     """
 
     source_partition: Mapping[str, Any] = msgspec.field(default_factory=dict)

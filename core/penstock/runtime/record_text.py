@@ -21,7 +21,7 @@ def record_text(record: Any) -> str:
     if isinstance(record, SourceRecord):
         parts = {
             "source partition": dict(record.source_partition),
-            "source offset": dict(record.source_offset),
+            "source offset": dict(record.source_offset or {}),
             **_common(record),
         }
     elif isinstance(record, ConnectRecord):

@@ -74,7 +74,7 @@ class ResultColumn:
     name: str
     type: SqlType
     optional: bool = True
-    #: None where a numeric column has neither precision nor scale.
+    #: The digits of a number; None where a numeric column has neither precision nor scale.
     precision: int | None = None
     scale: int = 0
     signed: bool = True

@@ -28,7 +28,7 @@ class Context(Protocol):
 
 
 class TablePatterns:
-    """Where to look for tables: LIKE patterns of catalogs and schemas, the types, and a test for each table."""
+    """The place to look for tables: LIKE patterns of catalogs and schemas, the types, and a test for each table."""
 
     def __init__(
         self, catalog: str | None, schema: str | None, types: Collection[str], test: Callable[[TableId], bool]

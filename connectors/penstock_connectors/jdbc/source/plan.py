@@ -10,8 +10,9 @@ from penstock.api import OffsetStorageReader
 from penstock.errors import ConfigError, ConnectError
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.source import names
+from penstock_connectors.jdbc.source.late_commits import bounds_for
 from penstock_connectors.jdbc.source.offsets import QUERY_PARTITION, Offset, table_partition, v0_partition
-from penstock_connectors.jdbc.source.querier import Querier, QuerierSettings
+from penstock_connectors.jdbc.source.querier import Bounds, Querier, QuerierSettings
 from penstock_connectors.jdbc.source.reading import Reader
 from penstock_connectors.jdbc.source.rows import RowOptions
 from penstock_connectors.jdbc.source.settings import is_masked, query_of, row_settings_of
@@ -77,8 +78,16 @@ class _Planner:
         settings = QuerierSettings(
             options, self._rows, table, query, config["query.suffix"].strip(), max(1, config["batch.max.rows"]),
             config["timestamp.delay.interval.ms"], is_masked(config), find_incrementing=self._by_id and table is not None,
+            bounds=self._bounds(options, table),
         )  # fmt: skip
         return Querier(settings, self._reader, self._initial_offset(partitions))
+
+    def _bounds(self, options: RowOptions, table: TableId | None) -> Bounds | None:
+        if self._config[names.LATE_COMMITS] != "wait" or table is None or self._mode == names.BULK:
+            return None
+        lag_s = self._config[names.LATE_COMMITS_LAG] / 1000
+        kind = self._reader.dialect.table_type(self._connection, table)
+        return bounds_for(self._reader.dialect, table, kind, options.incrementing, bool(options.timestamps), lag_s)
 
     # --- columns
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from penstock.data import SourceRecord
+from penstock.errors import ConnectError
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.source.criteria import Criteria, criteria_for
 from penstock_connectors.jdbc.source.offsets import Offset
@@ -23,8 +24,13 @@ log = logging.getLogger(__name__)
 class Bounds(Protocol):
     """Tells how far rows may be read so that none of a late commit is missed."""
 
-    def limits(self, connection: DatabaseConnection, end: int | None) -> tuple[int | None, int | None] | None:
-        """Return the id and the instant to stop at, None where there is no such bound; None in all to read nothing now."""
+    def limits(
+        self, connection: DatabaseConnection, after: int, end: int | None
+    ) -> tuple[int | None, int | None] | None:
+        """Return the id and the instant to stop at; None in place of one that has no bound; None alone to read nothing now.
+
+        `after` is the id that was read last, `end` the instant that the settings call for.
+        """
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,6 @@ class QuerierSettings:
     bounds: Bounds | None = None
 
 
-@dataclass
 class Querier:
     """One table or query. Used by one thread.
 
@@ -54,20 +59,20 @@ class Querier:
     `finish` does, too; the next `start` goes on after the last record that was handed over.
     """
 
-    settings: QuerierSettings
-    reader: Reader
-    offset: Offset
-    #: The time of the last query's end, on the caller's clock; None before the first.
-    last_end: float | None = None
-    attempts: int = 0
-    _stream: RowStream | None = None
-    _plan: RowPlan | None = None
-    #: The columns that the plan was made for; the result at hand has been compared with them.
-    _shape: Any = None
-    _is_described: bool = False
-    _held: list[tuple[Any, ...]] = field(default_factory=list)
-    _ended: bool = False
-    _logged: str = ""
+    def __init__(self, settings: QuerierSettings, reader: Reader, offset: Offset) -> None:
+        self.settings, self.reader, self.offset = settings, reader, offset
+        #: The time of the last query's end, on the caller's clock; None before the first.
+        self.last_end: float | None = None
+        self.attempts = 0
+        self._stream: RowStream | None = None
+        self._plan: RowPlan | None = None
+        #: The columns that the plan was made for.
+        self._shape: list[tuple[Any, ...]] = []
+        #: Whether the result at hand has been compared with them.
+        self._is_described = False
+        self._held: list[tuple[Any, ...]] = []
+        self._ended = False
+        self._logged = ""
 
     @property
     def name(self) -> str:
@@ -89,14 +94,12 @@ class Querier:
         end = self._end(connection) if options.timestamps else None
         top: int | None = None
         if self.settings.bounds is not None:
-            limits = self.settings.bounds.limits(connection, end)
+            limits = self.settings.bounds.limits(connection, self.offset.after_id, end)
             if limits is None:
                 self._ended = True
                 return
             top, end = limits
-        # No column: the JVM's connector has no criteria then either, and reads the table without an order.
-        incrementing = options.incrementing or None
-        criteria = criteria_for(self.reader.dialect.quoting, incrementing, options.timestamps, top is not None)
+        criteria = criteria_for(self.reader.dialect.quoting, options.incrementing, options.timestamps, top is not None)
         statement = self._statement(criteria)
         values = self._values(end, top)
         parameters = [values[name] for name in criteria.values]
@@ -140,6 +143,9 @@ class Querier:
                 self.settings = replace(self.settings, options=options)
                 log.info("Reading %s by its auto-incremented column %s", self.name, column.name)
                 return
+        raise ConnectError(
+            f"{self.name.capitalize()} has no auto-incremented column to read by; name one in incrementing.column.name"
+        )
 
     def _end(self, connection: DatabaseConnection) -> int:
         return self.reader.now(connection) // 1000 * 1000 - self.settings.delay_ms * 1000

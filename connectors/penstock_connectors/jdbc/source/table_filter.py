@@ -1,4 +1,4 @@
-"""Which of a database's tables a connector reads, by the old lists of names or the new ones of patterns."""
+"""The choice of a database's tables that a connector reads: by the old lists of names or the new ones of patterns."""
 
 from __future__ import annotations
 

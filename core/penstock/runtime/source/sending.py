@@ -242,7 +242,7 @@ class Sending:
 
     def _failure(self, record: SourceRecord, stage: ErrorStage, class_name: str, error: BaseException) -> RecordFailure:
         bound = ", in a transaction" if self._delivery.all_or_nothing else ""
-        position = f"source partition {dict(record.source_partition)}, source offset {dict(record.source_offset)}{bound}, topic {record.topic}"
+        position = f"source partition {dict(record.source_partition)}, source offset {dict(record.source_offset or {})}{bound}, topic {record.topic}"
         return RecordFailure(self._id, stage, class_name, error, position, record)
 
 

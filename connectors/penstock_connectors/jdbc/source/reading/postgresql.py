@@ -35,8 +35,6 @@ WHERE (attrelid, attnum) IN (SELECT * FROM unnest(%s::oid[], %s::int2[]))"""
 
 
 class PostgreSqlReader(Reader):
-    knows_open_transactions = True
-
     def __init__(self, dialect: Dialect, moments: Moments) -> None:
         super().__init__(dialect, moments)
         self._cursors = 0

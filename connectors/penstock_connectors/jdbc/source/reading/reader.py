@@ -35,8 +35,6 @@ class Reader(ABC):
 
     #: The query for the database's time.
     now_query = "SELECT CURRENT_TIMESTAMP"
-    #: Whether a transaction that is still open can be told, so that rows of late commits are not missed.
-    knows_open_transactions = False
 
     def __init__(self, dialect: Dialect, moments: Moments) -> None:
         self.dialect, self.moments = dialect, moments
