@@ -48,7 +48,7 @@ class JdbcSourceRun:
         self.task.close()
         self.connector.stop()
 
-    def take(self, count: int, timeout: float = 20) -> list[SourceRecord]:
+    def take(self, count: int, timeout: float = 30) -> list[SourceRecord]:
         """Return the next records, `count` of them. AssertionError if they do not come in time."""
         found: list[SourceRecord] = []
         deadline = time.monotonic() + timeout

@@ -73,6 +73,8 @@ class Querier:
         self._held: list[tuple[Any, ...]] = []
         self._ended = False
         self._logged = ""
+        #: Whether the timestamp columns hold points in time; None until asked.
+        self._instants: bool | None = None
 
     @property
     def name(self) -> str:
@@ -92,6 +94,8 @@ class Querier:
             self._find_incrementing(connection)
             options = self.settings.options
         end = self._end(connection) if options.timestamps else None
+        if options.timestamps and self._instants is None:
+            self._instants = self.reader.are_instants(connection, self._source(), options.timestamps)
         top: int | None = None
         if self.settings.bounds is not None:
             limits = self.settings.bounds.limits(connection, self.offset.after_id, end)
@@ -150,6 +154,10 @@ class Querier:
     def _end(self, connection: DatabaseConnection) -> int:
         return self.reader.now(connection) // 1000 * 1000 - self.settings.delay_ms * 1000
 
+    def _source(self) -> str:
+        table = self.settings.table
+        return f"({self.settings.query}) penstock_source" if table is None else self.reader.dialect.table_sql(table)
+
     def _statement(self, criteria: Criteria) -> str:
         query = self.settings.query
         if query is None:
@@ -165,8 +173,8 @@ class Querier:
     def _values(self, end: int | None, top: int | None) -> dict[str, Any]:
         values: dict[str, Any] = {"id": self.offset.after_id, "top": top}
         if end is not None:
-            values["begin"] = self.reader.timestamp_parameter(self.offset.after_micros)
-            values["end"] = self.reader.timestamp_parameter(end)
+            values["begin"] = self.reader.timestamp_parameter(self.offset.after_micros, bool(self._instants))
+            values["end"] = self.reader.timestamp_parameter(end, bool(self._instants))
         return values
 
     # --- records

@@ -275,18 +275,18 @@ class _Writer:
     def value(self, field: _Field) -> str:
         """Return the expression of a column's value that is not null."""
         name = f"c{field.place}"
-        function = _converter(field.column, field.schema, self._moments)
-        if function is None:
-            return name
-        if function is _PLAIN_TIMESTAMP:
-            cutover, utc = self.source.constant(CUTOVER), self.source.constant(dt.UTC)
-            slow = self.source.constant(lambda value: self._moments.timestamp(self._moments.instant(value)))
-            return f"({name}.replace(microsecond={name}.microsecond // 1000 * 1000, tzinfo={utc}) if {name} >= {cutover} else {slow}({name}))"
-        return f"{self.source.constant(function)}({name})"
+        column = field.column
+        if column.type is SqlType.TIMESTAMP and self._moments.is_plain and not column.instant and column.read is None:
+            return self._plain_timestamp(name)
+        function = _converter(column, field.schema, self._moments)
+        return name if function is None else f"{self.source.constant(function)}({name})"
 
-
-def _PLAIN_TIMESTAMP(value: Any) -> Any:  # noqa: N802 - a mark, replaced by a faster expression
-    raise NotImplementedError
+    def _plain_timestamp(self, name: str) -> str:
+        """Return the expression of the commonest timestamp by far: in UTC, after 1582, cut to milliseconds."""
+        cutover, utc, kind = (self.source.constant(value) for value in (CUTOVER, dt.UTC, dt.datetime))
+        slow = self.source.constant(lambda value: self._moments.timestamp(self._moments.instant(value)))
+        fast = f"{name}.replace(microsecond={name}.microsecond // 1000 * 1000, tzinfo={utc})"
+        return f"({fast} if type({name}) is {kind} and {name} >= {cutover} else {slow}({name}))"
 
 
 def _composed(outer: Callable[[Any], Any], inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -299,12 +299,8 @@ def _composed(outer: Callable[[Any], Any], inner: Callable[[Any], Any]) -> Calla
 def _converter(column: ResultColumn, schema: Schema, moments: Moments) -> Callable[[Any], Any] | None:
     """Return the function that makes a record's value of a driver's; None where they are the same."""
     own = _own_converter(column, schema, moments)
-    if column.read is None or own is _PLAIN_TIMESTAMP:
-        return (
-            own
-            if column.read is None
-            else _composed(lambda v: moments.timestamp(_moment(column, moments)(v)), column.read)
-        )
+    if column.read is None:
+        return own
     return column.read if own is None else _composed(own, column.read)
 
 
@@ -313,8 +309,6 @@ def _own_converter(column: ResultColumn, schema: Schema, moments: Moments) -> Ca
     if kind is SqlType.NUMERIC:
         return _numeric(column, schema)
     if kind is SqlType.TIMESTAMP:
-        if moments.is_plain and not column.instant:
-            return _PLAIN_TIMESTAMP
         moment = _moment(column, moments)
         return lambda value: moments.timestamp(moment(value))
     if kind is SqlType.DATE:
@@ -343,6 +337,8 @@ def _array(column: ResultColumn, schema: Schema, moments: Moments) -> Callable[[
     convert = _converter(column.element, schema.value_schema, moments)
 
     def read(value: Any) -> list[Any]:
+        if any(isinstance(item, list) for item in value):
+            raise DataError(f"The array of column {column.name} has several dimensions, expected one")
         return [None if item is None else item if convert is None else convert(item) for item in value]
 
     return read

@@ -25,6 +25,7 @@ _TYPES: Final = {
     247: SqlType.STRING, 248: SqlType.STRING, 249: SqlType.STRING, 250: SqlType.STRING, 251: SqlType.STRING, 252: SqlType.STRING,
     253: SqlType.STRING, 254: SqlType.STRING, 255: SqlType.BYTES,
 }  # fmt: skip
+_DATES: Final = frozenset((7, 10, 12))
 _TEXTS: Final = frozenset((15, 249, 250, 251, 252, 253, 254))
 _TIMESTAMP, _YEAR, _BIT, _BIGINT = 7, 13, 16, 8
 
@@ -43,34 +44,48 @@ class MySqlReader(Reader):
         from pymysql.cursors import SSCursor
 
         zero = connection.dialect.target.driver.get("zerodatetimebehavior", "exception").lower()
-        types = self._instants(connection, table)
         cursor = connection.raw.cursor(SSCursor)
         cursor.execute(statement, list(parameters)) if parameters else cursor.execute(statement)
-        return _MySqlStream(cursor, rows, "null" in zero, types)
+        return _MySqlStream(cursor, rows, "null" in zero)
 
     def now(self, connection: DatabaseConnection) -> int:
         # The session's time zone is UTC.
         return self.moments.zoned_instant(connection.query(self.now_query)[0][0].replace(tzinfo=dt.UTC))
 
-    def timestamp_parameter(self, micros: int) -> Any:
-        return micros_text(self.moments.wall_clock(micros)).replace("T", " ")
+    def are_instants(self, connection: DatabaseConnection, source: str, columns: Sequence[str]) -> bool:
+        if self.moments.is_utc:
+            return False  # both kinds read alike
+        cursor = connection.cursor()
+        try:
+            cursor.execute(f"SELECT * FROM {source} LIMIT 0")
+            codes = {field.name.lower(): field.type_code for field in cursor._result.fields}
+        finally:
+            cursor.close()
+        return all(codes.get(name.lower()) == _TIMESTAMP for name in columns)
 
-    def instant_parameter(self, micros: int) -> Any:
-        """Return an instant as a parameter for a TIMESTAMP column, which the session sees in UTC."""
-        return micros_text(micros).replace("T", " ")
+    def timestamp_parameter(self, micros: int, instant: bool = False) -> Any:
+        # The session sees TIMESTAMP columns in UTC; a DATETIME has no zone.
+        return micros_text(micros if instant else self.moments.wall_clock(micros)).replace("T", " ")
 
     def set_isolation(self, connection: DatabaseConnection, level: str) -> None:
         connection.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
 
-    def _instants(self, connection: DatabaseConnection, table: TableId | None) -> frozenset[str]:
-        del connection, table
-        return frozenset()
-
 
 class _MySqlStream(CursorStream):
-    def __init__(self, cursor: Any, rows: int, zero_is_null: bool, instants: frozenset[str]) -> None:
+    def __init__(self, cursor: Any, rows: int, zero_is_null: bool) -> None:
         super().__init__(cursor, rows)
         self._zero_is_null = zero_is_null
+
+    def fetch(self) -> list[tuple[Any, ...]]:
+        rows = super().fetch()
+        if self._zero_is_null and any(place in _DATES for place in self._codes()):
+            rows = [
+                tuple(None if isinstance(v, str) and v.startswith("0000-00-00") else v for v in row) for row in rows
+            ]
+        return rows
+
+    def _codes(self) -> list[int]:
+        return [field.type_code for field in self.cursor._result.fields]
 
     def columns(self, rows: Sequence[tuple[Any, ...]]) -> list[ResultColumn]:
         return [self._column(field) for field in self.cursor._result.fields]
@@ -98,8 +113,6 @@ class _MySqlStream(CursorStream):
         elif kind in {SqlType.DATE, SqlType.TIMESTAMP, SqlType.TIME}:
             made.read = _checked(field.name, kind)
             made.instant = code == _TIMESTAMP
-            if self._zero_is_null:
-                made.read = None  # the driver's own texts of zero dates are nulls; see `zero_dates_are_null`
         return made
 
 

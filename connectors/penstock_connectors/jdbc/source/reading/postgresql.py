@@ -25,7 +25,11 @@ _TYPES: Final = {
     1700: SqlType.NUMERIC, 2950: SqlType.STRING, 3802: SqlType.STRING,
 }  # fmt: skip
 _MONEY, _TIMETZ, _TIMESTAMPTZ, _BIT, _NUMERIC, _UUID = 790, 1266, 1184, 1560, 1700, 2950
-_BY_TEXT: Final = ("json", "jsonb", "uuid")
+#: Types whose text is what a record has of them, if anything: the driver need not make objects of it.
+_BY_TEXT: Final = (
+    "json jsonb uuid interval inet cidr int4range int8range numrange tsrange tstzrange daterange int4multirange int8multirange "
+    "nummultirange tsmultirange tstzmultirange datemultirange"
+).split()
 
 _DESCRIBE: Final = """
 SELECT t.oid, t.typname, t.typtype::text, t.typelem, t.typcategory::text FROM pg_catalog.pg_type t WHERE t.oid = ANY(%s)"""
@@ -58,7 +62,7 @@ class PostgreSqlReader(Reader):
             raise
         return _PostgreSqlStream(cursor, rows, connection)
 
-    def timestamp_parameter(self, micros: int) -> Any:
+    def timestamp_parameter(self, micros: int, instant: bool = False) -> Any:
         # A text without a type: the server takes it for the column's type. A column without time zone ignores the offset,
         # one with a zone needs it.
         wall = self.moments.wall_clock(micros)
@@ -90,6 +94,17 @@ class _PostgreSqlStream(CursorStream):
     def __init__(self, cursor: Any, rows: int, connection: DatabaseConnection) -> None:
         super().__init__(cursor, rows)
         self._connection = connection
+
+    def fetch(self) -> list[tuple[Any, ...]]:
+        from psycopg import DataError as DriverDataError
+
+        try:
+            return super().fetch()
+        except DriverDataError:
+            # A value that Python's date or datetime cannot hold: infinity, a year before 1 or after 9999.
+            from penstock_connectors.jdbc.source.reading.far_times import load_again
+
+            return load_again(self.cursor)
 
     def columns(self, rows: Sequence[tuple[Any, ...]]) -> list[ResultColumn]:
         result = self.cursor.pgresult
@@ -128,7 +143,7 @@ def _column(name: str, oid: int, modifier: int, optional: bool, known: tuple[str
             return ResultColumn(name, SqlType.STRING, optional, type_name=type_name)
         made = ResultColumn(name, SqlType.OTHER, optional, type_name=type_name or str(oid))
         if category == "A" and element in _TYPES:
-            made.type, made.element = SqlType.ARRAY, _column("", element, -1, True, ("", "", 0, ""))
+            made.type, made.element = SqlType.ARRAY, _column("", element, modifier, True, ("", "", 0, ""))
         return made
     made = ResultColumn(name, kind, optional, type_name=type_name)
     if oid == _NUMERIC and modifier >= 4:

@@ -58,8 +58,13 @@ class Reader(ABC):
             return self.moments.zoned_instant(value) if value.tzinfo else self.moments.instant(value)
         return self.moments.instant(dt.datetime.fromisoformat(str(value)))
 
-    def timestamp_parameter(self, micros: int) -> Any:
-        """Return an instant as a parameter that is compared with a timestamp column: the wall clock of ``db.timezone``."""
+    def are_instants(self, connection: DatabaseConnection, source: str, columns: Sequence[str]) -> bool:
+        """Return whether these columns of a table or sub-select hold points in time that `timestamp_parameter` must know of."""
+        return False
+
+    def timestamp_parameter(self, micros: int, instant: bool = False) -> Any:
+        """Return an instant as a parameter that is compared with a timestamp column: the wall clock of ``db.timezone``, or
+        for an `instant` column of UTC."""
         return naive_of_micros(self.moments.wall_clock(micros))
 
     def set_isolation(self, connection: DatabaseConnection, level: str) -> None:

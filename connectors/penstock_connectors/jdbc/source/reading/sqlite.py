@@ -57,7 +57,7 @@ class SqliteReader(Reader):
         # The database is this process: its time is ours.
         return time.time_ns() // 1_000_000 * 1000
 
-    def timestamp_parameter(self, micros: int) -> Any:
+    def timestamp_parameter(self, micros: int, instant: bool = False) -> Any:
         # sqlite-jdbc binds a timestamp as milliseconds, so a column must hold these to be compared.
         return micros // 1000
 
