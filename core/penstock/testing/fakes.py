@@ -33,6 +33,7 @@ class FakeConnectorContext:
     def __init__(self) -> None:
         self.reconfigurations = 0
         self.errors: list[BaseException] = []
+        self.plugin_metrics = PluginMetrics()
 
     def request_task_reconfiguration(self) -> None:
         self.reconfigurations += 1
