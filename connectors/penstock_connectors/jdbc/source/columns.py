@@ -45,6 +45,10 @@ PRECISION_PARAMETER: Final = "connect.decimal.precision"
 UNSET_SCALE: Final = 127
 
 
+#: A Python type; a column's own `type` hides the builtin.
+Kind = type
+
+
 class SqlType(enum.Enum):
     """The types of ``java.sql.Types``, as far as they differ here."""
 
@@ -84,6 +88,10 @@ class ResultColumn:
     instant: bool = False
     #: A function of a value that is not null, which makes the type's usual Python value of what the driver gives.
     read: Callable[[Any], Any] | None = None
+    #: The type whose values need no `read`: it is spared for them. With `bits`, only for integers of so many bits.
+    #: An integer of a TIMESTAMP is milliseconds since 1970.
+    native: Kind | None = None
+    bits: int | None = None
     #: The elements of an ARRAY.
     element: ResultColumn | None = None
 

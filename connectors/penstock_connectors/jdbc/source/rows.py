@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _EXACT: Final = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 _LONG_MAX: Final = 2**63 - 1
+#: The first millisecond that Python's datetime cannot hold.
+_LAST_MILLIS: Final = 253_402_300_800_000
 _INTEGER_TYPES: Final = frozenset({Type.INT8, Type.INT16, Type.INT32, Type.INT64})
 _BITS: Final = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}
 
@@ -263,7 +265,12 @@ class _Writer:
         for field in times:
             instant = _moment(field.column, self._moments)
             function = instant if field.column.read is None else _composed(instant, field.column.read)
-            parts.append(f"{self.source.constant(function)}(c{field.place})")
+            expression = f"{self.source.constant(function)}(c{field.place})"
+            if field.column.native is int:
+                expression = (
+                    f"(c{field.place} * 1000 if type(c{field.place}) is int and c{field.place} >= 0 else {expression})"
+                )
+            parts.append(expression)
         last = parts.pop()
         return (
             "".join(
@@ -279,7 +286,29 @@ class _Writer:
         if column.type is SqlType.TIMESTAMP and self._moments.is_plain and not column.instant and column.read is None:
             return self._plain_timestamp(name)
         function = _converter(column, field.schema, self._moments)
+        if column.type is SqlType.TIMESTAMP and column.native is int:
+            return self._of_millis(name, function)
+        if function is not None and column.native is not None:
+            return self._unless_native(name, column, function)
         return name if function is None else f"{self.source.constant(function)}({name})"
+
+    def _unless_native(self, name: str, column: ResultColumn, function: Callable[[Any], Any]) -> str:
+        """Return the expression of a value that most rows have as it is, and the others by `function`."""
+        assert column.native is not None
+        test = f"type({name}) is {self.source.constant(column.native)}"
+        if column.bits is not None:
+            high = 2 ** (column.bits - 1)
+            test += f" and {-high} <= {name} < {high}"
+        return f"({name} if {test} else {self.source.constant(function)}({name}))"
+
+    def _of_millis(self, name: str, function: Callable[[Any], Any] | None) -> str:
+        """Return the expression of a timestamp that most rows have as milliseconds since 1970."""
+        slow = f"{self.source.constant(function)}({name})"
+        if self._moments.granularity != "connect_logical":
+            return slow
+        epoch, delta = self.source.constant(dt.datetime(1970, 1, 1, tzinfo=dt.UTC)), self.source.constant(dt.timedelta)
+        test = f"type({name}) is int and 0 <= {name} < {_LAST_MILLIS}"
+        return f"({epoch} + {delta}(0, 0, 0, {name}) if {test} else {slow})"
 
     def _plain_timestamp(self, name: str) -> str:
         """Return the expression of the commonest timestamp by far: in UTC, after 1582, cut to milliseconds."""

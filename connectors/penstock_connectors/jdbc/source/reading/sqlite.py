@@ -149,8 +149,10 @@ def _column(name: str, declared: str, optional: bool, value: Any) -> ResultColum
     size = _SIZES.get((kind, made.signed))
     if size is not None:
         made.read = _integer(name, made.type_name, size)
+        made.native, made.bits = int, size
     else:
         made.read = _READ.get(kind)
+        made.native = _NATIVE.get(kind)
     return made
 
 
@@ -271,6 +273,13 @@ def _parsed(text: str) -> dt.datetime:
     return moment.replace(tzinfo=None) - (moment.utcoffset() or dt.timedelta())
 
 
+_NATIVE: Final = {
+    SqlType.REAL: float,
+    SqlType.DOUBLE: float,
+    SqlType.STRING: str,
+    SqlType.BYTES: bytes,
+    SqlType.TIMESTAMP: int,
+}
 _READ: Final[dict[SqlType, Callable[[Any], Any]]] = {
     SqlType.BOOLEAN: _boolean, SqlType.REAL: _double, SqlType.DOUBLE: _double, SqlType.NUMERIC: _decimal,
     SqlType.STRING: _text, SqlType.BYTES: _bytes, SqlType.TIMESTAMP: _timestamp, SqlType.DATE: _date,
