@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import re
 import signal
 import sys
@@ -23,6 +24,7 @@ _QUIET = (
     "asyncio", "concurrent", "confluent_kafka", "fastavro", "grpc", "httpcore", "httpx", "httpx2", "kafka", "multipart",
     "penstock.kafka.librdkafka", "python_multipart", "requests", "sqlalchemy", "urllib3", "uvicorn", "watchfiles",
 )  # fmt: skip
+_log = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)-5s %(whose)s%(message)s (%(name)s)"
 
 
@@ -49,6 +51,15 @@ class _Formatter(logging.Formatter):
         return _tame(super().formatException(ei))
 
 
+def _json_formatter() -> logging.Formatter:
+    """Return what makes one JSON object of a record. Characters that are not ASCII are escaped: none commands a terminal."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    names = {"levelname": "level", "threadName": "context", "name": "logger", "exc_info": "exception"}
+    fields = "%(levelname)s %(threadName)s %(message)s %(name)s"
+    return JsonFormatter(fields, rename_fields=names, timestamp="time", json_ensure_ascii=True)
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plugins", metavar="FILE", type=Path, help="a plugins.toml laid over the default (or PENSTOCK_PLUGINS)"
@@ -60,16 +71,23 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["DEBUG", "INFO", "WARNING", "ERROR"],
         help="DEBUG, INFO (default), WARNING or ERROR",
     )
+    parser.add_argument(
+        "--log-format",
+        metavar="FORMAT",
+        default="text",
+        choices=["text", "json"],
+        help="text (default), or json: an object a line, with time, level, context, message and logger",
+    )
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, form: str = "text") -> None:
     """Log to standard error, one line a record; the thread says whose it is (``[connector|task-0]``, KIP-449).
 
     `level` is for penstock and for plugins. Libraries below them warn at most, whatever the level: a line for each
-    request or packet would bury the rest. ``PUT /admin/loggers/NAME`` lets one of them speak.
+    request or packet would bury the rest. ``PUT /admin/loggers/NAME`` lets one of them speak. `form` is ``text`` or ``json``.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(_FORMAT))
+    handler.setFormatter(_Formatter(_FORMAT) if form == "text" else _json_formatter())
     handler.addFilter(DisclosingFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for library in _QUIET:
@@ -89,13 +107,16 @@ def tune_collector() -> None:
 
 
 def stop_signal() -> threading.Event:
-    """Set by SIGINT or SIGTERM. A second SIGINT ends the process at once."""
+    """Return an event that SIGINT and SIGTERM set. A second of either ends the process at once."""
     stop = threading.Event()
 
     def handle(number: int, _: object) -> None:
         if stop.is_set():
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         stop.set()
+        _log.info("%s: stopping, as running tasks allow; the same again ends at once", signal.Signals(number).name)
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)

@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    set_up_logging(arguments.log_level)
+    set_up_logging(arguments.log_level, arguments.log_format)
     stop = stop_signal()
     connectors = [load_connector(path) for path in arguments.connectors]
     for option in ("--rest-port", "--registry-port"):

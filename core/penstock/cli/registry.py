@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    set_up_logging(arguments.log_level)
+    set_up_logging(arguments.log_level, arguments.log_format)
     stop = stop_signal()
     plugins = discover_plugins(arguments)
     from_file = load_file(arguments.properties) if arguments.properties is not None else {}

@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    set_up_logging(arguments.log_level)
+    set_up_logging(arguments.log_level, arguments.log_format)
     stop = stop_signal()
     plugins = discover_plugins(arguments)
     props = {**load_file(arguments.worker), **from_environment(os.environ)}

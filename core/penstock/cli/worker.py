@@ -50,7 +50,7 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    set_up_logging(arguments.log_level)
+    set_up_logging(arguments.log_level, arguments.log_format)
     props = {**load_file(arguments.worker), **from_environment(os.environ)}
     if arguments.workers > 1:
         return _supervise(arguments, props)
@@ -81,7 +81,7 @@ def _run_one(arguments: argparse.Namespace, props: Mapping[str, str]) -> int:
 
 def _supervise(arguments: argparse.Namespace, props: Mapping[str, str]) -> int:
     stop = stop_signal()
-    options = ["--log-level", arguments.log_level]
+    options = ["--log-level", arguments.log_level, "--log-format", arguments.log_format]
     if arguments.plugins is not None:
         options += ["--plugins", str(arguments.plugins)]
     supervisor = Supervisor(arguments.worker, props, arguments.workers, options)
