@@ -29,6 +29,10 @@ def eventually(
         time.sleep(0.05)
 
 
+def _may_try_again(code: int, answer: str) -> bool:
+    return (code == 409 and "already exists" not in answer) or (code == 500 and "can be safely retried" in answer)
+
+
 class JvmCluster:
     """Use it as a context manager: it kills what still runs at its end. `settings` are worker settings for both kinds.
 
@@ -123,10 +127,10 @@ class JvmCluster:
 
     def call(self, worker: WorkerProcess, method: str, path: str, body: Any = None, *, expect: int) -> Any:
         """The parsed answer; AssertionError unless it has the status `expect`. A write that meets a rebalance is tried
-        again, as Connect's 409 asks for."""
+        again, as Connect's 409 asks for; so is one that a former leader's last claim has fenced, as Connect's 500 says."""
         deadline = time.monotonic() + PATIENCE_S
         code, answer = worker.call(method, path, body)
-        while code == 409 and "already exists" not in str(answer) and time.monotonic() < deadline:
+        while _may_try_again(code, str(answer)) and time.monotonic() < deadline:
             time.sleep(0.5)
             code, answer = worker.call(method, path, body)
         if code != expect:
