@@ -154,6 +154,8 @@ def end_offsets(admin: AdminClient, topic: str, partitions: Sequence[int], deadl
             return {asked.partition: answer.result(left + 1).offset for asked, answer in answers.items()}
         except CLIENT_ERRORS as error:
             failure = connect_error(error, f"Cannot find the end of topic {topic}")
+            if error_code(error) == KafkaError._NOENT:  # "No leaders found": the broker has just come back
+                failure = RetriableError(failure.message)
             cause: BaseException = error
         if not isinstance(failure, RetriableError) or time.monotonic() + _PAUSE_S >= deadline:
             raise failure from cause
