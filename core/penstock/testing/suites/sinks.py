@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.api import SinkConnector, TopicPartition
@@ -23,6 +23,8 @@ from penstock.testing.suites.connectors import (
 __all__ = ["SinkSuite", "sink_suite"]
 
 _TASKS: Final = 3
+#: A minute of the harness's clock each, for what a sink tries again.
+_ROUNDS: Final = 50
 #: Settings with which a task has an errant record reporter and is not failed by a record.
 _TOLERANT: Final = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead-letters-of-the-suite"}
 _ROW: Final = SchemaBuilder.struct().name("SuiteRow").field("id", INT64).field("name", STRING).build()
@@ -44,6 +46,7 @@ def sink_suite(
     poison: Sequence[SinkRecord] = (),
     refused_settings: Sequence[Mapping[str, str]] = (),
     wrong_settings: Mapping[str, str | None] | None = None,
+    undocumented: Collection[str] = (),
     prepare: Callable[[Any], None] | None = None,
 ) -> type[SinkSuite]:
     """Return the tests of a sink connector that, with `settings`, takes `records`.
@@ -51,8 +54,8 @@ def sink_suite(
     `written` is given the settings and returns what has arrived where the sink writes to; it has to equal `expected`
     once the records' offsets are safe to commit. Lists are best: then it can be told what is missing, and what is there
     twice. `poison` are records that the sink cannot write. `wrong_settings` are laid over the settings, one by one (None
-    leaves the setting out), and have to be refused by their names. `prepare` is called with each connector and task before
-    it starts.
+    leaves the setting out), and have to be refused by their names. `undocumented` are settings without a doc text. `prepare`
+    is called with each connector and task before it starts.
     """
     check(bool(records), "a sink's suite needs at least one record")
 
@@ -60,6 +63,7 @@ def sink_suite(
         pass
 
     fill(Suite, connector, settings, refused_settings, wrong_settings or {}, prepare)
+    Suite.undocumented = undocumented
     Suite.records, Suite.expected, Suite.poison = records, expected, poison
     Suite.written = None if written is None else staticmethod(written)
     return Suite
@@ -245,8 +249,9 @@ class SinkSuite(ConnectorSuite):
                 poison = copy.deepcopy(one)
                 poison.offset = 0
                 sink.put(poison)
-                if sink.is_running:
-                    sink.commit()
+                for _ in range(_ROUNDS):  # a sink may try again for a while
+                    if sink.is_running:
+                        sink.commit()
                 check(sink.failure is not None, f"the record with {one.value!r} has not failed the task")
                 committed = sink.committed.get(place, 0)
                 check(committed == 0, f"offset {committed} is committed, behind a record that was not written")

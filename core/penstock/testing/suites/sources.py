@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.api import ConnectorTransactionBoundaries, ExactlyOnceSupport, SourceConnector
@@ -28,19 +28,22 @@ def source_suite(
     facts: Callable[[SourceRecord], Any] = lambda record: (record.topic, record.key, record.value),
     refused_settings: Sequence[Mapping[str, str]] = (),
     wrong_settings: Mapping[str, str | None] | None = None,
+    undocumented: Collection[str] = (),
     prepare: Callable[[Any], None] | None = None,
 ) -> type[SourceSuite]:
     """Return the tests of a source connector that, with `settings`, has at least `records` records to give.
 
     `facts` says of a record what is the same each time it is read: leave out what the clock decides. `settings` may be a
     function; it is called once a test. `wrong_settings` are laid over the settings, one by one (None leaves the setting
-    out), and have to be refused by their names. `prepare` is called with each connector and task before it starts.
+    out), and have to be refused by their names. `undocumented` are settings without a doc text. `prepare` is called with each
+    connector and task before it starts.
     """
 
     class Suite(SourceSuite):
         pass
 
     fill(Suite, connector, settings, refused_settings, wrong_settings or {}, prepare)
+    Suite.undocumented = undocumented
     Suite.expected, Suite.facts = records, staticmethod(facts)
     return Suite
 
