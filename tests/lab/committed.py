@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 __all__ = ["messages", "numbers", "once_and_in_order", "read"]
 
@@ -31,11 +31,25 @@ def messages(bootstrap: str, topic: str, isolation: str = "read_committed") -> l
     )
     try:
         places = [TopicPartition(topic, p, 0) for p in consumer.list_topics(topic, timeout=60).topics[topic].partitions]
-        ends = {place.partition: consumer.get_watermark_offsets(place, timeout=60)[1] for place in places}
+        ends = {place.partition: _end(consumer, place) for place in places}
         consumer.assign(places)
         return _up_to(consumer, topic, ends)
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """Return the partition's end; a broker that has just come back is asked again."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=_PATIENCE_S)[1])
+        except KafkaException as error:
+            is_moving = error.args[0].code() in (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+            if not is_moving or time.monotonic() >= deadline:
+                raise
+            consumer.list_topics(place.topic, timeout=_PATIENCE_S)  # the client asks whom it knows, else
+            time.sleep(0.1)
 
 
 def _up_to(consumer: Consumer, topic: str, ends: dict[int, int]) -> list[Message]:
