@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,11 +30,10 @@ def listed() -> list[tuple[str, str, tuple[str, ...]]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def group(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerGroup]:
-    folder = tmp_path_factory.mktemp("metered")
+@pytest.fixture
+def group(kafka: str, tmp_path: Path) -> Iterator[WorkerGroup]:
     made = WorkerGroup(
-        kafka, folder, f"metered-{folder.name}",
+        kafka, tmp_path, f"metered-{uuid.uuid4().hex[:8]}",
         **{"exactly.once.source.support": "enabled", "offset.flush.interval.ms": "500", "offset.storage.partitions": "1"},
         **{"consumer.statistics.interval.ms": "500", "producer.statistics.interval.ms": "500"},
     )  # fmt: skip
@@ -140,9 +140,12 @@ def test_every_metric_of_kafka_connect_is_there_and_moves(
     assert after.value("kafka_connect_worker_rebalance_rebalance_max_time_ms") > 0
     assert after.value("kafka_connect_worker_connector_startup_success_total") >= 3
     assert after.value("kafka_connect_worker_task_startup_success_total") >= 2
+    a_failed_task_keeps_its_metrics(group)
+    clients_report_their_own_metrics(group)
+    the_process_and_python_are_measured_too(group)
 
 
-def test_a_failed_task_keeps_its_metrics(group: WorkerGroup) -> None:
+def a_failed_task_keeps_its_metrics(group: WorkerGroup) -> None:
     found = [scrape(worker.rest) for worker in group.workers.values()]
     failed = {"connector": "mock", "task": "0", "status": "failed"}
     for name in ("kafka_connect_connector_task_status", "kafka_connect_connector_status"):
@@ -152,7 +155,7 @@ def test_a_failed_task_keeps_its_metrics(group: WorkerGroup) -> None:
     assert sum(value for one in found for value in one.values(count, connector="mock")) == 1
 
 
-def test_clients_report_their_own_metrics(group: WorkerGroup) -> None:
+def clients_report_their_own_metrics(group: WorkerGroup) -> None:
     def summed(name: str, client: str) -> float:
         found = [scrape(worker.rest) for worker in group.workers.values()]
         return sum(sum(one.values(name, clientId=client)) for one in found)
@@ -170,6 +173,6 @@ def test_clients_report_their_own_metrics(group: WorkerGroup) -> None:
     group.until("partitions", lambda: summed("kafka_consumer_coordinator_assigned_partitions", consumer) == 1)
 
 
-def test_the_process_and_python_are_measured_too(group: WorkerGroup) -> None:
+def the_process_and_python_are_measured_too(group: WorkerGroup) -> None:
     names = scrape(group.any().rest).names()
     assert {"process_cpu_seconds_total", "process_resident_memory_bytes", "python_info"} <= names
