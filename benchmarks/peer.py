@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from harness import HERE, Topics, Worker, cpu_seconds, median, resident_mb, table
 from lab.jvm_connect import JvmConnect, fetch_connect
@@ -75,8 +74,6 @@ class Comparison:
     def __init__(self, options: argparse.Namespace, bootstrap: str, work: Path) -> None:
         self._options, self._bootstrap, self.work = options, bootstrap, work
         self._topics = Topics(bootstrap)
-        # It outlives the broker by a moment, and would say so for every try to connect.
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._filled: dict[str, str] = {}
         self.workers: dict[str, WorkerProcess] = {}
         self.start: dict[str, dict[str, float]] = {}
@@ -124,7 +121,8 @@ class Comparison:
             look: Callable[[], int] = lambda: self._topics.count(topic)  # noqa: E731  # the other branch's twin
         else:
             topic = config["topics"] = self._filled[case.encoding]
-            look = lambda: self._committed(f"connect-{name}", topic)  # noqa: E731  # as above
+            group = Consumer({"bootstrap.servers": self._bootstrap, "group.id": f"connect-{name}", "log_level": 0})
+            look = lambda: committed(group, topic)  # noqa: E731  # as above
         code, answer = worker.call("PUT", f"/connectors/{name}/config", config)
         if code != 201:
             raise SystemExit(f"{side}: {code} {answer}\n{worker.log()}")
@@ -150,13 +148,12 @@ class Comparison:
                 raise SystemExit(f"{name}: {seen} of {records} records; {json.dumps(status)}\n{worker.log()}")
             time.sleep(0.02)
 
-    def _committed(self, group: str, topic: str) -> int:
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
-        answer = self._admin.list_consumer_group_offsets([asked])
-        try:
-            return max(0, answer[group].result(10).topic_partitions[0].offset)
-        except Exception:  # the group is not there yet, or its coordinator is busy: look again
-            return 0
+
+def committed(group: Consumer, topic: str) -> int:
+    try:
+        return max(0, group.committed([TopicPartition(topic, 0)], timeout=10)[0].offset)
+    except KafkaException:  # the group's coordinator is busy: look again
+        return 0
 
 
 def row(name: str, jvm: list[Taken], ours: list[Taken]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from lab.committed import group_offsets_at
 from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
-from penstock.kafka.admin import group_offsets
 from penstock.testing.broker import KafkaBroker
 
 #: Hashes of Kafka's own test of ``Utils.murmur2``.
@@ -122,7 +122,7 @@ def test_overrides_of_a_connector_reach_its_clients_and_those_not_allowed_are_re
     # From the end on: where that is, the client finds out some time after it has joined.
     poll(lambda: produce(kafka, name, 0, ["new"]) or "new" in lines_of(out), worker, "a new record")
     assert "old" not in lines_of(out)
-    assert not group_offsets(AdminClient({"bootstrap.servers": kafka}), f"connect-{name}")
+    assert not group_offsets_at(kafka, f"connect-{name}")
 
     big = tmp_path / "big.txt"
     big.write_text("x" * 5000 + "\n")
@@ -155,7 +155,7 @@ def test_a_sink_commits_when_a_task_leaves_and_when_it_stops_so_that_nothing_com
 ) -> None:
     name, out = topic(partitions=2), tmp_path / "out.txt"
     create(worker, name, {"connector.class": "FileStreamSink", "topics": name, "file": str(out), "tasks.max": "2"})
-    admin, group = AdminClient({"bootstrap.servers": kafka}), f"connect-{name}"
+    group = f"connect-{name}"
     expected: list[str] = []
 
     def more(label: str) -> None:
@@ -166,14 +166,14 @@ def test_a_sink_commits_when_a_task_leaves_and_when_it_stops_so_that_nothing_com
         poll(lambda: len(lines_of(out)) >= len(expected), worker, f"what was sent {label}")
 
     more("first")
-    assert group_offsets(admin, group) == {}  # the interval is an hour
+    assert group_offsets_at(kafka, group) == {}  # the interval is an hour
     assert worker.call("POST", f"/connectors/{name}/tasks/0/restart")[0] == 204
     both = {(name, 0): 50, (name, 1): 50}
-    poll(lambda: group_offsets(admin, group) == both, worker, "a commit of both tasks")
+    poll(lambda: group_offsets_at(kafka, group) == both, worker, "a commit of both tasks")
     worker.wait_running(name)
     more("second")
     assert worker.call("PUT", f"/connectors/{name}/stop")[0] == 204
-    poll(lambda: group_offsets(admin, group) == dict.fromkeys(both, 100), worker, "a commit at the stop")
+    poll(lambda: group_offsets_at(kafka, group) == dict.fromkeys(both, 100), worker, "a commit at the stop")
     assert worker.call("PUT", f"/connectors/{name}/resume")[0] == 202
     more("third")
     assert sorted(lines_of(out)) == sorted(expected)

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
-from lab.committed import read
+from lab.committed import group_offsets_at, read
 from lab.fault_points import POINTS, VARIABLE
 from lab.patience import PATIENCE_S
 from lab.sink_worker import produce, read_topic
 from lab.worker_process import WorkerProcess, free_port
-from penstock.kafka.admin import group_offsets
 
 TESTS = Path(__file__).parents[1]
 GUIDE = (TESTS.parent / "docs/plugins.md").read_text("utf-8")
@@ -100,7 +98,7 @@ class Worker:
     @property
     def committed(self) -> int:
         """The group's offset of partition 0 of its topic."""
-        found = group_offsets(AdminClient({"bootstrap.servers": self.bootstrap}), f"connect-{self.name}")
+        found = group_offsets_at(self.bootstrap, f"connect-{self.name}")
         return max(found.values(), default=0)
 
 

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-__all__ = ["messages", "numbers", "once_and_in_order", "read"]
+from penstock.kafka.admin import group_offsets
+
+__all__ = ["group_offsets_at", "messages", "numbers", "once_and_in_order", "read"]
 
 _PATIENCE_S: Final = 60.0
 
@@ -86,3 +88,8 @@ def once_and_in_order(records: list[Any]) -> dict[int, int]:
         assert seen == list(range(len(seen))), (task, [x for x in seen if seen.count(x) > 1][:10], len(seen))
         counts[task] = len(seen)
     return counts
+
+
+def group_offsets_at(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
+    """Return the offsets that a consumer group has committed."""
+    return group_offsets(lambda group_id: Consumer({"bootstrap.servers": bootstrap, "group.id": group_id}), group)

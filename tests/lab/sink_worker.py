@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 
+from lab.committed import group_offsets_at
 from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
-from penstock.kafka.admin import group_offsets
 
 __all__ = ["SinkWorker", "produce", "read_topic"]
 
@@ -66,7 +65,7 @@ class SinkWorker:
     @property
     def committed(self) -> dict[tuple[str, int], int]:
         """The offsets that the connector's group has committed, as Kafka tells them."""
-        return group_offsets(AdminClient({"bootstrap.servers": self.bootstrap}), f"connect-{self.name}")
+        return group_offsets_at(self.bootstrap, f"connect-{self.name}")
 
     def task(self, running: WorkerProcess) -> dict[str, Any]:
         """The status of task 0; empty before it has one."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError
 from confluent_kafka import TopicPartition as _TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported, though not in __all__
 
@@ -49,18 +49,27 @@ def create_topic(
 
 
 def group_offsets(
-    admin: AdminClient, group: str, timeout: float = 30.0, *, embedded: bool = False
+    make_consumer: Callable[[str], Consumer], group: str, timeout: float = 30.0
 ) -> dict[tuple[str, int], int]:
-    """Return the committed offsets of a consumer group; empty if the group is unknown. An `embedded` broker must be asked
-    about each partition; it answers nothing about all of them."""
+    """Return the committed offsets of a consumer group in the topics there are; empty if the group is unknown.
+
+    `make_consumer` makes the client of a group's id. It asks only, and joins nothing. The admin client's own call ends the
+    process (librdkafka 2.16): where the broker answers that it does not coordinate the group, as it does for a moment
+    after its start and whenever partitions move, ``rd_kafka_handle_OffsetFetch`` follows a pointer that only consumers have.
+    """
     group = _safe(group)
-    with client_errors(f"Cannot read the offsets of consumer group {group}"):
-        partitions = _every_partition(admin, timeout) if embedded else None
-        if partitions == []:
-            return {}
-        request = ConsumerGroupTopicPartitions(group, partitions)
-        answer: Any = admin.list_consumer_group_offsets([request], request_timeout=timeout)[group].result(timeout)
-    return {(p.topic, p.partition): p.offset for p in answer.topic_partitions or [] if p.offset >= 0}
+    what = f"Cannot read the offsets of consumer group {group}"
+    consumer = make_consumer(group)
+    try:
+        with client_errors(what):
+            partitions = _every_partition(consumer, timeout)
+            found = consumer.committed(partitions, timeout=timeout) if partitions else []
+    finally:
+        consumer.close()
+    for partition in found:
+        if partition.error is not None:
+            raise connect_error(partition.error, f"{what} for {partition.topic}-{partition.partition}")
+    return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
 
 
 def _safe(text: str) -> str:
@@ -68,8 +77,8 @@ def _safe(text: str) -> str:
     return well_formed(text)
 
 
-def _every_partition(admin: AdminClient, timeout: float) -> list[_TopicPartition]:
-    topics = admin.list_topics(timeout=timeout).topics
+def _every_partition(client: Consumer, timeout: float) -> list[_TopicPartition]:
+    topics = client.list_topics(timeout=timeout).topics
     return [_TopicPartition(topic, partition) for topic, known in topics.items() for partition in known.partitions]
 
 

@@ -96,9 +96,16 @@ class KeptOffsets:
         return admin, resolved.get("consumer.override.group.id") or f"connect-{name}"
 
     def sink_offsets(self, name: str, config: Mapping[str, str]) -> Mapping[TopicPartition, int]:
-        admin, group = self._group(name, config)
-        offsets = group_offsets(admin, group, embedded=self._clients.embedded)
-        return {TopicPartition(*p): offset for p, offset in offsets.items()}
+        _, group = self._group(name, config)
+        return {TopicPartition(*p): offset for p, offset in self._committed(name, config, group).items()}
+
+    def _committed(self, name: str, config: Mapping[str, str], group: str) -> dict[tuple[str, int], int]:
+        resolved = self._resolve(config)
+        overrides = strip_prefix(resolved, "consumer.override.")
+        with self._looked_up(config, resolved).guard():
+            return group_offsets(
+                lambda group_id: self._clients.consumer({**overrides, "group.id": group_id}, f"connector {name}"), group
+            )
 
     def write_sink_offsets(
         self, name: str, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
@@ -109,7 +116,9 @@ class KeptOffsets:
         dropped = [p for p, o in offsets.items() if o is None]
         if dropped:
             # librdkafka has no call for single partitions: the group goes, and the offsets that stay are set again.
-            remaining = {p: o for p, o in group_offsets(admin, group).items() if p not in set(map(tuple, dropped))}
+            remaining = {
+                p: o for p, o in self._committed(name, config, group).items() if p not in set(map(tuple, dropped))
+            }
             delete_group(admin, [group])
             kept = {**remaining, **kept}
         if kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from penstock.errors import ConfigError, ConnectError
@@ -97,9 +98,13 @@ def test_an_override_that_nobody_knows_is_warned_about_with_the_nearest_name() -
 
 def test_half_of_a_surrogate_pair_in_an_admin_call_ends_no_process() -> None:
     admin = AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+
+    def consumer(group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": group, "log_level": 0})
+
     for call in (
         lambda: delete_group(admin, ["connect-\ud800"], timeout=0.2),
-        lambda: group_offsets(admin, "connect-\ud800", timeout=0.2),
+        lambda: group_offsets(consumer, "connect-\ud800", timeout=0.2),
         lambda: alter_group_offsets(admin, "connect-\ud800", {("t", 0): 1}, timeout=0.2),
         lambda: create_topic(admin, "t", 1, 1, {"\ud800": "\udfff"}, timeout=0.2),
     ):
