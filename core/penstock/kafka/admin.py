@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as _TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported, though not in __all__
 
@@ -13,6 +14,14 @@ from penstock.java.text import well_formed
 from penstock.kafka.errors import CLIENT_ERRORS, client_errors, connect_error, error_code
 
 __all__ = ["alter_group_offsets", "cluster_id", "create_topic", "delete_group", "existing_topics", "group_offsets"]
+
+#: What a broker answers while the coordinator of a group is elsewhere, or on its way.
+_MOVING: Final = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+_AGAIN_S: Final = 0.1
 
 
 def cluster_id(admin: AdminClient, timeout: float) -> str | None:
@@ -63,13 +72,25 @@ def group_offsets(
     try:
         with client_errors(what):
             partitions = _every_partition(consumer, timeout)
-            found = consumer.committed(partitions, timeout=timeout) if partitions else []
+            found = _committed(consumer, partitions, timeout) if partitions else []
     finally:
         consumer.close()
     for partition in found:
         if partition.error is not None:
             raise connect_error(partition.error, f"{what} for {partition.topic}-{partition.partition}")
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
+
+
+def _committed(consumer: Consumer, partitions: list[_TopicPartition], timeout: float) -> list[_TopicPartition]:
+    """Ask until `timeout`: a broker that does not coordinate the group yet, or any more, says so instead of answering."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return consumer.committed(partitions, timeout=max(0.1, deadline - time.monotonic()))
+        except KafkaException as error:
+            if error_code(error) not in _MOVING or time.monotonic() + _AGAIN_S >= deadline:
+                raise
+        time.sleep(_AGAIN_S)
 
 
 def _safe(text: str) -> str:
