@@ -38,7 +38,8 @@ def describe_plugins(plugins: Plugins, connectors_only: bool) -> list[PluginDesc
 
 
 def plugin_settings(plugins: Plugins, name: str, version: str | None) -> list[Mapping[str, Any]]:
-    """``ConfigKeyInfo`` of every setting, for a plugin named by class, alias or plugin name.
+    """``ConfigKeyInfo`` of every setting, for a plugin named by class, alias or plugin name. The settings that a plugin of
+    Kafka's name has beyond Kafka's are `internal`, and not listed.
 
     A nested class (``Cast$Value``) is named in full here, as in Kafka. Raises `NotFoundError`, or `BadRequestError`
     for a version that is not the one installed.
@@ -56,7 +57,7 @@ def plugin_settings(plugins: Plugins, name: str, version: str | None) -> list[Ma
         # A connector's own word on a setting goes before the common one.
         for key in common(None, {"connector.plugin.version": info.version}).keys:
             keys.setdefault(key.name, key)
-    return [key_info(key) for key in keys.values()]
+    return [key_info(key) for key in keys.values() if not key.internal]
 
 
 def _range(text: str) -> VersionRange:

@@ -15,7 +15,7 @@ from penstock.kafka.errors import CLIENT_ERRORS, client_errors, connect_error, e
 
 __all__ = ["alter_group_offsets", "cluster_id", "create_topic", "delete_group", "existing_topics", "group_offsets"]
 
-#: What a broker answers while the coordinator of a group is elsewhere, or on its way.
+#: The answers of a broker while the coordinator of a group is elsewhere, or on its way.
 _MOVING: Final = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,

@@ -1,4 +1,4 @@
-"""docs/connectors.md and the settings tell the same story."""
+"""The pages of the connectors and their settings tell the same story."""
 
 import importlib
 import re
@@ -8,7 +8,8 @@ import pytest
 
 from penstock_connectors.plugin import penstock_register_connectors
 
-PAGE = (Path(__file__).parents[3] / "docs/connectors.md").read_text("utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = "\n".join((DOCS / name).read_text("utf-8") for name in ("connectors.md", "jdbc.md", "jdbc-sink.md"))
 
 
 @pytest.mark.parametrize("plugin", penstock_register_connectors(), ids=lambda p: p.name)
@@ -19,5 +20,6 @@ def test_every_connector_and_setting_is_documented(plugin):
         rows = re.findall(rf"^\| `{re.escape(key.name)}` \| (.*?) \|", PAGE, re.MULTILINE)
         assert rows, f"{key.name} of {plugin.name} has no row"
         if key.has_default and key.default not in (None, "", []):
-            shown = str(key.default).lower() if isinstance(key.default, bool) else str(key.default)
+            default = ",".join(key.default) if isinstance(key.default, list) else key.default
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
             assert any(shown in row for row in rows), f"{key.name}: default {shown} not in {rows}"

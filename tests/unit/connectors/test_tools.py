@@ -39,7 +39,9 @@ def test_every_announced_connector_is_there(plugin):
     java = instance.task_class.java_class
     assert (java is not None) == bool(plugin.aliases)
     if java is not None:
-        assert java == plugin.aliases[0].removesuffix("Connector") + "Task"
+        package, _, alias = plugin.aliases[0].rpartition(".")
+        assert java.startswith(f"{package}.")
+        assert java.rpartition(".")[2] == alias.removesuffix("Connector") + "Task"
 
 
 def test_schema_source_makes_its_number_of_records_and_is_exhausted(capsys):

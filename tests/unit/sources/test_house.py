@@ -29,6 +29,7 @@ LONG_FILES = {
     "core/penstock/kafka/errors.py": "a table: each code of a Kafka error with what it means and what to do",
 }
 LONG_CONSTRUCTORS = {
+    "connectors/penstock_connectors/jdbc/source/columns.py::ResultColumn": "one column as JDBC's metadata has it: a value without behaviour",
     "core/penstock/config/definition.py::ConfigKey": "Kafka's ConfigKey: one definition of a setting has these parts",
     "core/penstock/runtime/sink/parts.py::SinkTaskParts": "a record of what a sink task is made of, so that the task has one parameter",
     "core/penstock/runtime/worker.py::Worker": "the worker wires what all of its connectors and tasks share; the herders' compose modules are the only callers",

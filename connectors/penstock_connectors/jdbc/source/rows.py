@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,15 @@ from penstock.data.codegen import Source
 from penstock.errors import ConnectError, DataError
 from penstock_connectors.jdbc.source.columns import ResultColumn, SqlType, column_schema
 from penstock_connectors.jdbc.source.moments import CUTOVER, Moments
+from penstock_connectors.jdbc.source.values import composed, converter, moment, whole
 
 __all__ = ["RowOptions", "RowPlan", "RowSettings", "plan_rows"]
 
 log = logging.getLogger(__name__)
 
-_EXACT: Final = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-_LONG_MAX: Final = 2**63 - 1
 #: The first millisecond that Python's datetime cannot hold.
 _LAST_MILLIS: Final = 253_402_300_800_000
 _INTEGER_TYPES: Final = frozenset({Type.INT8, Type.INT16, Type.INT32, Type.INT64})
-_BITS: Final = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}
 
 
 @dataclass(frozen=True)
@@ -185,17 +182,9 @@ def _identifier(writer: _Writer, name: str, by_name: dict[str, _Field]) -> str:
     if kind in _INTEGER_TYPES and field.schema.name is None and field.column.type is not SqlType.TIMESTAMP:
         return f"({value} if c{field.place} is not None else {missing}())"
     if field.column.type is SqlType.NUMERIC and kind is Type.BYTES:
-        whole = writer.source.constant(_whole)
-        return f"({whole}({value}) if c{field.place} is not None else {missing}())"
+        exact = writer.source.constant(whole)
+        return f"({exact}({value}) if c{field.place} is not None else {missing}())"
     raise ConnectError(f"Invalid type for incrementing column: {kind.name}")
-
-
-def _whole(value: decimal.Decimal) -> int:
-    if value > _LONG_MAX:
-        raise ConnectError("Decimal value for incrementing column exceeded Long.MAX_VALUE")
-    if value.as_tuple().exponent != 0:
-        raise ConnectError("Scale of Decimal value for incrementing column must be 0")
-    return int(value)
 
 
 class _Writer:
@@ -263,8 +252,8 @@ class _Writer:
         """Return the expression of the first timestamp column that is not null; the criteria leave no other rows."""
         parts = []
         for field in times:
-            instant = _moment(field.column, self._moments)
-            function = instant if field.column.read is None else _composed(instant, field.column.read)
+            instant = moment(field.column, self._moments)
+            function = instant if field.column.read is None else composed(instant, field.column.read)
             expression = f"{self.source.constant(function)}(c{field.place})"
             if field.column.native is int:
                 expression = (
@@ -285,7 +274,7 @@ class _Writer:
         column = field.column
         if column.type is SqlType.TIMESTAMP and self._moments.is_plain and not column.instant and column.read is None:
             return self._plain_timestamp(name)
-        function = _converter(column, field.schema, self._moments)
+        function = converter(column, field.schema, self._moments)
         if column.type is SqlType.TIMESTAMP and column.native is int:
             return self._of_millis(name, function)
         if function is not None and column.native is not None:
@@ -316,92 +305,3 @@ class _Writer:
         slow = self.source.constant(lambda value: self._moments.timestamp(self._moments.instant(value)))
         fast = f"{name}.replace(microsecond={name}.microsecond // 1000 * 1000, tzinfo={utc})"
         return f"({fast} if type({name}) is {kind} and {name} >= {cutover} else {slow}({name}))"
-
-
-def _composed(outer: Callable[[Any], Any], inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def composed(value: Any) -> Any:
-        return outer(inner(value))
-
-    return composed
-
-
-def _converter(column: ResultColumn, schema: Schema, moments: Moments) -> Callable[[Any], Any] | None:
-    """Return the function that makes a record's value of a driver's; None where they are the same."""
-    own = _own_converter(column, schema, moments)
-    if column.read is None:
-        return own
-    return column.read if own is None else _composed(own, column.read)
-
-
-def _own_converter(column: ResultColumn, schema: Schema, moments: Moments) -> Callable[[Any], Any] | None:
-    kind = column.type
-    if kind is SqlType.NUMERIC:
-        return _numeric(column, schema)
-    if kind is SqlType.TIMESTAMP:
-        moment = _moment(column, moments)
-        return lambda value: moments.timestamp(moment(value))
-    if kind is SqlType.DATE:
-        return moments.date
-    if kind is SqlType.TIME:
-        if column.instant:
-            return lambda value: moments.time(value, value.utcoffset() or dt.timedelta())
-        return moments.time
-    if kind is SqlType.ARRAY:
-        return _array(column, schema, moments)
-    return None
-
-
-def _moment(column: ResultColumn, moments: Moments) -> Callable[[Any], int]:
-    """Return the function of a column's instant. An aware value is an instant in any column."""
-    if column.instant:
-        return moments.zoned_instant
-    if column.read is None:
-        return moments.instant
-    return lambda value: moments.zoned_instant(value) if getattr(value, "tzinfo", None) else moments.instant(value)
-
-
-def _array(column: ResultColumn, schema: Schema, moments: Moments) -> Callable[[Any], Any]:
-    assert column.element is not None
-    assert schema.value_schema is not None
-    convert = _converter(column.element, schema.value_schema, moments)
-
-    def read(value: Any) -> list[Any]:
-        if any(isinstance(item, list) for item in value):
-            raise DataError(f"The array of column {column.name} has several dimensions, expected one")
-        return [None if item is None else item if convert is None else convert(item) for item in value]
-
-    return read
-
-
-def _numeric(column: ResultColumn, schema: Schema) -> Callable[[Any], Any]:
-    if schema.type is Type.FLOAT64:
-        return float
-    if schema.type in _BITS:
-        return _integer(column.name, _BITS[schema.type])
-    scale = int(schema.parameters["scale"])
-    exponent = decimal.Decimal((0, (1,), -scale))
-
-    def rescaled(value: Any) -> decimal.Decimal:
-        number: decimal.Decimal = value if isinstance(value, decimal.Decimal) else decimal.Decimal(str(value))
-        if number.same_quantum(exponent) and number.is_finite():
-            return number
-        if not number.is_finite():
-            raise DataError(f"Bad value for type BigDecimal : {number} in column {column.name}")
-        return number.quantize(exponent, decimal.ROUND_HALF_UP, _EXACT)
-
-    return rescaled
-
-
-def _integer(name: str, bits: int) -> Callable[[Any], int]:
-    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1)
-
-    def cut(value: Any) -> int:
-        try:
-            number = int(value)
-        except (ValueError, OverflowError):
-            raise DataError(f"Bad value {value} of column {name}: no number") from None
-        if not low <= number < high:
-            raise DataError(f"Bad value for type int{bits} : {value} in column {name}; use numeric.mapping=none")
-        return number
-
-    return cut

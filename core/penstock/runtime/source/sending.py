@@ -83,9 +83,7 @@ class Sending:
                 follows = True  # the record before it had its shape, and went to its run
                 if (record.source_partition is not partition and record.source_partition != partition) or run is None:
                     partition, ticket, follows = record.source_partition, None, False
-                    if run is not None:
-                        run.close(None if handed.last is None else handed.last.source_offset)
-                    handed.last = None
+                    _close(run, handed)
                     run = delivery.run(partition)
                     ticket = run.ticket()
                 if (
@@ -107,16 +105,15 @@ class Sending:
                 if out is not None:
                     if out[5] is not None and run.kept is not None:
                         run.kept.append(out)
-                    if unproven or cut_off.now:
-                        self._hand_over(record, out, ticket)
-                    else:
-                        try:
-                            if out[5] is None and not out[4]:
-                                produce(out[0], out[1], out[2], out[3], ticket)
-                            else:
-                                produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
-                        except CLIENT_ERRORS:
+                    try:
+                        if unproven or cut_off.now:
                             self._hand_over(record, out, ticket)
+                        elif out[5] is None and not out[4]:
+                            produce(out[0], out[1], out[2], out[3], ticket)
+                        else:
+                            produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
+                    except CLIENT_ERRORS:
+                        self._hand_over(record, out, ticket)
                     handed.written += 1
                     if sent is not None:
                         sent.append(out)
@@ -128,8 +125,7 @@ class Sending:
                     record = next(rest, END)
         finally:
             ticket = None
-            if run is not None:
-                run.close(None if handed.last is None else handed.last.source_offset)
+            _close(run, handed)
             self._count(handed.taken, handed.written)
 
     def _send_each(self, records: Sequence[SourceRecord]) -> None:
@@ -244,6 +240,13 @@ class Sending:
         bound = ", in a transaction" if self._delivery.all_or_nothing else ""
         position = f"source partition {dict(record.source_partition)}, source offset {dict(record.source_offset or {})}{bound}, topic {record.topic}"
         return RecordFailure(self._id, stage, class_name, error, position, record)
+
+
+def _close(run: Run | None, handed: Handed) -> None:
+    """Close a run behind the last of its records that was taken."""
+    if run is not None:
+        run.close(None if handed.last is None else handed.last.source_offset)
+    handed.last = None
 
 
 def _failing(error: Exception) -> Callable[[SourceRecord], Outgoing | None]:

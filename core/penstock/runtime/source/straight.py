@@ -43,7 +43,7 @@ class Gate(Protocol):
 
 
 class Hand(NamedTuple):
-    """What a loop hands records over with; the same for a whole batch."""
+    """The means by which a loop hands records over; they stay the same for a whole batch."""
 
     produce: Callable[..., None]
     #: Hands one record over where a plain `produce` will not do, as it finds out itself.
