@@ -53,8 +53,8 @@ class SinkWorker:
 
     @property
     def values(self) -> list[str]:
-        """The values that the sink has written."""
-        return [line.split(" ", 3)[3] for line in self.lines]
+        """The values that the sink has written; lines that a kill has torn, or that are half written, have none."""
+        return [parts[3] for line in self.lines if len(parts := line.split(" ", 3)) == 4]
 
     @property
     def log(self) -> str:

@@ -46,7 +46,11 @@ class RecordingSinkTask(SinkTask):
     """
 
     def start(self, props: Mapping[str, str]) -> None:
-        self._file = Path(props["file"]).open("a", buffering=1)  # noqa: SIM115 - the task closes it in stop()
+        file = Path(props["file"])
+        torn = file.exists() and not file.read_bytes().endswith(b"\n") and file.stat().st_size > 0
+        self._file = file.open("a", buffering=1)  # noqa: SIM115 - the task closes it in stop()
+        if torn:  # a worker was killed within a line; its record comes again
+            self._file.write("\n")
         self._done: set[Any] = set()
 
     def put(self, records: Sequence[SinkRecord]) -> None:
