@@ -48,7 +48,7 @@ class RecordingSinkTask(SinkTask):
     def start(self, props: Mapping[str, str]) -> None:
         file = Path(props["file"])
         torn = file.exists() and not file.read_bytes().endswith(b"\n") and file.stat().st_size > 0
-        self._file = file.open("a", buffering=1)  # noqa: SIM115 - the task closes it in stop()
+        self._file = file.open("a", buffering=1)
         if torn:  # a worker was killed within a line; its record comes again
             self._file.write("\n")
         self._done: set[Any] = set()
