@@ -47,6 +47,7 @@ def test_a_source_whose_worker_is_killed_delivers_every_line_in_order_and_goes_o
         stood.append(position(tmp_path) // WIDTH)
     feeder.finish()
     with worker() as running:
+        running.wait_ready()  # all lines may have been there before it: it must not be stopped while it starts
         seen = read_until(kafka, name, last=lines - 1, running=running)
         assert running.stop() == 0
     assert position(tmp_path) == lines * WIDTH
@@ -91,6 +92,7 @@ def test_a_sink_whose_worker_is_killed_writes_every_record_in_order(
     feeder.finish()
     with worker() as running:
         last = b"%0*d\n" % (WIDTH - 1, lines - 1)
+        running.wait_ready()
         poll(lambda: output.read_bytes().endswith(last), running, "the last line")
         assert running.stop() == 0
     # A kill may leave the beginning of a line, which the next one then follows: the last WIDTH bytes are the line.
