@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lab.committed import numbers, once_and_in_order, read
@@ -17,26 +15,6 @@ COUNTING = {
     "connector.class": "lab.counting_source:CountingSource", "tasks.max": "2", "rate": "400",
     "key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter.schemas.enable": "false",
 }  # fmt: skip
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Callable[..., WorkerGroup]]:
-    groups: list[WorkerGroup] = []
-
-    def make(bootstrap: str, name: str, **settings: str) -> WorkerGroup:
-        folder = tmp_path / name
-        folder.mkdir()
-        settings = {key.replace("_", "."): value for key, value in settings.items()}
-        made = WorkerGroup(bootstrap, folder, name, **settings)
-        groups.append(made)
-        made.start(0).wait_ready()
-        made.until("the group is whole", lambda: made.settled(1))
-        return made
-
-    yield make
-    for made in groups:
-        for worker in made.workers.values():
-            worker.kill()
 
 
 def _topics(bootstrap: str, *names: str) -> None:

@@ -105,15 +105,13 @@ class Sending:
                 if out is not None:
                     if out[5] is not None and run.kept is not None:
                         run.kept.append(out)
-                    try:
-                        if unproven or cut_off.now:
-                            self._hand_over(record, out, ticket)
-                        elif out[5] is None and not out[4]:
-                            produce(out[0], out[1], out[2], out[3], ticket)
-                        else:
-                            produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
-                    except CLIENT_ERRORS:
+                    if unproven or cut_off.now:
                         self._hand_over(record, out, ticket)
+                    else:
+                        try:
+                            produce(out[0], out[1], out[2], out[3], ticket, None, out[4], out[5])
+                        except CLIENT_ERRORS:
+                            self._hand_over(record, out, ticket)
                     handed.written += 1
                     if sent is not None:
                         sent.append(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -121,7 +122,7 @@ def _declared_of_query(
             raw.execute(f"SELECT * FROM ({text}) LIMIT 0")
         finally:
             raw.set_authorizer(None)
-    except Exception:
+    except sqlite3.Error:
         return {}  # a query that cannot be a view: its columns have the types of their values
     required = set()
     for name, type_name in types.items():

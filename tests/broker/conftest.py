@@ -1,0 +1,30 @@
+"""Fixtures that several tests on a real broker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.worker_group import WorkerGroup
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Callable[..., WorkerGroup]]:
+    groups: list[WorkerGroup] = []
+
+    def make(bootstrap: str, name: str, **settings: str) -> WorkerGroup:
+        folder = tmp_path / name
+        folder.mkdir()
+        settings = {key.replace("_", "."): value for key, value in settings.items()}
+        made = WorkerGroup(bootstrap, folder, name, **settings)
+        groups.append(made)
+        made.start(0).wait_ready()
+        made.until("the group is whole", lambda: made.settled(1))
+        return made
+
+    yield make
+    for made in groups:
+        for worker in made.workers.values():
+            worker.kill()
