@@ -70,7 +70,7 @@ def request_bytes(url: str, body: bytes | None) -> tuple[tuple[str, int], bytes]
     """The server's address, and a whole request for it."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [f"{'GET' if body is None else 'POST'} {target} HTTP/1.1", f"Host: {parts.netloc}"]
     if body is not None:
         lines += [f"Content-Type: {CONTENT_TYPE}", f"Content-Length: {len(body)}"]

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
 from penstock.data import Float32, NanoDatetime, Schema, Struct, Type
 from penstock.data.javatext import date_text
+from penstock.data.struct_text import Printer, struct_printer
 from penstock.java.number_text import decimal_text, double_text, float_text
 
 __all__ = ["printer"]
-
-Printer = Callable[[Any], str]
 
 
 def printer(schema: Schema | None) -> Printer:
@@ -40,19 +38,7 @@ def _map_text(key: Printer, item: Printer) -> Printer:
 
 
 def _struct_text(schema: Schema) -> Printer:
-    fields: list[tuple[str, str, Printer]] = []
-
-    def print_struct(value: dict[str, Any]) -> str:
-        if not fields:  # bound on first use: a schema may contain itself
-            fields.extend((f.name, f.name + "=", _bound(f.schema)) for f in schema.fields)
-        parts = []
-        for name, label, text in fields:
-            member = value.get(name)
-            if member is not None:
-                parts.append(label + text(member))
-        return "Struct{" + ",".join(parts) + "}"
-
-    return print_struct
+    return struct_printer(schema, _bound)
 
 
 def _any(value: Any) -> str:

@@ -18,7 +18,7 @@ from penstock.data import DECIMAL_NAME, Schema, Struct, Type
 from penstock.data.codegen import Source
 from penstock.data.logical import DATE_NAME, EPOCH, TIME_NAME, TIMESTAMP_NAME, decimal_scale, decimal_to_bytes
 from penstock.errors import DataError
-from penstock.java.number_text import shortest_float32
+from penstock.java.number_text import widened_float32
 from penstock_converters.json.text import as_jackson, double_json, dumps, float_json
 from penstock_converters.json.writing import Writer, base64_text, numeric_decimal
 
@@ -257,7 +257,7 @@ def _float32(value: float) -> Any:
     except OverflowError:
         raise Unusual from None
     # The double of the same digits prints as those digits.
-    return float(shortest_float32(value)) if 1e-3 <= abs(value) < 1e7 or value == 0.0 else float_json(value)
+    return widened_float32(value) if 1e-3 <= abs(value) < 1e7 or value == 0.0 else float_json(value)
 
 
 def _decimal(value: Decimal, scale: int) -> str:

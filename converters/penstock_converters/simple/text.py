@@ -7,8 +7,9 @@ from typing import Any
 
 from penstock.api import Deserializer, Serializer, of_one_schema
 from penstock.config import ConfigDef, ConfigType, Importance, Width
-from penstock.data import OPTIONAL_STRING, Schema
+from penstock.data import OPTIONAL_STRING, Schema, Type
 from penstock.data.javatext import java_text
+from penstock.data.struct_text import struct_printer
 from penstock_converters.base import ConverterAndHeaderConverter, converter_config_def
 from penstock_converters.simple.charset import charset
 
@@ -43,7 +44,10 @@ class StringConverter(ConverterAndHeaderConverter):
                 return None
             return encode(value if type(value) is str else java_text(value, schema))
 
-        return serialize
+        if schema is None or schema.type is not Type.STRUCT:
+            return serialize
+        text = struct_printer(schema, lambda member: lambda value: java_text(value, member))
+        return lambda value: encode(text(value)) if type(value) is dict else serialize(value)
 
     def deserializer(self, topic: str) -> Deserializer:
         return of_one_schema(OPTIONAL_STRING, self._decode)

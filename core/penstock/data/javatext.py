@@ -36,14 +36,22 @@ def millis_of(value: dt.date | dt.time | dt.datetime) -> int:
 
 
 _DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+#: Python counts them from Monday on.
+_ISO_DAYS: Final = (*_DAYS[1:], "Sun")
 #: Milliseconds stand for a date of these that Python's types cannot hold.
 _DATES: Final = frozenset({DATE_NAME, TIME_NAME, TIMESTAMP_NAME})
+_LAST_JULIAN_YEAR: Final = 1582
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def date_text(value: dt.date | dt.time | dt.datetime | int) -> str:
     """``java.util.Date.toString()`` in UTC; an int is milliseconds, of any size. Before 1582-10-15 Java's calendar is
     the Julian one."""
+    if isinstance(value, dt.datetime) and value.tzinfo is dt.UTC and value.year > _LAST_JULIAN_YEAR:
+        return (
+            f"{_ISO_DAYS[value.weekday()]} {_MONTHS[value.month - 1]} {value.day:02} "
+            f"{value.hour:02}:{value.minute:02}:{value.second:02} UTC {value.year}"
+        )
     days, rest = divmod(value if isinstance(value, int) else millis_of(value), MILLIS_PER_DAY)
     year, month, day = civil_from_day(days)
     seconds = rest // 1000

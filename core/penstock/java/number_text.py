@@ -13,10 +13,12 @@ from typing import Final
 
 from penstock.java.numbers import to_float32
 
-__all__ = ["decimal_text", "double_text", "float_text", "shortest_float32"]
+__all__ = ["decimal_text", "double_text", "float_text", "shortest_float32", "widened_float32"]
 
 _PACK: Final = struct.Struct(">f")
 _SMALLEST_NORMAL: Final = 2.0**-126
+#: Powers of ten for seven and eight digits after six.
+_MORE_DIGITS: Final = (1.0, 10.0, 100.0)
 
 
 def double_text(value: float) -> str:
@@ -36,10 +38,9 @@ def float_text(value: float) -> str:
     value = to_float32(float(value))
     if value == 0 or not math.isfinite(value):
         return double_text(value)
-    short = shortest_float32(value)
     if 1e-3 <= abs(value) < 1e7:
-        return repr(float(short))
-    return _scientific(short, f"{value:.1e}", value, single=True)
+        return repr(widened_float32(value))
+    return _scientific(shortest_float32(value), f"{value:.1e}", value, single=True)
 
 
 def shortest_float32(value: float) -> str:
@@ -54,6 +55,39 @@ def shortest_float32(value: float) -> str:
         except OverflowError:  # rounded up beyond the largest float
             continue
     return f"{value:.9g}"
+
+
+def widened_float32(value: float) -> float:
+    """Return the double whose shortest text is that of the 32-bit float `value`.
+
+    In the common range this needs no text: a 32-bit float times a power of ten up to 10^12 is exact in a double, and so
+    is the rounded product, which the division then takes to the nearest double of those digits.
+    """
+    magnitude = abs(value)
+    if not 1e-3 <= magnitude < 1e6:
+        return float(shortest_float32(value)) if math.isfinite(value) else value
+    if magnitude >= 1.0:
+        scale = (
+            1e5
+            if magnitude < 10
+            else 1e4
+            if magnitude < 100
+            else 1e3
+            if magnitude < 1000
+            else 1e2
+            if magnitude < 1e4
+            else 1e1
+            if magnitude < 1e5
+            else 1.0
+        )
+    else:
+        scale = 1e6 if magnitude >= 0.1 else 1e7 if magnitude >= 0.01 else 1e8
+    packed = _PACK.pack(value)
+    for more in _MORE_DIGITS:
+        wide = round(value * (scale * more)) / (scale * more)
+        if _PACK.pack(wide) == packed:
+            return wide
+    return float(f"{value:.9g}")
 
 
 def _scientific(shortest: str, two_digits: str, value: float, *, single: bool = False) -> str:
