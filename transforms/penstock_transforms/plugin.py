@@ -35,6 +35,34 @@ _OF_RECORD = {
 _OWN_OF_KEY_OR_VALUE = {
     "Drop": ("drop", "Removes fields whose names match a pattern."),
 }
+#: Name: where it is, the class's name in Debezium's package, and one line for listings.
+_OF_DEBEZIUM = {
+    "by-logical-table-router": (
+        "logical_router:ByLogicalTableRouter",
+        "ByLogicalTableRouter",
+        "Brings the change events of several tables into one topic.",
+    ),
+    "extract-new-record-state": (
+        "extract_new_record_state:ExtractNewRecordState",
+        "ExtractNewRecordState",
+        "Puts the row of a change event in the event's place.",
+    ),
+    "outbox-event-router": (
+        "event_router:EventRouter",
+        "outbox.EventRouter",
+        "Makes records of the rows of an outbox table.",
+    ),
+    "timezone-converter": (
+        "timezone_converter:TimezoneConverter",
+        "TimezoneConverter",
+        "Moves the times in change events into a time zone.",
+    ),
+    "to-logical-topic-router": (
+        "logical_router:ToLogicalTopicRouter",
+        "ToLogicalTopicRouter",
+        "Brings the change events of several tables into one topic.",
+    ),
+}
 _PREDICATES = {
     "HasHeaderKey": ("has_header_key", "True where a header of the name is there."),
     "RecordIsTombstone": ("record_is_tombstone", "True where the value is null."),
@@ -73,15 +101,16 @@ def penstock_register_transforms() -> list[Plugin]:
         for name, (module, summary) in _OWN_OF_KEY_OR_VALUE.items()
         for part in ("Key", "Value")
     ]
-    plugins.append(
+    plugins += [
         Plugin(
-            "extract-new-record-state",
-            "penstock_transforms.extract_new_record_state:ExtractNewRecordState",
-            aliases=(f"{_DEBEZIUM}.ExtractNewRecordState",),
-            summary="Puts the row of a Debezium change event in the event's place.",
+            name,
+            f"penstock_transforms.debezium.{target}",
+            aliases=(f"{_DEBEZIUM}.{class_name}",),
+            summary=summary,
             version=__version__,
         )
-    )
+        for name, (target, class_name, summary) in _OF_DEBEZIUM.items()
+    ]
     return plugins
 
 

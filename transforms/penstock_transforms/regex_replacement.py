@@ -9,7 +9,7 @@ from typing import Final
 from penstock.errors import DataError
 from penstock.java.regex import JavaMatch, JavaPattern
 
-__all__ = ["compile_replacement"]
+__all__ = ["compile_replacement", "replaced_whole"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9]*", re.ASCII)
 
@@ -40,6 +40,19 @@ def compile_replacement(text: str, pattern: JavaPattern) -> Callable[[JavaMatch]
         return "".join(part if isinstance(part, str) else match[part] or "" for part in parts)
 
     return expand
+
+
+def replaced_whole(text: str, pattern: JavaPattern, replacement: str) -> str | None:
+    """Return `text` renamed as ``RegexRouter`` renames topics; None if the whole of it does not match.
+
+    Raise `DataError` for a replacement that refers to no group.
+    """
+    match = pattern.fullmatch(text)
+    if match is None:
+        return None
+    # fullmatch and replaceFirst may take different ways through the alternatives of a pattern; Java searches anew.
+    first = pattern.search(text) or match
+    return text[: first.start()] + compile_replacement(replacement, pattern)(first) + text[first.end() :]
 
 
 def _reference(text: str, at: int, pattern: JavaPattern) -> tuple[int, int]:

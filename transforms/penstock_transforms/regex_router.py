@@ -10,7 +10,7 @@ from penstock.api import BoundTransform, Shape, Transform
 from penstock.config import ConfigDef, ConfigType, Importance
 from penstock.java.regex import compile_regex
 from penstock_transforms.operating import unchanged
-from penstock_transforms.regex_replacement import compile_replacement
+from penstock_transforms.regex_replacement import replaced_whole
 from penstock_transforms.settings import RegexValidator
 
 __all__ = ["RegexRouter"]
@@ -48,13 +48,9 @@ class RegexRouter(Transform):
         self._replacement: str = config["replacement"]
 
     def bind(self, shape: Shape) -> BoundTransform:
-        match = self._pattern.fullmatch(shape.topic)
-        if match is None:
+        topic = replaced_whole(shape.topic, self._pattern, self._replacement)
+        if topic is None:
             return BoundTransform(unchanged, shape)
-        # fullmatch and replaceFirst may take different ways through the alternatives of a pattern; Java searches anew.
-        first = self._pattern.search(shape.topic) or match
-        replaced = compile_replacement(self._replacement, self._pattern)(first)
-        topic = shape.topic[: first.start()] + replaced + shape.topic[first.end() :]
 
         def route(record: Any) -> Any:
             record.topic = topic

@@ -20,7 +20,8 @@ VALUE = {"id": 1, "name": "x", "note": None, "home": {"city": "c"}}
 FLAT = SchemaBuilder.struct().name("Flat").field("id", INT64).field("at", INT64).field("name", STRING).build()
 ENVELOPE = (
     SchemaBuilder.struct().name("db.Envelope").field("before", PERSON.as_optional()).field("after", PERSON.as_optional())
-    .field("op", STRING).field("source", SchemaBuilder.struct().name("Source").field("table", STRING).build()).build()
+    .field("op", STRING).field("source", SchemaBuilder.struct().name("Source").field("table", STRING).build())
+    .field("ts_ms", INT64).build()
 )  # fmt: skip
 
 
@@ -36,7 +37,10 @@ def records(schema: Any, value: Any) -> list[Any]:
 
 
 PEOPLE, FLATS = records(PERSON, VALUE), records(FLAT, {"id": 1, "at": 1_700_000_000_000, "name": "x"})
-CHANGES = records(ENVELOPE, {"before": None, "after": VALUE, "op": "c", "source": {"table": "people"}})
+CHANGE = {"before": None, "after": VALUE, "op": "c", "source": {"table": "people"}, "ts_ms": 5}
+CHANGES = records(ENVELOPE, CHANGE)
+ROUTED = {"topic.regex": "t", "topic.replacement": "all"}
+ROUTABLE = [CHANGES[0], CHANGES[2]]  # their keys are structs
 #: Class name: settings, records that it handles, settings that are wrong.
 CASES: dict[str, tuple[dict[str, Any], list[Any], list[dict[str, Any]]]] = {
     "Cast": ({"spec": "id:string"}, FLATS, [{}, {"spec": "id:x"}]),
@@ -60,7 +64,15 @@ CASES: dict[str, tuple[dict[str, Any], list[Any], list[dict[str, Any]]]] = {
     "TimestampRouter": ({"topic.format": "${topic}-${timestamp}", "timestamp.format": "yyyy"}, PEOPLE, []),
     "ValueToKey": ({"fields": "id"}, FLATS, [{}]),
     "Drop": ({"pattern": "n.*"}, FLATS, []),
-    "ExtractNewRecordState": ({}, CHANGES, []),
+    "ExtractNewRecordState": ({}, CHANGES, [{"delete.tombstone.handling.mode": "x"}, {"add.fields": "a:b:c"}]),
+    "EventRouter": (
+        {"table.field.event.key": "id", "table.field.event.payload": "note", "route.by.field": "name"},
+        CHANGES,
+        [{"route.topic.regex": "("}, {"table.fields.additional.placement": "x"}],
+    ),
+    "ByLogicalTableRouter": (ROUTED, ROUTABLE, [{}, {"topic.regex": "("}]),
+    "ToLogicalTopicRouter": (ROUTED, ROUTABLE, [{}, {"topic.regex": "t"}]),
+    "TimezoneConverter": ({"converted.timezone": "+01:00"}, CHANGES, [{}, {"converted.timezone": "Mars"}]),
 }
 PREDICATES: dict[str, tuple[dict[str, Any], list[tuple[Any, bool]], list[dict[str, Any]]]] = {
     "HasHeaderKey": ({"name": "h"}, [(PEOPLE[0], True), (SourceRecord("t"), False)], [{}]),

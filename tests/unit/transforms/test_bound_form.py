@@ -88,8 +88,23 @@ def structs(draw, depth=1):
 
 
 @st.composite
+def events(draw):
+    """Change events of Debezium's, of any row."""
+    row, values = draw(structs())
+    row = row.replace(optional=True)
+    builder = SchemaBuilder.struct().name("top.Envelope").field("before", row).field("after", row)
+    builder.field("source", SchemaBuilder.struct().field("table", STRING).build()).field("op", STRING).field(
+        "ts_ms", INT64
+    )
+    return builder.build(), st.fixed_dictionaries({
+        "before": st.none() | values, "after": st.none() | values, "source": st.just({"table": "a"}),
+        "op": st.sampled_from("crudtm"), "ts_ms": st.just(1),
+    })  # fmt: skip
+
+
+@st.composite
 def records(draw):
-    schema, values = draw(structs())
+    schema, values = draw(st.one_of(structs(), structs(), events()))
     value = draw(st.none() | values) if schema.optional else draw(values)
     if draw(st.integers(0, 3)) == 0:
         schema = None
@@ -130,7 +145,15 @@ STEPS = st.one_of(
     st.tuples(st.just("RegexRouter"), st.just({"regex": "(.*)", "replacement": "x$1"})),
     st.tuples(st.just("TimestampRouter"), st.just({})),
     configured("Drop", pattern=st.sampled_from(["a", "[bc]", r"in\..*"]), nested=st.sampled_from(["true", "false"])),
-    st.tuples(st.just("ExtractNewRecordState"), st.just({"add.fields": "a", "add.headers": "b"})),
+    st.tuples(st.just("ExtractNewRecordState"), st.fixed_dictionaries({
+        "add.fields": st.sampled_from(["", "a", "op"]), "add.headers": st.sampled_from(["", "b"]),
+        "delete.tombstone.handling.mode": st.sampled_from(["drop", "tombstone", "rewrite", "rewrite-with-tombstone", "delete-to-tombstone"]),
+    })),
+    st.tuples(st.just("EventRouter"), st.just({
+        "table.field.event.id": "a", "table.field.event.key": "a", "table.field.event.payload": "b", "route.by.field": "a",
+    })),
+    st.tuples(st.just("ByLogicalTableRouter"), st.just({"topic.regex": "(.*)", "topic.replacement": "y$1"})),
+    st.tuples(st.just("TimezoneConverter"), st.just({"converted.timezone": "Europe/Paris"})),
     st.tuples(st.just("Filter"), st.just({})),
     st.tuples(st.just("Stranger"), st.fixed_dictionaries({"name": NAME})),
 )  # fmt: skip

@@ -1,0 +1,179 @@
+"""JSON texts as structs: schemas worked out from the data (``table.expand.json.payload``).
+
+Followed is Debezium's ``JsonSchemaData``: everything is optional, numbers are int32, int64 or float64, an object is a
+struct named after the path to it, and elements of an array have one schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
+
+from penstock.data import (
+    OPTIONAL_BOOLEAN,
+    OPTIONAL_BYTES,
+    OPTIONAL_FLOAT64,
+    OPTIONAL_INT32,
+    OPTIONAL_INT64,
+    OPTIONAL_STRING,
+    Schema,
+    SchemaBuilder,
+    Type,
+)
+from penstock_transforms.debezium.names import Adjust
+
+__all__ = ["JsonPayloads", "NotExpandableError"]
+
+_MAX_SCHEMAS: Final = 1000
+_EMPTY_ARRAY: Final = SchemaBuilder.array(OPTIONAL_STRING).optional().build()
+
+
+class NotExpandableError(ValueError):
+    """A text that is no JSON object or array, or JSON that no schema describes. The message holds nothing of the text."""
+
+
+class JsonPayloads:
+    """Makes structs of texts. One object gives the same `Schema` object for payloads of the same form.
+
+    `nulls_as_bytes`: a field that is null becomes an optional bytes field rather than none. `empty_arrays_as_strings`:
+    an array without elements becomes one of strings rather than no field. `adjust` makes the fields' names.
+    """
+
+    def __init__(self, nulls_as_bytes: bool, empty_arrays_as_strings: bool, adjust: Adjust) -> None:
+        self._null = OPTIONAL_BYTES if nulls_as_bytes else None
+        self._empty_array = _EMPTY_ARRAY if empty_arrays_as_strings else None
+        self._adjust = adjust
+        self._known: dict[Schema, Schema] = {}
+
+    def expand(self, text: str, name: str) -> tuple[Schema, Any]:
+        """Return schema and value of a JSON object or array; `name` is the struct's. Raise `NotExpandableError`."""
+        try:
+            node = _parsed(text)
+            schema = self._schema(node, name)
+            if schema is None:
+                raise NotExpandableError("an array of nothing has no schema")
+            return self._same(schema), self._value(node, schema)
+        except RecursionError:
+            raise NotExpandableError("JSON nested too deeply") from None
+
+    def _same(self, schema: Schema) -> Schema:
+        if len(self._known) >= _MAX_SCHEMAS:
+            self._known.clear()
+        return self._known.setdefault(schema, schema)
+
+    def _schema(self, node: Any, name: str | None) -> Schema | None:
+        """Return the schema of a value; None for one that is left out."""
+        match node:
+            case None:
+                return self._null
+            case bool():
+                return OPTIONAL_BOOLEAN
+            case str():
+                return OPTIONAL_STRING
+            case float():
+                return OPTIONAL_FLOAT64
+            case int():
+                return _integer(node)
+            case list():
+                return self._array(node, name)
+        return self._struct(node, name)
+
+    def _struct(self, node: dict[str, Any], name: str | None) -> Schema:
+        builder = SchemaBuilder.struct().optional()
+        if name is not None:
+            builder.name(name)
+        seen = set()
+        for key, item in node.items():
+            field = self._adjust(key)
+            schema = self._schema(item, f"{name}.{field}" if name and name.strip() else field)
+            if schema is not None and field and field not in seen:
+                seen.add(field)
+                builder.field(field, schema)
+        return builder.build()
+
+    def _array(self, items: list[Any], name: str | None) -> Schema | None:
+        if not items:
+            return self._empty_array
+        some = [item for item in items if item is not None]
+        objects = bool(some) and isinstance(some[0], dict)
+        schemas = [self._schema(item, name if objects else None) for item in some] or [self._null]
+        element = schemas[0]
+        for schema in schemas[1:]:
+            element = _merged(element, schema)
+        if element is None:
+            raise NotExpandableError("an array whose elements have no schema")
+        # Debezium's mixture of different objects is required; where a null is among them it has to be optional.
+        if objects and len(some) == len(items) and len(set(schemas)) > 1:
+            element = element.replace(optional=False)
+        return SchemaBuilder.array(element).optional().build()
+
+    def _value(self, node: Any, schema: Schema) -> Any:
+        if isinstance(node, list):
+            item = schema.value_schema
+            assert item is not None  # an array's
+            return [self._value(element, item) for element in node]
+        if not isinstance(node, dict):
+            return node
+        value: dict[str, Any] = {}
+        for key, item in node.items():
+            field = schema.field(self._adjust(key))
+            if field is not None and field.name not in value:
+                value[field.name] = self._value(item, field.schema)
+        return value
+
+
+def _parsed(text: str) -> Any:
+    if not text.startswith(("{", "[")):
+        raise NotExpandableError("the text does not begin with { or [")
+    try:
+        # What stands behind the object is ignored, as Jackson does.
+        return _DECODER.raw_decode(text)[0]
+    except json.JSONDecodeError as error:
+        raise NotExpandableError(f"no JSON: {error.msg} at character {error.pos}") from None
+    except NotExpandableError:
+        raise
+    except ValueError:  # a number of thousands of digits
+        raise NotExpandableError("a number is too long") from None
+
+
+def _no_number(text: str) -> NoReturn:
+    raise NotExpandableError(f"no JSON: {text}")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
+
+
+def _integer(number: int) -> Schema:
+    if -(2**31) <= number < 2**31:
+        return OPTIONAL_INT32
+    if -(2**63) <= number < 2**63:
+        return OPTIONAL_INT64
+    raise NotExpandableError("an integer does not fit into 64 bits")
+
+
+def _merged(left: Schema | None, right: Schema | None) -> Schema | None:
+    """Return the schema of elements of both kinds; structs get the fields of both."""
+    if left == right:
+        return left
+    if left is None or right is None or left.type is not right.type:
+        raise NotExpandableError("the elements of an array differ in type")
+    if left.type is Type.ARRAY:
+        item = _merged(left.value_schema, right.value_schema)
+        return left.replace(value_schema=item)
+    if left.type is not Type.STRUCT:
+        raise NotExpandableError("the elements of an array differ in type")
+    return left.replace(fields=_merged_fields(left, right))
+
+
+def _merged_fields(left: Schema, right: Schema) -> Iterable[tuple[str, Schema]]:
+    fields = {field.name: field.schema for field in left.fields}
+    for field in right.fields:
+        old = fields.get(field.name)
+        if old is None or old == OPTIONAL_BYTES:
+            fields[field.name] = field.schema
+        elif field.schema != OPTIONAL_BYTES:
+            both = _merged(old, field.schema)
+            assert both is not None  # of two schemas
+            fields[field.name] = both
+    return fields.items()
