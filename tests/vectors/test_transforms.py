@@ -12,7 +12,7 @@ import pytest
 
 from lab import vectors
 from lab.vectors import Case, decode_schema, decode_value, encode_schema, encode_value
-from penstock.api import NOTHING, Plugin, Shape, apply_bound
+from penstock.api import LEFT_TO_APPLY, NOTHING, Plugin, Shape, apply_bound
 from penstock.data import Header, Headers, SinkRecord, SourceRecord, TimestampType
 from penstock.runtime.chain import Chain, Stage, StageError
 from penstock_transforms import plugin
@@ -110,7 +110,7 @@ def chained(transform, record):
 
 def by_parts(bound, record):
     """What the loops that work on keys and values alone make of a record; None if they leave it to the chain."""
-    if bound.parts is None or bound.shape is None:
+    if bound.parts is None or bound.parts_shape is None:
         return None
     out = copy.copy(record)
     for step in bound.parts:
@@ -125,8 +125,10 @@ def by_parts(bound, record):
                 part = step.call(part)
         except Exception:
             return None
+        if part is LEFT_TO_APPLY:
+            return None
         setattr(out, step.part, part)
-    out.topic, out.key_schema, out.value_schema = bound.shape
+    out.topic, out.key_schema, out.value_schema = bound.parts_shape
     return out
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api import BoundTransform, InPlace, Predicate, Shape, Transform
+from penstock.api import LEFT_TO_APPLY, BoundTransform, InPlace, NewPart, Predicate, Shape, Transform
 from penstock.data import INT64, OPTIONAL_STRING, STRING, Headers, Schema, SchemaBuilder, SourceRecord
 from penstock.runtime.chain import Chain, Stage, StageError
 
@@ -286,3 +286,67 @@ def test_transforms_that_edit_one_dict_in_a_row_share_a_copy_and_are_blamed_each
     assert caught.value.stage.alias == "s1"
     assert isinstance(caught.value.__cause__, KeyError)
     assert before.value == {"id": 1, "name": "a"}
+
+
+class Halve(Transform):
+    """Makes the value of its id; odd ones are dropped, and some get another schema."""
+
+    def bind(self, shape: Shape) -> BoundTransform:
+        after = shape._replace(value_schema=INT64)
+
+        def apply(r: SourceRecord) -> SourceRecord | None:
+            number = r.value["id"]
+            if number % 2:
+                return None
+            r.value, r.value_schema = (number // 2, INT64) if number else (None, None)
+            return r
+
+        def make(value: Any) -> Any:
+            number = value["id"]
+            return LEFT_TO_APPLY if number % 2 or not number else number // 2
+
+        return BoundTransform(
+            apply, None, writes=frozenset({"record"}), owns=frozenset({"value"}), new_part=NewPart("value", make, True, after)
+        )  # fmt: skip
+
+
+class Hoist(Transform):
+    """Wraps the value; has a way of its own for a null."""
+
+    def bind(self, shape: Shape) -> BoundTransform:
+        if shape.value_schema is None:
+            return BoundTransform(lambda r: r, shape)
+        wrapped = SchemaBuilder.struct().field("n", shape.value_schema).build()
+
+        def apply(r: SourceRecord) -> SourceRecord:
+            r.value, r.value_schema = {"n": r.value}, wrapped
+            return r
+
+        def make(value: Any) -> Any:
+            return {"n": value}
+
+        after = shape._replace(value_schema=wrapped)
+        return BoundTransform(
+            apply, after, writes=frozenset({"record"}), owns=frozenset({"value"}), new_part=NewPart("value", make, True)
+        )  # fmt: skip
+
+
+def test_a_chain_whose_usual_records_have_a_shape_beforehand_has_steps_for_these() -> None:
+    chain = Chain([Stage("halve", Halve(), "Halve"), Stage("hoist", Hoist(), "Hoist")])
+    given = [record(value={"id": number, "name": "a"}) for number in (4, 3, 0)]
+    bound = chain.bind(shape_of(given[0]))
+    assert bound.apply is not None
+    assert bound.shape is None
+    usual, dropped, null = (bound.apply(r) for r in given)
+    assert (usual.value, dropped, null.value, null.value_schema) == ({"n": 2}, None, None, None)
+    assert bound.parts_shape == shape_of(usual)
+    assert bound.parts is not None
+    halve, hoist = bound.parts
+    assert hoist.call(halve.call(given[0].value)) == usual.value
+    assert [halve.leaves_some, hoist.leaves_some] == [True, False]
+    assert halve.call(given[1].value) is halve.call(given[2].value) is LEFT_TO_APPLY
+
+
+def test_a_chain_that_goes_on_record_by_record_has_no_steps() -> None:
+    bound = Chain([Stage("halve", Halve(), "Halve"), Stage("route", Route(), "Route")]).bind(shape_of(record()))
+    assert (bound.parts, bound.parts_shape) == (None, None)

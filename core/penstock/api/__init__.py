@@ -55,6 +55,7 @@ from penstock.api.registry import (
     Service,
 )
 from penstock.api.transform import (
+    LEFT_TO_APPLY,
     NOTHING,
     WHOLE_RECORD,
     BoundPredicate,
@@ -73,6 +74,7 @@ from penstock.data.nanos import NanoDatetime
 hookimpl = pluggy.HookimplMarker("penstock")
 
 __all__ = [
+    "LEFT_TO_APPLY",
     "NOTHING",
     "WHOLE_RECORD",
     "BoundPredicate",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from penstock.api.plugin import ConnectPlugin
 from penstock.data import ConnectRecord, Schema
 
 __all__ = [
+    "LEFT_TO_APPLY",
     "NOTHING",
     "WHOLE_RECORD",
     "BoundPredicate",
@@ -24,6 +25,10 @@ __all__ = [
 NOTHING: frozenset[str] = frozenset()
 #: The parts that a per-record transform may change in place: none, since Connect's contract is to return a new record.
 WHOLE_RECORD: frozenset[str] = frozenset({"key", "value", "headers"})
+
+
+#: Returned by `NewPart.make` for a record that has to go through `BoundTransform.apply`.
+LEFT_TO_APPLY: Final = object()
 
 
 class Shape(NamedTuple):
@@ -58,6 +63,9 @@ class NewPart(NamedTuple):
     part: str
     make: Callable[[Any], Any]
     keeps_null: bool
+    #: The shape of the records that `make` made the part of, where `BoundTransform.shape` depends on the record. `make` may
+    #: then return `LEFT_TO_APPLY`, for a record that takes another shape or is dropped.
+    shape: Shape | None = None
 
 
 class BoundTransform(NamedTuple):

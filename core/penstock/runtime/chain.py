@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform, apply_bound
-from penstock.runtime.part_steps import PartStep, part_steps
+from penstock.runtime.part_steps import PartStep, part_steps, shape_of_parts
 
 __all__ = ["BoundChain", "Chain", "Stage", "StageError"]
 
@@ -50,11 +50,13 @@ class StageError(Exception):
 @dataclass(frozen=True, slots=True)
 class BoundChain:
     """`apply` takes a record of the shape bound to; gives a record or None. `shape` None: look at the record. `parts`
-    say the same as `apply` where the chain only works on key and value."""
+    say the same as `apply` where the chain only works on key and value; the records that they take are of `parts_shape`
+    then."""
 
     apply: Apply | None
     shape: Shape | None
     parts: tuple[PartStep, ...] | None = None
+    parts_shape: Shape | None = None
 
 
 class Chain:
@@ -120,13 +122,30 @@ class Chain:
                 steps.append(_Step(self._fork(test, copies, bound, at + 1, shape, owned, then), stage))
                 return BoundChain(_runner(steps), None)
             if after is None:
+                parts, parts_shape = self._usual_parts(at + 1, steps, owned)
                 if at + 1 < len(self._stages):
                     steps.append(_Step(self._step_by_record(at + 1, owned), stage))
-                return BoundChain(_runner(steps), None)
+                return BoundChain(_runner(steps), None, parts, parts_shape)
             shape = after
         if not steps:
-            return BoundChain(None, after)
-        return BoundChain(_runner(steps), after, part_steps(step.bound for step in steps))
+            return BoundChain(None, after, (), after)
+        return BoundChain(_runner(steps), after, part_steps(step.bound for step in steps), after)
+
+    def _usual_parts(
+        self, index: int, steps: Sequence[_Step], owned: frozenset[str]
+    ) -> tuple[tuple[PartStep, ...] | None, Shape | None]:
+        """Return the steps on parts, and the shape afterwards, of the records that the last of `steps` has a shape for beforehand."""
+        parts, last = part_steps(step.bound for step in steps), steps[-1].bound
+        shape = None if last is None else shape_of_parts(last)
+        if parts is None or shape is None:
+            return None, None
+        if index == len(self._stages):
+            return parts, shape
+        try:
+            rest = self._rest_of_chain(index, shape, owned)
+        except StageError:
+            return None, None  # each record has it as its own error
+        return (None, None) if rest.parts is None else ((*parts, *rest.parts), rest.parts_shape)
 
     def _step_by_record(self, index: int, owned: frozenset[str]) -> Apply:
         """The rest of the chain, chosen by each record's own shape."""

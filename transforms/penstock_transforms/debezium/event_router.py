@@ -16,6 +16,7 @@ from penstock.data import Schema, Type
 from penstock.data.javatext import java_text
 from penstock.errors import ConnectError, DataError
 from penstock.java.regex import compile_regex
+from penstock_transforms.blame import MISFITS, blame_part
 from penstock_transforms.debezium.envelope import AFTER, OP, field_of, is_envelope, refusing
 from penstock_transforms.debezium.json_payload import JsonPayloads
 from penstock_transforms.debezium.names import field_adjuster
@@ -80,7 +81,10 @@ class EventRouter(Transform):
                 return None
             if op == "u":
                 return misplaced(record)
-            return route(record, event)
+            try:
+                return route(record, event)
+            except MISFITS as error:
+                raise blame_part(error, "value") from error
 
         return BoundTransform(
             apply, None, writes=frozenset({"record", "headers"}), replaces=frozenset({"key", "value"})

@@ -6,9 +6,10 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from penstock.api import BoundTransform, NewPart, Shape
+from penstock.api import LEFT_TO_APPLY, BoundTransform, NewPart, Shape
 from penstock.data import OPTIONAL_STRING, Header, Schema, Type
 from penstock.errors import ConnectError, DataError
+from penstock_transforms.blame import MISFITS, blame_part
 from penstock_transforms.debezium.dropped_fields import FieldsFromHeader
 from penstock_transforms.debezium.envelope import (
     AFTER,
@@ -83,20 +84,23 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
             return tombstone(record)
         if not isinstance(event, dict):
             raise not_a_struct(_PURPOSE, event, envelope)
-        if headers:
-            _add_headers(record, event, headers)
-        row = event.get(AFTER)
-        if row is None:
-            if before is None and envelope is not None:
-                raise DataError(f"Unknown field: {BEFORE}")
-            old = event.get(BEFORE)
-            # A truncated table or a message has neither; nobody wants deletes where there is nothing to take them.
-            return None if old is None or take_delete is None else take_delete(record, event, old, old_topic)
-        value = record.value = take_row.make(event, row)
-        record.value_schema = take_row.schema
-        if new_topic is not None:
-            new_topic(record, value)
-        return record if drop is None else drop.apply(record)
+        try:
+            if headers:
+                _add_headers(record, event, headers)
+            row = event.get(AFTER)
+            if row is None:
+                if before is None and envelope is not None:
+                    raise DataError(f"Unknown field: {BEFORE}")
+                old = event.get(BEFORE)
+                # A truncated table or a message has neither; nobody wants deletes where there is nothing to take them.
+                return None if old is None or take_delete is None else take_delete(record, event, old, old_topic)
+            value = record.value = take_row.make(event, row)
+            record.value_schema = take_row.schema
+            if new_topic is not None:
+                new_topic(record, value)
+            return record if drop is None else drop.apply(record)
+        except MISFITS as error:
+            raise blame_part(error, "value") from error
 
     bound = BoundTransform(
         apply,
@@ -107,19 +111,19 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
         return bound._replace(replaces=frozenset({"key", "value"}))
     value_alone = frozenset({"value"})
     bound = bound._replace(owns=value_alone) if take_row.copies else bound._replace(replaces=value_alone)
-    return bound if bound.shape is None or plan.headers else bound._replace(new_part=_row_alone(take_row.make))
+    if plan.route or plan.headers:
+        return bound
+    return bound._replace(new_part=_row_alone(take_row.make, shape._replace(value_schema=take_row.schema)))
 
 
-def _row_alone(make: Make) -> NewPart:
-    """Return the way of events that hold a row; all others are refused, as they need more than another value."""
+def _row_alone(make: Make, after: Shape) -> NewPart:
+    """Return the way of events that hold a row; all others need more than another value."""
 
     def take(event: Any) -> Any:
         row = event[AFTER]
-        if row is None:
-            raise DataError("a change event without a row")
-        return make(event, row)
+        return LEFT_TO_APPLY if row is None else make(event, row)
 
-    return NewPart("value", take, keeps_null=True)
+    return NewPart("value", take, keeps_null=True, shape=after)
 
 
 def _shape_after(plan: Plan, shape: Shape, schema: Schema | None, alike: bool) -> Shape | None:

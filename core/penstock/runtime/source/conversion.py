@@ -14,7 +14,7 @@ from penstock.data import Header, Headers
 from penstock.java.text import well_formed
 from penstock.kafka.producing import Outgoing
 from penstock.runtime.assembly import Converters
-from penstock.runtime.chain import Chain
+from penstock.runtime.chain import BoundChain, Chain
 from penstock.runtime.conversion import ConversionError
 from penstock.runtime.source.straight import SendWay, StraightSend, straight_send
 from penstock.runtime.tolerance import ErrorStage
@@ -79,12 +79,25 @@ class SourceConversion:
         if self._converters.key.writes_headers or self._converters.value.writes_headers:
             return self._with_headers(bound.apply, new_topic)
         if bound.shape is None:
+            self._know_way_of_parts(shape, bound, new_topic)
             return self._bind_each(bound.apply, new_topic)
         self._announce(bound.shape.topic, new_topic)
         convert = self._fixed(bound.apply, bound.shape)
         key, value = self._serializers_for(bound.shape)
         self._ways[shape] = SendWay(shape, bound.shape, bound.apply, bound.parts, key, value, self._headers)
         return convert
+
+    def _know_way_of_parts(self, shape: Shape, bound: BoundChain, new_topic: Callable[[str], None]) -> None:
+        """Keep the way of those records of `shape` whose topic and schemas after the chain are known beforehand, if there are some."""
+        after = bound.parts_shape
+        if bound.parts is None or after is None:
+            return
+        try:
+            key, value = self._serializers_for(after)
+        except ConversionError:
+            return  # each record has it as its own error
+        self._announce(after.topic, new_topic)
+        self._ways[shape] = SendWay(shape, after, bound.apply, bound.parts, key, value, self._headers)
 
     def _announce(self, topic: str, new_topic: Callable[[str], None]) -> None:
         if topic not in self._topics:

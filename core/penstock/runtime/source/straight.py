@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableSequence, Sequence, Set
 from typing import Any, Final, NamedTuple, Protocol
 
-from penstock.api import Serializer, Shape
+from penstock.api import LEFT_TO_APPLY, Serializer, Shape
 from penstock.data import Headers, SourceRecord
 from penstock.data.codegen import Source
 from penstock.kafka.errors import CLIENT_ERRORS
@@ -148,6 +148,8 @@ def _step(source: Source, step: PartStep, owned: set[str]) -> None:
         if step.keeps_null:
             source.line(f"if {part} is None: return record, None")
         source.line(f"{part} = {call}({part})")
+        if step.leaves_some:
+            source.line(f"if {part} is {source.constant(LEFT_TO_APPLY)}: return record, None")
         (owned.add if step.fresh else owned.discard)(part)
         return
     source.line(f"if type({part}) is not dict: return record, None")
