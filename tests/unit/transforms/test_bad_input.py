@@ -163,7 +163,8 @@ NULL_SAFE = [
     ("TimestampConverterValue", {"field": "id", "target.type": "unix"}), ("ExtractFieldValue", {"field": "id"}),
     ("SetSchemaMetadataValue", {"schema.name": "x"}), ("RegexRouter", {"regex": "o", "replacement": "p"}),
     ("InsertHeader", {"header": "a", "value.literal": "1"}), ("DropHeaders", {"headers": "a"}),
-    ("TimestampRouter", {}), ("ExtractNewRecordState", {}),
+    ("TimestampRouter", {}), ("ExtractNewRecordState", {"delete.tombstone.handling.mode": "rewrite-with-tombstone"}),
+    ("TimezoneConverter", {"converted.timezone": "UTC"}), ("ByLogicalTableRouter", {"topic.regex": "o", "topic.replacement": "p"}),
 ]  # fmt: skip
 DATED = SchemaBuilder.struct().field("id", INT64).build()
 REFUSE_NULL = [

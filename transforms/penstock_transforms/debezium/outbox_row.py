@@ -171,7 +171,8 @@ def _column_time(field: Field, processed: Get) -> Callable[[dict[str, Any], dict
     def read(event: dict[str, Any], row: dict[str, Any]) -> int | None:
         value = row.get(name)
         if value is None:
-            return processed(event)
+            found: int | None = processed(event)
+            return found
         if divisor is None:
             met = f"{field.schema.type.name} (without logical schema name)" if kind is None else kind
             raise DataError(f"Unsupported field type {met} for event timestamp")
