@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lab.measured import scrape
 from lab.patience import PATIENCE_S
 from lab.worker_process import WorkerProcess, free_port
 from penstock_registry.client import local_client
@@ -90,6 +91,10 @@ def test_every_registry_takes_changes_and_all_see_them(start: Callable[..., Regi
     assert httpx.get(f"{follower.urls[0]}/subjects/:.c:a%2Fb/versions").json() == [1]
     assert httpx.put(f"{follower.urls[0]}/config", json={"compatibility": "FULL"}).status_code == 200
     assert httpx.delete(f"{follower.urls[0]}/subjects/s1").json() == [1]
+    found = [scrape(service.urls[0]) for service in services]
+    roles = [int(one.value("kafka_schema_registry_master_slave_role")) for one in found]
+    assert roles == [int(leads(service)) for service in services]
+    assert [value for one in found for value in one.values("kafka_schema_registry_node_count")] == [3]
     for service in services:
         wait_for(lambda service=service: "s1" not in httpx.get(f"{service.urls[0]}/subjects").json())
         assert httpx.get(f"{service.urls[0]}/config").json()["compatibilityLevel"] == "FULL"
@@ -113,9 +118,13 @@ def test_the_smallest_url_leads_and_one_that_stops_hands_over(start: Callable[..
     expected, other = sorted((small, large), key=lambda service: service.urls[0])
     wait_for(lambda: leads(expected) and not leads(other))
     assert httpx.post(f"{other.urls[0]}/subjects/a/versions", json=schema(1), timeout=30).json()["id"] == 1
+    role = "kafka_schema_registry_master_slave_role"
+    assert (scrape(expected.urls[0]).value(role), scrape(other.urls[0]).value(role)) == (1, 0)
     expected.stop()
     made = httpx.post(f"{other.urls[0]}/subjects/b/versions", json=schema(2), timeout=30)
     assert (made.status_code, made.json().get("id")) == (200, 2), made.text
+    assert scrape(other.urls[0]).value(role) == 1
+    assert scrape(other.urls[0]).value("kafka_schema_registry_leader_initialization_latency") > 0
 
 
 def test_where_nobody_may_lead_reads_are_answered_and_changes_are_not(start: Callable[..., RegistryService]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.errors import ConfigError
 
-__all__ = ["client_context", "server_context", "tls_settings"]
+__all__ = ["Expiries", "certificate_expiries", "client_context", "server_context", "tls_settings"]
 
 _CLIENT_AUTH: Final = {"none": ssl.CERT_NONE, "requested": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -43,6 +44,39 @@ def server_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
         raise ConfigError(f"{prefix}ssl.client.auth", client_auth, f"Expected one of {', '.join(_CLIENT_AUTH)}")
     context.verify_mode = _CLIENT_AUTH[client_auth]
     return context
+
+
+class Expiries(NamedTuple):
+    """The times at which the first of some certificates runs out, in milliseconds since 1970; NaN if there is none."""
+
+    keystore: float
+    truststore: float
+
+
+def certificate_expiries(props: Mapping[str, str]) -> Expiries:
+    """Return when the certificates that `server_context` takes out of `props` run out. NaN for all without the package
+    cryptography, which reads them."""
+    key, trust = b"", b""
+    if "ssl.keystore.key" in props:
+        key = props.get("ssl.keystore.certificate.chain", "").encode()
+    elif "ssl.keystore.location" in props:
+        key, _ = _key_store("ssl.keystore.location", Path(props["ssl.keystore.location"]), props)
+    if (text := _trusted("", props)) is not None:
+        trust = text[1].encode()
+    return Expiries(_first_end(key), _first_end(trust))
+
+
+def _first_end(pem: bytes) -> float:
+    if b"-----BEGIN CERTIFICATE" not in pem:
+        return math.nan
+    try:
+        from cryptography import x509
+    except ModuleNotFoundError:
+        return math.nan
+    try:
+        return min(one.not_valid_after_utc.timestamp() for one in x509.load_pem_x509_certificates(pem)) * 1000
+    except ValueError:
+        return math.nan  # OpenSSL, which serves with them, is the judge of certificates
 
 
 def client_context(prefix: str, props: Mapping[str, str]) -> ssl.SSLContext:
@@ -91,10 +125,11 @@ def _load_key(context: ssl.SSLContext, prefix: str, props: Mapping[str, str]) ->
             ) from None
 
 
-def _load_trust(context: ssl.SSLContext, prefix: str, props: Mapping[str, str]) -> None:
+def _trusted(prefix: str, props: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the key that names the trusted certificates, and these as PEM; None if none does."""
     if "ssl.truststore.certificates" in props:
-        key, text = "ssl.truststore.certificates", props["ssl.truststore.certificates"]
-    elif "ssl.truststore.location" in props:
+        return "ssl.truststore.certificates", props["ssl.truststore.certificates"]
+    if "ssl.truststore.location" in props:
         key = "ssl.truststore.location"
         data = _read(prefix + key, Path(props[key]))
         text = (
@@ -102,8 +137,15 @@ def _load_trust(context: ssl.SSLContext, prefix: str, props: Mapping[str, str]) 
             if _is_pem(data)
             else _pkcs12(prefix + key, data, props.get("ssl.truststore.password"))[1].decode()
         )
-    else:
+        return key, text
+    return None
+
+
+def _load_trust(context: ssl.SSLContext, prefix: str, props: Mapping[str, str]) -> None:
+    trusted = _trusted(prefix, props)
+    if trusted is None:
         return
+    key, text = trusted
     try:
         context.load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError) as error:

@@ -25,12 +25,48 @@ from penstock_registry.store import (
 )
 from penstock_registry.store.records import Value
 
-__all__ = ["AppliedLog", "IdEntry", "covers"]
+__all__ = ["AppliedLog", "IdEntry", "VersionCounts", "covers"]
 
 _log = logging.getLogger(__name__)
 #: Bounds of the finished answers, which are made when asked for.
 _PREPARED_COUNT = 50_000
 _PREPARED_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class VersionCounts:
+    """The versions that were registered and the versions that were soft-deleted, by schema type, as the log tells: those
+    of the log that was found at start are among them, and what is registered and not deleted is there now."""
+
+    registered: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+
+    def note(self, previous: StoredSchema | None, stored: StoredSchema) -> None:
+        """Note that `stored` takes the place of `previous`."""
+        if previous is not None and previous.id == stored.id:
+            if previous.deleted and not stored.deleted:
+                _add(self.registered, stored)
+            elif stored.deleted and not previous.deleted:
+                _add(self.deleted, stored)
+            return
+        if previous is not None:  # an import puts another schema there
+            self.note_gone(previous)
+        _add(self.registered, stored)
+        if stored.deleted:
+            _add(self.deleted, stored)
+
+    def note_gone(self, stored: StoredSchema) -> None:
+        """Note that `stored` is there no more."""
+        if not stored.deleted:
+            _add(self.deleted, stored)
+
+    def copy(self) -> VersionCounts:
+        return VersionCounts(dict(self.registered), dict(self.deleted))
+
+
+def _add(counts: dict[str, int], stored: StoredSchema) -> None:
+    kind = stored.content.schema_type
+    counts[kind] = counts.get(kind, 0) + 1
 
 
 @dataclass(slots=True)
@@ -75,6 +111,7 @@ class AppliedLog:
         self._prepared: WeighedCache[tuple[str, int], bytes] = WeighedCache(_PREPARED_COUNT, _PREPARED_BYTES)
         #: Every subject, sorted, and whether it has a version that is not deleted; None when that has changed.
         self._listing: Sequence[tuple[str, bool]] | None = None
+        self._counts = VersionCounts()
 
     # --- applying records --------------------------------------------------------------------------------------------
 
@@ -158,6 +195,7 @@ class AppliedLog:
             entry.overwritten -= {key}
             self._overwritten[key].discard(stored.id)
         context.max_id = max(context.max_id, stored.id)
+        self._counts.note(previous, stored)
         self._place(key, stored, versions)
         for target in referenced_keys(stored.subject, stored.content):
             self._referrers.setdefault(target, set()).add(key)
@@ -182,6 +220,7 @@ class AppliedLog:
             self._subjects.pop(key.subject, None)
         if stored is None:
             return
+        self._counts.note_gone(stored)
         self._unreference(key, stored)
         name = context_of(key.subject)
         context = self._contexts[name]
@@ -219,9 +258,9 @@ class AppliedLog:
         self._listing = None
         for version, stored in list(versions.items()):
             if version <= up_to and not stored.deleted:
-                versions[version] = StoredSchema(
-                    stored.subject, stored.version, stored.id, stored.content, True, timestamp_ms
-                )
+                gone = StoredSchema(stored.subject, stored.version, stored.id, stored.content, True, timestamp_ms)
+                versions[version] = gone
+                self._counts.note(stored, gone)
                 self._prepared.drop((context_of(subject), stored.id))
 
     def _clear(self, subject: str | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock_registry.guid import guid_digest
-from penstock_registry.server.applied_log import AppliedLog, IdEntry, covers
+from penstock_registry.server.applied_log import AppliedLog, IdEntry, VersionCounts, covers
 from penstock_registry.server.content import Identity, StoredSchema
 from penstock_registry.server.subjects import DEFAULT_CONTEXT
 from penstock_registry.store import (
@@ -29,6 +29,11 @@ class Catalog(AppliedLog):
                 for stored in self._subjects[name].values()
                 if stored.deleted
             ]
+
+    def version_counts(self) -> VersionCounts:
+        """Return how many versions were registered and soft-deleted, as of now."""
+        with self.lock:
+            return self._counts.copy()
 
     # --- subjects and versions ---------------------------------------------------------------------------------------
 

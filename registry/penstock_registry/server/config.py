@@ -14,6 +14,7 @@ from penstock.errors import ConfigError
 from penstock.http.forwarded import parse_proxies
 from penstock.http.limits import DEFAULT_MAX_BODY, DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUT_MS, HttpLimits
 from penstock.http.listeners import Listener, parse_listener
+from penstock.measurements import Windows
 from penstock_registry.server.kafka_config import BOOTSTRAP, KAFKA_KEYS, KafkaConfig, is_connection_key
 from penstock_registry.server.levels import CompatibilityLevel
 from penstock_registry.server.limits import Limit, Limits
@@ -40,7 +41,7 @@ USED_KEYS = frozenset(
         "listeners", "port", "store", "schema.compatibility.level", "avro.compatibility.level", "mode.mutability",
         "schema.registry.group.id", "registry.name", "registry.max.request.size", "registry.max.schema.size",
         "registry.max.schema.nesting", "registry.max.import.id", "registry.max.connections", "registry.request.timeout.ms",
-        "registry.trusted.proxies", "access.control.allow.origin", "access.control.allow.methods", *ACCESS_KEYS, *TLS_KEYS,
+        "metrics.num.samples", "metrics.sample.window.ms", "registry.trusted.proxies", "access.control.allow.origin", "access.control.allow.methods", *ACCESS_KEYS, *TLS_KEYS,
         *KAFKA_KEYS,
     }
 )  # fmt: skip
@@ -106,6 +107,8 @@ class ServerConfig:
     #: The ``ssl.*`` keys of https listeners, in the words of `penstock.config.tls`.
     tls: Mapping[str, str]
     limits: Limits
+    #: The time that averages, maxima and rates of metrics look back.
+    windows: Windows
     warnings: tuple[str, ...]
 
     @classmethod
@@ -137,6 +140,10 @@ class ServerConfig:
             AccessConfig.parse(props, "the registry", "schema-registry"),
             _tls(props),
             _limits(props),
+            Windows(
+                _positive("metrics.sample.window.ms", props.get("metrics.sample.window.ms", "30000")) / 1000,
+                _positive("metrics.num.samples", props.get("metrics.num.samples", "2")),
+            ),
             tuple(_warnings(props)),
         )
 

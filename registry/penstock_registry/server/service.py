@@ -10,7 +10,7 @@ from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING
 
 from penstock.api.registry import SchemaFormat
-from penstock.config.tls import server_context
+from penstock.config.tls import certificate_expiries, server_context
 from penstock.errors import ConfigError, WorkerError
 from penstock.http.listeners import Listener, bind
 from penstock_registry.client.local import register_local, unregister_local
@@ -131,7 +131,9 @@ class RegistryService:
         from penstock.http.forwarded import with_forwarded
         from penstock.http.origins import OriginRules, with_cors
         from penstock.http.server import HttpServer, Served
+        from penstock_registry.server.http.answer_meter import AnswerMeter
         from penstock_registry.server.http.app import make_app
+        from penstock_registry.server.http.metered import Metered
 
         guard = None if settings.access.is_open else Guard(settings.access, registry.settings.alias_of)
         encrypted = any(listener.scheme == "https" for listener in settings.listeners)
@@ -140,6 +142,13 @@ class RegistryService:
         if settings.kafka is not None:
             self._forwarder = _forwarder(settings.kafka, store, [listener for listener, _ in bound], settings.tls)
         clusters = {"kafka-cluster": getattr(store, "cluster_id", ""), "schema-registry-cluster": settings.group_id}
+        metered = Metered(
+            AnswerMeter(settings.windows),
+            registry.catalog.version_counts,
+            None if self._forwarder is None else self._forwarder.election,
+            custom_formats=len(self.formats),
+            expiries=certificate_expiries(settings.tls) if encrypted else None,
+        )
         app = make_app(
             registry,
             version=distribution_version("penstock"),
@@ -149,6 +158,7 @@ class RegistryService:
             guard=guard,
             forwarder=self._forwarder,
             origins=OriginRules(settings.web.allow_origins, _own_hosts(settings)),
+            metered=metered,
         )
         web = with_cors(app, settings.web.allow_origins, settings.web.allow_methods)
         web = with_forwarded(web, settings.web.proxies)

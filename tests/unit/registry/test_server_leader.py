@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from penstock.errors import ConnectError, RetriableError, SerializationError
 from penstock_registry.server.access.rules import is_change
+from penstock_registry.server.http.answer_meter import AnswerMeter
+from penstock_registry.server.http.metered import Metered
 from penstock_registry.server.kafka_config import KafkaConfig
 from penstock_registry.server.leader.election import Election
 from penstock_registry.server.leader.protocol import Assignment, MemberIdentity, choose
@@ -194,3 +197,43 @@ def test_the_groups_leader_decides_from_what_all_say(store: Store) -> None:
     made = election(store).perform_assignment("m1", "v0", members)
     assert set(made) == {"m1", "m2"}
     assert {Assignment.decode(data).member for data in made.values()} == {"m2"}
+
+
+def metrics_of(one: Election) -> dict[str, float]:
+    return {m.name: float(m.value) for m in Metered(AnswerMeter(), election=one).measurements() if not m.tags}
+
+
+class SlowStore(Store):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def claim(self) -> None:
+        super().claim()
+        self._clock.now += 1.5
+
+
+def test_the_metrics_follow_the_lead() -> None:
+    clock = Clock()
+    one = election(SlowStore(clock), clock)
+    assert metrics_of(one)["master-slave-role"] == 0
+    assert math.isnan(metrics_of(one)["leader-initialization-latency"])
+    one.on_assignment(1, "m", "v0", told("m"))
+    assert metrics_of(one)["master-slave-role"] == 1
+    assert metrics_of(one)["leader-initialization-latency"] == 1500
+    one.on_join_prepare(1, "m")
+    one.on_assignment(2, "m", "v0", told("x", MemberIdentity("other", 1)))
+    assert metrics_of(one)["master-slave-role"] == 0
+
+
+def test_only_whoever_dealt_out_the_lead_counts_the_members(store: Store) -> None:
+    one = election(store)
+    assert "node-count" not in metrics_of(one)
+    members = {f"m{number}": MemberIdentity(f"h{number}", 1).encode() for number in range(3)}
+    one.on_join_prepare(1, "m")
+    one.perform_assignment("m", "v0", members)
+    one.on_assignment(2, "m", "v0", told("x", MemberIdentity("other", 1)))
+    assert metrics_of(one)["node-count"] == 3
+    one.on_join_prepare(2, "m")
+    one.on_assignment(3, "m", "v0", told("x", MemberIdentity("other", 1)))
+    assert "node-count" not in metrics_of(one), "another member has dealt it out since"

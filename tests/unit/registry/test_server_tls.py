@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import math
 import ssl
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from lab.measured import parse
 from penstock.errors import ConfigError
 from penstock_registry.server.service import RegistryService
 
@@ -78,6 +80,10 @@ def test_plain_and_encrypted_listeners_side_by_side(stores: Stores, kind: str) -
     )
     try:
         secure, plain = service.urls
+        told = parse(httpx.get(f"{plain}/metrics").text)
+        ends = x509.load_pem_x509_certificate(stores.certificate.read_bytes()).not_valid_after_utc.timestamp() * 1000
+        assert told.value("kafka_schema_registry_certificate_expiration_keystore") == ends
+        assert math.isnan(told.value("kafka_schema_registry_certificate_expiration_truststore"))
         assert secure.startswith("https://")
         assert httpx.get(f"{secure}/subjects", verify=client_context(stores)).json() == []
         assert httpx.get(f"{plain}/subjects").json() == []
@@ -101,6 +107,8 @@ def test_clients_must_show_a_certificate_where_that_is_asked_for(stores: Stores,
     )
     try:
         url = f"{service.urls[0]}/subjects"
+        told = parse(httpx.get(f"{service.urls[0]}/metrics", verify=client_context(stores, with_certificate=True)).text)
+        assert told.value("kafka_schema_registry_certificate_expiration_truststore") > 1e12
         assert httpx.get(url, verify=client_context(stores, with_certificate=True)).status_code == 200
         with pytest.raises(httpx.TransportError):
             httpx.get(url, verify=client_context(stores))

@@ -43,6 +43,8 @@ def need_of(method: str, segments: Sequence[str], query: Mapping[str, str]) -> N
         case "config" | "mode" if changes or len(segments) > 1:
             subject = _stored(segments[1]) if len(segments) > 1 else None
             return Need(Role.ADMIN if changes else Role.READ, subject, anywhere=subject is None and not changes)
+        case "metrics" if not changes:
+            return Need(Role.READ, None)  # they count every subject
         case "contexts" if changes and len(segments) > 1:
             return Need(Role.ADMIN, _stored(f":{normalize_context(segments[1])}:"))
         case _:

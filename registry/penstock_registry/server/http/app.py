@@ -12,12 +12,15 @@ from starlette.requests import ClientDisconnect
 
 from penstock.errors import ConnectError
 from penstock.http.origins import OriginRules
+from penstock.http.prometheus import CONTENT_TYPE, Exposition
 from penstock_registry.server.access.guard import Guard, asking
 from penstock_registry.server.errors import RegistryError, http_error, not_here
+from penstock_registry.server.http.answer_meter import AnswerMeter
 from penstock_registry.server.http.described import complete
 from penstock_registry.server.http.following import OUTCOME, Following
 from penstock_registry.server.http.front import Front
 from penstock_registry.server.http.media import JSON_TYPE
+from penstock_registry.server.http.metered import Metered
 from penstock_registry.server.http.parameters import Reply, check_accept
 from penstock_registry.server.http.refusals import refusal
 from penstock_registry.server.http.schema_routes import ContextRoutes, SchemaRoutes
@@ -51,9 +54,10 @@ def make_app(
     guard: Guard | None = None,
     forwarder: Forwarder | None = None,
     origins: OriginRules | None = None,
+    metered: Metered | None = None,
 ) -> Front:
     """An ASGI application over `registry`, which must be started. Without a `guard` it is open to everybody; `forwarder`
-    passes changes on while another registry leads."""
+    passes changes on while another registry leads; `metered` is behind ``GET /metrics``."""
     limits = limits or Limits()
     app = FastAPI(
         title="penstock schema registry", version=version, redirect_slashes=False, docs_url="/docs", redoc_url=None
@@ -69,6 +73,15 @@ def make_app(
     SettingsRoutes(registry.settings).add_to(router)
     ContextRoutes(seen, registry.problem, limits, identity, version).add_to(router)
     app.include_router(router)
+    metered = metered or Metered(AnswerMeter())
+    exposition = Exposition(metered.measurements)
+
+    def metrics() -> Response:
+        """Everything that is measured of this registry, in Prometheus' text form."""
+        return Response(exposition.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    # Without the router's look at Accept: scrapers ask for text.
+    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
     complete(app)
     app.add_exception_handler(RegistryError, _registry_error)
     app.add_exception_handler(NotLeaderError, _not_leader)
@@ -78,7 +91,7 @@ def make_app(
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RequestValidationError, _unreadable_parameter)
     inner = app if forwarder is None else Following(app, forwarder, max_request_size)
-    return Front(inner, registry, guard, forwarder, max_request_size, origins)
+    return Front(inner, registry, guard, forwarder, max_request_size, origins, metered.answers)
 
 
 def _answer(error: RegistryError) -> Response:

@@ -147,6 +147,7 @@ MODE: Final = _body(_object("mode", mode=_or_null(_one_of(*_MODES))))
 EMPTY: Final = _body(_FREE)
 
 _TEXT_ANSWER: Final = {"description": "The schema's text alone; it need not be JSON."}
+_METRICS: Final = {"text/plain": {"schema": _TEXT}}
 _PAIR: Final = _object("subject", "version", **_PLACE)
 #: The answers of each operation where it succeeds.
 _ANSWERS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -214,6 +215,9 @@ def complete(app: FastAPI) -> None:
 
 def _describe(name: str, operation: dict[str, Any]) -> None:
     error = {"description": "Why not.", "content": _content(_ref("Error"))}
+    if name == "GET /metrics":
+        operation["responses"] = {"200": {"description": "Metrics.", "content": _METRICS}, "default": error}
+        return
     answer = _ANSWERS.get(name)
     if answer is None:
         operation["responses"] = {"204": {"description": "Done."}, "default": error}

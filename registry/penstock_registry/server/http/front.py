@@ -6,6 +6,7 @@ A plain ASGI callable, since it sees every request: middleware classes would dou
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -16,6 +17,8 @@ from penstock.http.asgi import App, ClientDisconnect, Message, Receive, Replay, 
 from penstock.http.origins import OriginRules
 from penstock_registry.server.access.guard import Guard, asked_by
 from penstock_registry.server.errors import RegistryError
+from penstock_registry.server.http.answer_meter import AnswerMeter
+from penstock_registry.server.http.endpoints import BY_ID, LOOKUP, REGISTER, VERSION, endpoint_of
 from penstock_registry.server.http.media import DEFAULT_TYPE, answer_type
 from penstock_registry.server.http.quick import QuickAnswers
 from penstock_registry.server.registry import Registry
@@ -40,11 +43,13 @@ class Front:
         forwarder: Forwarder | None = None,
         max_request_size: int = 0,
         origins: OriginRules | None = None,
+        meter: AnswerMeter | None = None,
     ) -> None:
         self._max_request_size = max_request_size
         self._app = app
         self._origins = origins or OriginRules(())
         self._guard = guard
+        self._meter = meter or AnswerMeter()
         self._quick = None if guard is not None else QuickAnswers(registry, forwarder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +58,7 @@ class Front:
             return
         if (foreign := self._origins.problem(scope)) is not None:
             await _refuse(send, RegistryError(403, 403, foreign), ())
+            self._meter.answered("", 403, 0.0)
             return
         try:
             await self._answer(scope, receive, send)
@@ -60,6 +66,7 @@ class Front:
             return  # nobody waits for an answer
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         media_type = answer_type(_header(scope, b"accept"))
         method: str = scope["method"]
         asked_query: bytes = scope["query_string"]
@@ -74,10 +81,12 @@ class Front:
                     answer = await self._posted(self._quick, scope, path, message)
                 except RegistryError as error:
                     await _refuse(_Sender(scope, send, media_type), error, ())
+                    self._meter.answered(_quick_endpoint(method, path), error.http_status, time.perf_counter() - began)
                     return
                 receive = Replay(message, receive)
             if answer is not None:
                 await _send_json(send, 200, media_type, answer)
+                self._meter.answered(_quick_endpoint(method, path), 200, time.perf_counter() - began)
                 return
         segments = _rewrite(scope, path)
         scope["registry.segments"] = segments
@@ -94,6 +103,9 @@ class Front:
             await self._app(scope, receive, sender)
         except RegistryError as error:
             await _refuse(sender, error, self._challenges if error.http_status == 401 else ())
+        endpoint = endpoint_of(method, segments)
+        if endpoint is not None:
+            self._meter.answered(endpoint, sender.status, time.perf_counter() - began)
 
     @property
     def _challenges(self) -> Sequence[str]:
@@ -122,18 +134,29 @@ class _Sender:
     """Passes an answer on: in the media type that was asked for, and without its body for HEAD."""
 
     def __init__(self, scope: Scope, send: Send, media_type: str | None) -> None:
+        #: The answer's status, once it is sent.
+        self.status = 0
         self._send = send
         self._media_type = media_type.encode() if media_type and media_type != DEFAULT_TYPE else None
         self._drop_body = scope["method"] == "HEAD"
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self._media_type is not None:
-            message["headers"] = [
-                (name, self._media_type if value == _DEFAULT_BYTES else value) for name, value in message["headers"]
-            ]
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self._media_type is not None:
+                message["headers"] = [
+                    (name, self._media_type if value == _DEFAULT_BYTES else value) for name, value in message["headers"]
+                ]
         elif message["type"] == "http.response.body" and self._drop_body:
             message["body"] = b""
         await self._send(message)
+
+
+def _quick_endpoint(method: str, path: bytes) -> str:
+    """Return the name of an endpoint that is answered quickly."""
+    if method == "GET":
+        return BY_ID if path.startswith(b"/schemas/") else VERSION
+    return REGISTER if path.count(b"/") == 3 else LOOKUP
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

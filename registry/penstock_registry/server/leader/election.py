@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -57,6 +58,8 @@ class Election:
         self._reason = "the group was not joined yet"
         self._stopped = False
         self._not_before = 0.0
+        self._members: int | None = None
+        self._took_lead_ms = math.nan
         store.on_writer_lost = self.resign
         store.leader_problem = lambda: self.problem
         self._member = GroupMember(
@@ -112,6 +115,18 @@ class Election:
             return self._leader
 
     @property
+    def members(self) -> int | None:
+        """Return how many registries the group has; None if another one of them dealt out the lead."""
+        with self._changed:
+            return self._members
+
+    @property
+    def took_lead_ms(self) -> float:
+        """Return how long it took to take the lead the last time, in milliseconds; NaN if this registry never led."""
+        with self._changed:
+            return self._took_lead_ms
+
+    @property
     def problem(self) -> str | None:
         """Return why changes cannot be made now; None if they can, here or through the leader."""
         with self._changed:
@@ -141,8 +156,12 @@ class Election:
 
     def on_join_prepare(self, generation: int, member_id: str) -> None:
         self._stand_down("the registries are agreeing on a leader")
+        with self._changed:
+            self._members = None  # whoever deals out the lead next counts them
 
     def perform_assignment(self, leader_id: str, protocol: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        with self._changed:
+            self._members = len(members)
         assignment = choose({member: MemberIdentity.decode(data) for member, data in members.items()}).encode()
         return dict.fromkeys(members, assignment)
 
@@ -164,9 +183,12 @@ class Election:
             _log.info("Schema registry %s leads", told.identity.url if told.identity else told.member)
 
     def on_lost(self, reason: str) -> None:
+        with self._changed:
+            self._members = None
         self._stand_down(reason)
 
     def _take_lead(self) -> None:
+        began = self._clock()
         try:
             self._store.claim()
         except ConnectError as error:
@@ -176,6 +198,7 @@ class Election:
             raise
         with self._changed:
             self._leads, self._leader = True, None
+            self._took_lead_ms = (self._clock() - began) * 1000
             self._changed.notify_all()
         _log.info("This schema registry leads, at %s", self._me.url)
 
