@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,8 @@ class Supervisor:
         self._file, self._props, self._options, self._clock = file, props, list(options), clock
         self._registry_url = registry_url(props)
         self._children = [_Child(number) for number in range(workers)]
+        #: Where the workers tell each other their addresses, each in a file named as its number.
+        self._addresses = tempfile.TemporaryDirectory(prefix="penstock-workers-")
 
     @property
     def pids(self) -> list[int | None]:
@@ -124,10 +127,16 @@ class Supervisor:
                 _log.error("worker process %d did not stop within %g s and is killed", process.pid, _STOP)
                 process.kill()
                 process.wait()
+        self._addresses.cleanup()
 
     def _start(self, child: _Child) -> None:
         arguments = [sys.executable, "-c", _MAIN, "worker", str(self._file), *self._options]
-        arguments += ["--parent", str(os.getpid())]
+        arguments += [
+            "--parent",
+            str(os.getpid()),
+            "--address-file",
+            str(Path(self._addresses.name, str(child.number))),
+        ]
         if self._registry_url is not None and child.number > 0:
             arguments += ["--registry-url", self._registry_url]
         environ = {**os.environ, **worker_environment(self._props, child.number)}

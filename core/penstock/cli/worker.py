@@ -14,6 +14,7 @@ from penstock.cli.supervisor import Supervisor
 from penstock.cli.wiring import DistributedProcess, config_transformer, resolved_properties
 from penstock.config.files import from_environment, load_file
 from penstock.config.worker import WorkerConfig
+from penstock.rest.siblings import Siblings
 
 __all__ = ["add_parser", "run"]
 
@@ -39,6 +40,7 @@ def add_parser(commands: Any) -> None:
     # A supervisor tells its workers of the registry that the first one serves, and whose workers they are.
     parser.add_argument("--registry-url", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--parent", metavar="PID", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--address-file", metavar="FILE", type=Path, help=argparse.SUPPRESS)
     add_common_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -63,6 +65,8 @@ def _run_one(arguments: argparse.Namespace, props: Mapping[str, str]) -> int:
     transformer = config_transformer(props, plugins)
     config = WorkerConfig.parse(resolved_properties(props, transformer), "distributed", props)
     process = DistributedProcess(config, plugins, transformer, arguments.registry_url)
+    if arguments.address_file is not None:
+        process.rest.siblings = Siblings(arguments.address_file)
     with config.looked_up.guard():
         process.start()
     tune_collector()

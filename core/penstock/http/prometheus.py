@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.measurements import Measurement
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
 
-__all__ = ["CONTENT_TYPE", "Exposition", "prometheus_name"]
+__all__ = ["CONTENT_TYPE", "Exposition", "gathered", "prometheus_name"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _OTHER: Final = re.compile(r"[^a-zA-Z0-9_]")
@@ -76,6 +76,39 @@ class Exposition:
             if measured.name == "status" and measured.group == "connector-task-metrics":
                 _add(families, _TASK_STATUS, measured)
         yield from families.values()
+
+
+def gathered(label: str, texts: Mapping[str, str], own: Iterable[Measurement] = ()) -> bytes:
+    """Return the answers of several servers as one, each sample with the server's name in `label`, and `own` beside them.
+
+    `texts` are the answers by the servers' names. Raises ValueError for a text that is none of Prometheus' form.
+    """
+    from prometheus_client import Metric, generate_latest
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families: dict[str, Metric] = {}
+    for server, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            known = families.get(family.name)
+            if known is None:
+                known = families[family.name] = Metric(family.name, family.documentation, family.type)
+            for sample in family.samples:
+                labels = dict(sample.labels)
+                if label in labels:  # as Prometheus does with a label of its own
+                    labels[f"exported_{label}"] = labels[label]
+                known.add_sample(sample.name, {**labels, label: server}, sample.value)
+    for measured in own:
+        _add(families, prometheus_name(measured.group, measured.name), measured)
+    return generate_latest(_Gathered(list(families.values())))
+
+
+class _Gathered(NamedTuple):
+    """Stands in for a registry of the library: it gives what was gathered."""
+
+    families: list[Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
 
 
 def _add(families: dict[str, Metric], name: str, measured: Measurement) -> None:

@@ -15,6 +15,7 @@ from penstock.herder.interface import Herder
 from penstock.http.origins import OriginRules
 from penstock.rest.errors import RestError
 from penstock.rest.paths import HEAD, decoded
+from penstock.rest.siblings import Siblings
 from penstock.rest.slots import Slots
 from penstock.runtime.status import ConnectorTaskId
 
@@ -41,6 +42,8 @@ class Context:
     origins: OriginRules = field(default_factory=lambda: OriginRules(()))
     #: This worker's advertised URL, without a slash at its end.
     own_url: str = ""
+    #: The other workers of this machine, if one command started them.
+    siblings: Siblings | None = None
     #: Threads for requests that may wait.
     slots: Slots = field(default_factory=Slots)
 

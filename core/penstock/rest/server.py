@@ -21,6 +21,7 @@ from penstock.rest.access import access_of
 from penstock.rest.app import AppSettings, admin_app, connect_app
 from penstock.rest.context import Context
 from penstock.rest.headers import parse_header_rules
+from penstock.rest.siblings import Siblings
 
 __all__ = ["DEFAULT_PORT", "Advertised", "RestServer"]
 
@@ -66,6 +67,8 @@ class RestServer:
             self._close_sockets()
             raise
         self._server: HttpServer | None = None
+        #: The other workers of this machine, if one command started them; set before `start`.
+        self.siblings: Siblings | None = None
 
     @property
     def listeners(self) -> list[Listener]:
@@ -102,6 +105,7 @@ class RestServer:
             client=self.worker_client,
             origins=OriginRules(origins, self._own_hosts()),
             own_url=self.advertised.url.rstrip("/"),
+            siblings=self.siblings,
         )
         settings = AppSettings(
             allow_origins=origins,
@@ -119,6 +123,8 @@ class RestServer:
             served += [Served(admin, bound, self._tls(x, "admin.listeners.https.")) for x, bound in self._admin_bound]
         self._server = HttpServer("rest", served, _limits(config))
         self._server.start()
+        if self.siblings is not None:
+            self.siblings.announce(self.advertised.url.rstrip("/"))
         _log.info("REST listens on %s; advertised as %s", ", ".join(map(str, self.listeners)), self.advertised.url)
 
     def stop(self) -> None:

@@ -22,6 +22,8 @@ from penstock_registry.server.http.answer_meter import AnswerMeter
 from penstock_registry.server.http.endpoints import ENDPOINTS, endpoint_of
 from penstock_registry.server.service import RegistryService
 
+#: One for all: each would read the certificates of authorities anew.
+CLIENT = httpx.Client(timeout=60)
 LOCAL = {"listeners": "http://127.0.0.1:0"}
 P = "kafka_schema_registry_"
 RECORD = '{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}'
@@ -44,13 +46,16 @@ class Asking:
     def __init__(self, settings: dict[str, str]) -> None:
         self.service = RegistryService()
         self.service.start({**LOCAL, **settings})
-        self.http = httpx.Client(base_url=self.service.urls[0])
+        self.auth: tuple[str, str] | None = None
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        return CLIENT.request(method, self.service.urls[0] + path, json=body, **{"auth": self.auth, **more})
 
     def __call__(self, method: str, path: str, body: Any = None) -> int:
-        return self.http.request(method, path, json=body).status_code
+        return self.ask(method, path, body).status_code
 
     def scrape(self) -> Scrape:
-        answer = self.http.get("/metrics")
+        answer = self.ask("GET", "/metrics")
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         return parse(answer.text)
@@ -72,7 +77,6 @@ def asking() -> Iterator[Callable[..., Asking]]:
 
     yield ask
     for one in made:
-        one.http.close()
         one.service.stop()
 
 
@@ -157,8 +161,8 @@ def test_a_quick_answer_counts_as_one_of_the_routes_does(
     asking: Callable[..., Asking], users: str, guarded: bool, method: str, path: str, body: Any, endpoint: str
 ) -> None:
     ask = asking(**guards(users)) if guarded else asking()
-    ask.http.auth = httpx.BasicAuth("root", "root!")
-    ask("POST", "/subjects/s/versions", {"schema": RECORD})
+    ask.auth = ("root", "root!")
+    assert ask("POST", "/subjects/s/versions", {"schema": RECORD}) == 200
     totals = {name: ask.scrape().value(P + named(name, "request_total")) for name in ENDPOINTS}
     success = ask.scrape().value(f"{P}api_success_count")
     failed = ask(method, path, body) >= 400
@@ -196,7 +200,7 @@ def test_a_registry_counts_what_its_store_had(asking: Callable[..., Asking], tmp
 
 
 def test_a_scraper_that_takes_text_alone_is_answered(asking: Callable[..., Asking]) -> None:
-    answer = asking().http.get("/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+    answer = asking().ask("GET", "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
     assert (answer.status_code, answer.headers["content-type"][:10]) == (200, "text/plain")
 
 
@@ -233,7 +237,7 @@ def test_whoever_may_read_every_subject_may_see_the_metrics(
     asking: Callable[..., Asking], users: str, user: str | None, status: int
 ) -> None:
     ask = asking(**guards(users))
-    answer = ask.http.get("/metrics", auth=None if user is None else (user, f"{user}!"))
+    answer = ask.ask("GET", "/metrics", auth=None if user is None else (user, f"{user}!"))
     assert answer.status_code == status
     assert (P in answer.text) == (status == 200)
 
@@ -248,7 +252,7 @@ def test_a_scraper_without_a_password_needs_the_path_opened(asking: Callable[...
 
 
 def test_every_operation_but_the_probes_has_an_endpoints_name(asking: Callable[..., Asking]) -> None:
-    document = asking().http.get("/openapi.json").json()
+    document = asking().ask("GET", "/openapi.json").json()
     operations = [(method.upper(), path) for path, found in document["paths"].items() for method in found]
     named_so = {(method, path): endpoint_of(method, path.split("/")[1:]) for method, path in operations}
     probes = {path for (_, path), name in named_so.items() if name is None}
@@ -301,7 +305,7 @@ def test_the_built_in_registry_of_a_worker_has_its_metrics_at_its_own_port() -> 
     service = start_registry(Plugins.discover(), {**settings, "registry.name": "metered-worker"})
     try:
         url = service.urls[0]
-        httpx.post(f"{url}/subjects/s/versions", content=json.dumps({"schema": RECORD}))
-        assert parse(httpx.get(f"{url}/metrics").text).value(f"{P}registered_count") == 1
+        CLIENT.post(f"{url}/subjects/s/versions", content=json.dumps({"schema": RECORD}))
+        assert parse(CLIENT.get(f"{url}/metrics").text).value(f"{P}registered_count") == 1
     finally:
         service.stop()
