@@ -1,12 +1,23 @@
-"""The form of a failure in the log: its sentence always, its trace only if somebody needs it."""
+"""The forms of what is logged: of a failure its sentence always and its trace only if somebody needs it; summaries."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Final
 
 from penstock.errors import ConnectError
 
-__all__ = ["log_failure"]
+__all__ = ["SUMMARY", "log_failure", "log_summary"]
+
+#: The attribute of a log record with the lines of a summary.
+SUMMARY: Final = "summary"
+
+
+def log_summary(logger: logging.Logger, title: str, lines: Mapping[str, str]) -> None:
+    """Log `title` at INFO with `lines` under it: what each is about, and what it says. As JSON they are one object of the
+    record, ``summary``."""
+    logger.info("%s", title, extra={SUMMARY: dict(lines)})
 
 
 def log_failure(

@@ -35,6 +35,12 @@ class AccessConfig:
     grants: ParseGrants = parse_grants
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the ways by which users are recognised: ``BASIC``, ``BEARER``; none if the server is open."""
+        ways = {"BASIC": self.users_file, "BEARER": self.tokens}
+        return tuple(name for name, settings in ways.items() if settings is not None)
+
+    @property
     def is_open(self) -> bool:
         return self.users_file is None and self.tokens is None
 

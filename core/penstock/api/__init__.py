@@ -47,6 +47,7 @@ from penstock.api.metrics import Counter, MetricName, PluginMetrics, Sensor, Sta
 from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
 from penstock.api.registry import (
     HasFields,
+    HasSummary,
     InvalidSchemaError,
     KnowsLenience,
     ParsedSchema,
@@ -92,6 +93,7 @@ __all__ = [
     "ExactlyOnceSupport",
     "FixedReader",
     "HasFields",
+    "HasSummary",
     "HeaderConverter",
     "InPlace",
     "InvalidSchemaError",

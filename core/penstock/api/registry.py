@@ -10,6 +10,7 @@ from penstock.errors import DataError
 
 __all__ = [
     "HasFields",
+    "HasSummary",
     "InvalidSchemaError",
     "KnowsLenience",
     "ParsedSchema",
@@ -106,6 +107,14 @@ class ReadsRegistered(Protocol):
         resolved: Mapping[str, str] | None = None,
     ) -> ParsedSchema:
         """Parse as `SchemaFormat.parse` does. Raises `InvalidSchemaError`."""
+
+
+@runtime_checkable
+class HasSummary(Protocol):
+    """A service that tells what it runs with, for the log at its start."""
+
+    def summary(self) -> Mapping[str, str]:
+        """Return some lines, what each is about and what it says, without secrets. Only between start and stop."""
 
 
 class Service(Protocol):

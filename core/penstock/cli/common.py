@@ -10,9 +10,11 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock.logs import SUMMARY
 from penstock.plugins import Plugins
 from penstock.plugins.settings import PluginSettings
 from penstock.runtime.disclosure import DisclosingFilter
@@ -40,12 +42,14 @@ def _tame(text: str) -> str:
 
 
 class _Formatter(logging.Formatter):
-    """Puts the thread's name before a message, unless the message begins with it. Further lines begin with a tab."""
+    """Puts the thread's name before a message, unless the message begins with it. Further lines begin with a tab, those of
+    a summary too."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         thread = record.threadName or ""
         record.whose = "" if record.message.startswith(thread) else f"{thread} "
-        return _tame(super().formatMessage(record))
+        lines: Mapping[str, str] = getattr(record, SUMMARY, {})
+        return "\n\t".join(map(_tame, [super().formatMessage(record), *(f"{k}: {v}" for k, v in lines.items())]))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
         return _tame(super().formatException(ei))

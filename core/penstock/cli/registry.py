@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
-from penstock.cli.services import config_transformer, resolved_properties, start_registry
+from penstock.cli.services import config_transformer, log_registry, resolved_properties, start_registry
+from penstock.config.disclosure import LookedUpValues
 from penstock.config.files import from_environment, load_file
 
 __all__ = ["add_parser", "run"]
@@ -42,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     plugins = discover_plugins(arguments)
     from_file = load_file(arguments.properties) if arguments.properties is not None else {}
     props = {**from_file, **from_environment(os.environ, _ENVIRONMENT_PREFIX)}
-    service = start_registry(plugins, resolved_properties(props, config_transformer(props, plugins)))
+    resolved = resolved_properties(props, config_transformer(props, plugins))
+    service = start_registry(plugins, resolved)
+    log_registry(service, LookedUpValues(props, resolved))
     try:
         print(f"schema registry at {', '.join(service.urls)}", flush=True)
         stop.wait()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
 
-from penstock.api import Service
+from penstock.api import HasSummary, Service
+from penstock.config.disclosure import LookedUpValues
 from penstock.config.provider import ConfigProvider
 from penstock.config.transformer import ConfigTransformer
 from penstock.errors import ConfigError
+from penstock.logs import log_summary
 from penstock.plugins import PluginKind, Plugins
 
-__all__ = ["config_transformer", "resolved_properties", "start_registry"]
+__all__ = ["config_transformer", "log_registry", "resolved_properties", "start_registry"]
+
+_log: Final = logging.getLogger(__name__)
 
 _REGISTRY_SERVICE: Final = "schema-registry"
 
@@ -46,3 +51,10 @@ def start_registry(plugins: Plugins, settings: Mapping[str, str]) -> Service:
             service.formats[info.plugin.name.upper()] = partial(plugins.new, PluginKind.SCHEMA_FORMAT, info.plugin.name)
     service.start(settings)
     return cast("Service", service)
+
+
+def log_registry(service: Service, looked_up: LookedUpValues) -> None:
+    """Log the summary of a registry that was started; `looked_up` keeps values of config providers out of it."""
+    if isinstance(service, HasSummary):
+        lines = {name: looked_up.shown(text) for name, text in service.summary().items()}
+        log_summary(_log, f"Schema registry is up at {looked_up.shown(', '.join(service.urls))}", lines)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from penstock.api import Service
-from penstock.cli.services import config_transformer, resolved_properties, start_registry
+from penstock.cli.services import config_transformer, log_registry, resolved_properties, start_registry
+from penstock.cli.summary import worker_summary
 from penstock.config.transformer import ConfigTransformer
 from penstock.config.worker import WorkerConfig
 from penstock.herder.interface import Herder
@@ -17,6 +18,7 @@ from penstock.herder.standalone import StandaloneHerder, compose_standalone
 from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
 from penstock.kafka.topic_log import TopicSpec, internal_clients
+from penstock.logs import log_summary
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.runtime.admission import UnreadLimit
@@ -124,12 +126,19 @@ class _Process:
         """Start the registry first, since converters need it, and REST last, since it answers for everything else."""
         if self._config["schema.registry.embedded"]:
             self.registry = start_registry(self._plugins, embedded_registry(self._config))
+            log_registry(self.registry, self._config.looked_up)
         try:
             self.herder.start()
             self.rest.start(self.herder)
         except BaseException:
             self.stop()
             raise
+        urls = () if self.registry is None else self.registry.urls
+        log_summary(
+            _log,
+            f"Worker {self.rest.advertised.worker_id} is up",
+            worker_summary(self._config, self._plugins, self.rest, urls),
+        )
 
     def stop(self) -> None:
         self.rest.stop()

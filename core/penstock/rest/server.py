@@ -55,7 +55,8 @@ class RestServer:
         self._config = config
         #: For requests to other workers of the group, with the certificates of the listeners.
         self.worker_client = WorkerClient(lambda: _client_tls(config))
-        self._access = access_of(config)
+        #: Who may do what.
+        self.access = access_of(config)
         self._proxies = parse_proxies("rest.trusted.proxies", config["rest.trusted.proxies"] or ())
         self._bound: list[_Bound] = []
         self._admin_bound: list[_Bound] = []
@@ -112,7 +113,7 @@ class RestServer:
             allow_methods=_listed(config["access.control.allow.methods"]),
             headers=parse_header_rules(config["response.http.headers.config"] or ""),
             proxies=self._proxies,
-            access=self._access,
+            access=self.access,
             # Unset: with the rest. An empty list: nowhere. Listed: there only.
             with_admin=config["admin.listeners"] is None,
         )

@@ -20,6 +20,7 @@ from penstock_registry.server.direct import DirectClient
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.registry import Registry, RegistryOptions
 from penstock_registry.server.stores import make_store
+from penstock_registry.server.summary import summary_of
 from penstock_registry.store import RegistryStore
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class RegistryService:
         self._forwarder: Forwarder | None = None
         self._urls: tuple[str, ...] = ()
         self._name: str | None = None
+        self._summary: dict[str, str] = {}
+
+    def summary(self) -> Mapping[str, str]:
+        """Return what it runs with, for the log (`penstock.api.HasSummary`)."""
+        return dict(self._summary)
 
     @property
     def urls(self) -> Sequence[str]:
@@ -92,6 +98,8 @@ class RegistryService:
             self._registry = registry
             self._urls = tuple(listener.url for listener, _ in bound)
             self._name = settings.name
+            version = distribution_version("penstock")
+            self._summary = summary_of(settings, self._urls, version, registry.formats.names())
             register_local(settings.name, DirectClient(registry, self._forwarder))
         _log.info("Schema registry serves at %s and local://%s", ", ".join(self._urls), settings.name)
 
