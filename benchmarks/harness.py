@@ -71,7 +71,9 @@ class Worker(WorkerProcess):
         bootstrap: str,
         settings: Mapping[str, str],
         connectors: Sequence[Mapping[str, str]] = (),
+        program: Path | None = None,
     ) -> None:
+        """`program` is a Python file that stands in for the command ``penstock``."""
         folder.mkdir(parents=True)
         self.folder = folder
         rest = f"http://127.0.0.1:{free_port()}"
@@ -84,11 +86,16 @@ class Worker(WorkerProcess):
             **settings,
         }
         (folder / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        arguments: list[str | Path] = ["standalone", folder / "worker.properties"]
+        arguments: list[str | Path] = [
+            *([] if program is None else [program]),
+            "standalone",
+            folder / "worker.properties",
+        ]
         for number, config in enumerate(connectors):
             arguments.append(folder / f"connector-{number}.json")
             Path(arguments[-1]).write_text(json.dumps({"name": config["name"], "config": dict(config)}))
-        super().__init__(arguments, folder / "worker.log", rest, {"PYTHONPATH": str(HERE)})
+        python = None if program is None else Path(sys.executable)
+        super().__init__(arguments, folder / "worker.log", rest, {"PYTHONPATH": str(HERE)}, python)
 
     def put(self, path: str, body: Any) -> None:
         code, answer = self.call("PUT", path, body)

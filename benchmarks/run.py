@@ -285,7 +285,7 @@ def options() -> argparse.Namespace:
         "--only",
         default="",
         metavar="REGEX",
-        help=f"some parts only: {', '.join([*ENCODINGS, 'exactly-once', 'footprint', 'rest', 'codecs', 'transforms', 'registry'])}",
+        help=f"some parts only: {', '.join([*ENCODINGS, 'exactly-once', 'footprint', 'rest', 'codecs', 'transforms', 'registry', 'metrics'])}",
     )
     parser.add_argument("--bootstrap", help="a running broker; without it one is started")
     return parser.parse_args()
@@ -301,7 +301,9 @@ def main() -> int:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {chosen.records:,} records, median of {chosen.runs}"
     )
     fine = codecs(chosen.runs) if wanted("codecs") else True
-    if not any(wanted(part) for part in [*ENCODINGS, "exactly-once", "footprint", "rest", "transforms", "registry"]):
+    if not any(
+        wanted(part) for part in [*ENCODINGS, "exactly-once", "footprint", "rest", "transforms", "registry", "metrics"]
+    ):
         return 0 if fine else 1
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
         bench = Bench(chosen, bootstrap, Path(work))
@@ -338,6 +340,9 @@ def main() -> int:
             fine = fine and ran.returncode == 0
         if wanted("registry"):
             command = [sys.executable, HERE / "registry_bench.py", "--bootstrap", bootstrap, "--runs", str(chosen.runs)]
+            fine = subprocess.run(command, check=False).returncode == 0 and fine
+        if wanted("metrics"):
+            command = [sys.executable, HERE / "metrics_cost.py", "--bootstrap", bootstrap, "--pairs", str(chosen.runs)]
             fine = subprocess.run(command, check=False).returncode == 0 and fine
         return 0 if fine else 1
 
