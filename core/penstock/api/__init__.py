@@ -47,6 +47,7 @@ from penstock.api.metrics import Counter, MetricName, PluginMetrics, Sensor, Sta
 from penstock.api.plugin import ConnectPlugin, Plugin, Versioned
 from penstock.api.registry import (
     HasFields,
+    HasMeasurements,
     HasSummary,
     InvalidSchemaError,
     KnowsLenience,
@@ -93,6 +94,7 @@ __all__ = [
     "ExactlyOnceSupport",
     "FixedReader",
     "HasFields",
+    "HasMeasurements",
     "HasSummary",
     "HeaderConverter",
     "InPlace",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from penstock.errors import DataError
+from penstock.measurements import Measurement
 
 __all__ = [
     "HasFields",
+    "HasMeasurements",
     "HasSummary",
     "InvalidSchemaError",
     "KnowsLenience",
@@ -115,6 +117,14 @@ class HasSummary(Protocol):
 
     def summary(self) -> Mapping[str, str]:
         """Return some lines, what each is about and what it says, without secrets. Only between start and stop."""
+
+
+@runtime_checkable
+class HasMeasurements(Protocol):
+    """A service that is measured."""
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return everything that is measured now, from any thread. Nothing outside start and stop."""
 
 
 class Service(Protocol):

@@ -8,10 +8,12 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from penstock.api import HasMeasurements
 from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
 from penstock.cli.services import config_transformer, log_registry, resolved_properties, start_registry
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.files import from_environment, load_file
+from penstock.telemetry.service import Telemetry, telemetry_of
 
 __all__ = ["add_parser", "run"]
 
@@ -45,10 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     props = {**from_file, **from_environment(os.environ, _ENVIRONMENT_PREFIX)}
     resolved = resolved_properties(props, config_transformer(props, plugins))
     service = start_registry(plugins, resolved)
-    log_registry(service, LookedUpValues(props, resolved))
+    telemetry: Telemetry | None = None
     try:
+        log_registry(service, LookedUpValues(props, resolved))
+        measure = service.measurements if isinstance(service, HasMeasurements) else tuple
+        telemetry = telemetry_of(os.environ, service.urls[0], measure)
+        if telemetry is not None:
+            telemetry.start()
         print(f"schema registry at {', '.join(service.urls)}", flush=True)
         stop.wait()
     finally:
+        if telemetry is not None:
+            telemetry.stop()  # while there is something to measure
         service.stop()
     return 0

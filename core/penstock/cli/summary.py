@@ -17,10 +17,14 @@ _COUNTED = (PluginKind.CONNECTOR, PluginKind.CONVERTER, PluginKind.TRANSFORM, Pl
 
 
 def worker_summary(
-    config: WorkerConfig, plugins: Plugins, rest: RestServer, registry_urls: Sequence[str] = ()
+    config: WorkerConfig,
+    plugins: Plugins,
+    rest: RestServer,
+    registry_urls: Sequence[str] = (),
+    signals: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Return the lines of the summary, what each is about and what it says. Values of config providers are shown as the
-    user wrote them."""
+    """Return the lines of the summary, what each is about and what it says; `signals` are those of OpenTelemetry that are
+    exported. Values of config providers are shown as the user wrote them."""
     lines = {
         "version": f"penstock {penstock.__version__}, Kafka Connect {penstock.KAFKA_VERSION}, Python {platform.python_version()}",
         "mode": _mode(config),
@@ -42,6 +46,8 @@ def worker_summary(
         lines["broken plugins"] = ", ".join(sorted(source.distribution for source in plugins.broken))
     if registry_urls:
         lines["schema registry"] = ", ".join(registry_urls)
+    if signals:
+        lines["OpenTelemetry"] = f"{' and '.join(signals)} to a collector"
     return {name: config.looked_up.shown(text) for name, text in lines.items()}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from penstock.api import Service
+from penstock.api import HasMeasurements, Service
 from penstock.cli.services import config_transformer, log_registry, resolved_properties, start_registry
 from penstock.cli.summary import worker_summary
 from penstock.config.transformer import ConfigTransformer
@@ -19,6 +20,7 @@ from penstock.herder.validation import ConnectorValidator
 from penstock.kafka import KafkaClients
 from penstock.kafka.topic_log import TopicSpec, internal_clients
 from penstock.logs import log_summary
+from penstock.measurements import Measurement
 from penstock.plugins import Plugins
 from penstock.rest.server import RestServer
 from penstock.runtime.admission import UnreadLimit
@@ -26,6 +28,7 @@ from penstock.runtime.source.exactly_once_worker import ExactlyOnceWorker
 from penstock.runtime.source.fencer import TaskFencer
 from penstock.runtime.worker import Worker
 from penstock.storage import OffsetStore
+from penstock.telemetry.service import Telemetry, telemetry_of
 
 if TYPE_CHECKING:
     from penstock.herder.distributed.herder import DistributedHerder
@@ -71,6 +74,7 @@ class _Process:
         self._plugins = plugins
         self._registry_url = f"local://{_LOCAL_NAME}" if config["schema.registry.embedded"] else registry_url
         self.registry: Service | None = None
+        self._telemetry: Telemetry | None = None
         self.rest = RestServer(config)
 
     def _worker(
@@ -124,27 +128,36 @@ class _Process:
 
     def start(self) -> None:
         """Start the registry first, since converters need it, and REST last, since it answers for everything else."""
+        self._telemetry = telemetry_of(os.environ, self.rest.advertised.worker_id, self._measurements)
         if self._config["schema.registry.embedded"]:
             self.registry = start_registry(self._plugins, embedded_registry(self._config))
             log_registry(self.registry, self._config.looked_up)
         try:
+            if self._telemetry is not None:
+                self._telemetry.start()  # before the herder, whose tasks are traced
             self.herder.start()
             self.rest.start(self.herder)
         except BaseException:
             self.stop()
             raise
         urls = () if self.registry is None else self.registry.urls
-        log_summary(
-            _log,
-            f"Worker {self.rest.advertised.worker_id} is up",
-            worker_summary(self._config, self._plugins, self.rest, urls),
-        )
+        signals = () if self._telemetry is None else self._telemetry.signals
+        lines = worker_summary(self._config, self._plugins, self.rest, urls, signals)
+        log_summary(_log, f"Worker {self.rest.advertised.worker_id} is up", lines)
+
+    def _measurements(self) -> Iterator[Measurement]:
+        """Give what is measured of the worker, and of its registry if it has one."""
+        yield from self.herder.measurements()
+        if isinstance(self.registry, HasMeasurements):
+            yield from self.registry.measurements()
 
     def stop(self) -> None:
         self.rest.stop()
         self.herder.stop()
         if self.registry is not None:
             self.registry.stop()
+        if self._telemetry is not None:
+            self._telemetry.stop()
 
 
 class StandaloneProcess(_Process):

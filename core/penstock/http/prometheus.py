@@ -51,6 +51,10 @@ class Exposition:
 
         return generate_latest(self._known_registry())
 
+    def families(self) -> Iterable[Metric]:
+        """Return the same as the library's metrics."""
+        return self._known_registry().collect()
+
     def _known_registry(self) -> CollectorRegistry:
         with self._lock:
             if self._registry is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from penstock.api.registry import SchemaFormat
 from penstock.config.tls import certificate_expiries, server_context
 from penstock.errors import ConfigError, WorkerError
 from penstock.http.listeners import Listener, bind
+from penstock.measurements import Measurement
 from penstock_registry.client.local import register_local, unregister_local
 from penstock_registry.server.access.guard import Guard
 from penstock_registry.server.config import ServerConfig
@@ -26,6 +27,7 @@ from penstock_registry.store import RegistryStore
 if TYPE_CHECKING:
     from penstock.http.server import HttpServer
     from penstock_registry.server.http.front import Front
+    from penstock_registry.server.http.metered import Metered
     from penstock_registry.server.kafka_config import KafkaConfig
     from penstock_registry.server.leader.forwarding import Forwarder
 
@@ -54,10 +56,16 @@ class RegistryService:
         self._urls: tuple[str, ...] = ()
         self._name: str | None = None
         self._summary: dict[str, str] = {}
+        self._metered: Metered | None = None
 
     def summary(self) -> Mapping[str, str]:
         """Return what it runs with, for the log (`penstock.api.HasSummary`)."""
         return dict(self._summary)
+
+    def measurements(self) -> Iterable[Measurement]:
+        """Return everything that is measured now (`penstock.api.HasMeasurements`)."""
+        metered = self._metered
+        return () if metered is None else metered.measurements()
 
     @property
     def urls(self) -> Sequence[str]:
@@ -126,7 +134,7 @@ class RegistryService:
         if self._forwarder is not None:
             self._forwarder.close()
         registry.close()
-        self._server = self._front = self._forwarder = None
+        self._server = self._front = self._forwarder = self._metered = None
 
     def _serve(
         self,
@@ -150,7 +158,7 @@ class RegistryService:
         if settings.kafka is not None:
             self._forwarder = _forwarder(settings.kafka, store, [listener for listener, _ in bound], settings.tls)
         clusters = {"kafka-cluster": getattr(store, "cluster_id", ""), "schema-registry-cluster": settings.group_id}
-        metered = Metered(
+        metered = self._metered = Metered(
             AnswerMeter(settings.windows),
             registry.catalog.version_counts,
             None if self._forwarder is None else self._forwarder.election,

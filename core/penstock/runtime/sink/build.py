@@ -26,6 +26,7 @@ from penstock.runtime.sink.parts import SinkTaskParts
 from penstock.runtime.sink.task import WorkerSinkTask
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.tolerance import ErrorPolicy
+from penstock.telemetry.tracing import task_trace
 
 __all__ = ["SinkTaskBuilder", "SinkTopics"]
 
@@ -173,6 +174,7 @@ class SinkTaskBuilder:
             clock=clock,
             in_session=self._in_session,
             plugins=used_plugins("sink", task, chain, converters),
+            trace=task_trace(*task_id),
         )
 
     def _dead_letters(

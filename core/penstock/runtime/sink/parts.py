@@ -12,6 +12,7 @@ from penstock.kafka.subscription import Subscription
 from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.task_plugins import TaskPlugins
 from penstock.runtime.tolerance import ErrorPolicy
+from penstock.telemetry.tracing import TaskTrace
 
 __all__ = ["SinkTaskParts"]
 
@@ -43,3 +44,5 @@ class SinkTaskParts:
     in_session: Callable[[], bool] | None = None
     #: For metrics; None where nobody asks for them.
     plugins: TaskPlugins | None = None
+    #: For spans; None where tracing is off.
+    trace: TaskTrace | None = None

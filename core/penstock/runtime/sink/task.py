@@ -159,7 +159,11 @@ class WorkerSinkTask(WorkerTask):
             return
         batch = self._intake.batch
         try:
-            self._task.put(list(batch))
+            if self._parts.trace is None or not batch:
+                self._task.put(list(batch))
+            else:
+                with self._parts.trace.putting(batch):
+                    self._task.put(list(batch))
         except RetriableError as error:
             self._put_again_later(error)
             return

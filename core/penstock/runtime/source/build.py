@@ -28,6 +28,7 @@ from penstock.runtime.source.task import SourceTaskParts, WorkerSourceTask, hear
 from penstock.runtime.source.topics import TopicCreation, topic_groups
 from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.tolerance import ErrorPolicy
+from penstock.telemetry.tracing import task_trace
 
 __all__ = ["SourceTaskBuilder"]
 
@@ -122,10 +123,11 @@ class SourceTaskBuilder:
         policy = ErrorPolicy.from_config(task_id, common, log_reporters(common, meter), threading.Event(), meter)
         chain = build_chain(self._plugins, connector)
         converters = build_converters(self._plugins, connector, self._converter_defaults)
+        trace = task_trace(*task_id)
         parts = SourceTaskParts(
             task=task,
             config=task_config,
-            conversion=SourceConversion(chain, converters),
+            conversion=SourceConversion(chain, converters, None if trace is None else trace.carry),
             policy=policy,
             topics=self._topics(task_id, connector),
             delivery=self._delivery(task_id, connector, task, policy, meter, offsets, transactions, clock),
@@ -133,6 +135,7 @@ class SourceTaskBuilder:
             in_session=self._in_session,
             offsets=offsets,
             plugins=used_plugins("source", task, chain, converters),
+            trace=trace,
         )
         context = None if transactions is None else transactions.settings.context
         task.initialize(

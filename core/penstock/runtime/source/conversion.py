@@ -18,6 +18,7 @@ from penstock.runtime.chain import BoundChain, Chain
 from penstock.runtime.conversion import ConversionError
 from penstock.runtime.source.straight import SendWay, StraightSend, straight_send
 from penstock.runtime.tolerance import ErrorStage
+from penstock.telemetry.tracing import SentHeaders
 
 __all__ = ["Convert", "SourceConversion"]
 
@@ -32,8 +33,12 @@ _NOW: Final = 0
 class SourceConversion:
     """The chain and the converters of one source task. For the task's thread."""
 
-    def __init__(self, chain: Chain, converters: Converters) -> None:
+    def __init__(
+        self, chain: Chain, converters: Converters, carry: Callable[[SentHeaders], SentHeaders] | None = None
+    ) -> None:
+        """`carry` adds to the headers of each record that is sent; None where nothing is added."""
         self._chain = chain
+        self._carry = carry
         self._converters = converters
         self._bound: dict[Shape, Convert] = {}
         self._serializers: dict[Shape, tuple[Callable[[Any], bytes | None], Callable[[Any], bytes | None]]] = {}
@@ -84,7 +89,9 @@ class SourceConversion:
         self._announce(bound.shape.topic, new_topic)
         convert = self._fixed(bound.apply, bound.shape)
         key, value = self._serializers_for(bound.shape)
-        self._ways[shape] = SendWay(shape, bound.shape, bound.apply, bound.parts, key, value, self._headers)
+        self._ways[shape] = SendWay(
+            shape, bound.shape, bound.apply, bound.parts, key, value, self._headers, self._carry
+        )
         return convert
 
     def _know_way_of_parts(self, shape: Shape, bound: BoundChain, new_topic: Callable[[str], None]) -> None:
@@ -125,6 +132,7 @@ class SourceConversion:
         topic = shape.topic
         to_key, to_value = self._serializers_for(shape)
         to_headers, key_error, value_error = self._headers, self._key_error, self._value_error
+        carry = self._carry
 
         def convert(record: Any) -> Outgoing | None:
             if apply is not None:
@@ -132,6 +140,8 @@ class SourceConversion:
                 if record is None:
                     return None
             headers = to_headers(topic, record.headers) if record.headers else None
+            if carry is not None:
+                headers = carry(headers)
             try:
                 key = to_key(record.key)
             except Exception as error:
@@ -176,6 +186,7 @@ class SourceConversion:
     def _with_headers(self, apply: Callable[[Any], Any] | None, new_topic: Callable[[str], None]) -> Convert:
         """Return the function for converters that put something into the headers (schema ids)."""
         bound: dict[Shape, tuple[WriteWithHeaders, WriteWithHeaders]] = {}
+        carry = self._carry
 
         def convert(record: Any) -> Outgoing | None:
             if apply is not None:
@@ -197,7 +208,9 @@ class SourceConversion:
             except Exception as error:
                 raise ConversionError(*self._value_error) from error
             partition = record.partition
-            sent = [(well_formed(h.key), h.value) for h in headers] or None
+            sent: SentHeaders = [(well_formed(h.key), h.value) for h in headers] or None
+            if carry is not None:
+                sent = carry(sent)
             return (
                 topic,
                 value,

@@ -17,6 +17,7 @@ from penstock.data.codegen import Source
 from penstock.kafka.errors import CLIENT_ERRORS
 from penstock.kafka.producing import Delivered, Outgoing
 from penstock.runtime.part_steps import PartStep
+from penstock.telemetry.tracing import SentHeaders
 
 __all__ = ["END", "Gate", "Hand", "Handed", "SendWay", "StraightSend", "straight_send"]
 
@@ -85,6 +86,8 @@ class SendWay(NamedTuple):
     key: Serializer
     value: Serializer
     headers: Callable[[str, Headers], list[tuple[str, str | bytes | None]]]
+    #: Adds to the headers of each record that is sent; None where nothing is added.
+    carry: Callable[[SentHeaders], SentHeaders] | None = None
 
 
 def straight_send(way: SendWay) -> StraightSend:
@@ -137,6 +140,8 @@ def _converted(source: Source, way: SendWay, topic: str) -> None:
     for step in way.parts or ():
         _step(source, step, owned)
     source.line(f"headers = {source.constant(way.headers)}({topic}, out.headers) if out.headers else None")
+    if way.carry is not None:
+        source.line(f"headers = {source.constant(way.carry)}(headers)")
     source.line(f"key = {source.constant(way.key)}(key)")
     source.line(f"value = {source.constant(way.value)}(value)")
     source.line("to, timestamp = out.partition, out.timestamp")

@@ -27,6 +27,7 @@ from penstock.runtime.status import ConnectorTaskId, StatusListener, TargetState
 from penstock.runtime.task import WorkerTask
 from penstock.runtime.task_plugins import TaskPlugins
 from penstock.runtime.tolerance import ErrorPolicy
+from penstock.telemetry.tracing import TaskTrace
 
 __all__ = ["SourceTaskParts", "WorkerSourceTask", "hears_of_records", "wants_each_record"]
 
@@ -55,6 +56,8 @@ class SourceTaskParts:
     offsets: ConnectorOffsets | None = None
     #: For metrics; None where nobody asks for them.
     plugins: TaskPlugins | None = None
+    #: For spans; None where tracing is off.
+    trace: TaskTrace | None = None
 
 
 def wants_each_record(task: SourceTask, policy: ErrorPolicy) -> bool:
@@ -170,7 +173,11 @@ class WorkerSourceTask(WorkerTask):
             return
         with self._gate:
             self.check_alive()
-            self._send_batch()
+            if self._parts.trace is None or not self._batch:
+                self._send_batch()
+            else:
+                with self._parts.trace.sending(self._batch):
+                    self._send_batch()
 
     def _poll(self) -> Sequence[SourceRecord]:
         try:
