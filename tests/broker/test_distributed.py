@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.measured import scrape
 from lab.patience import PATIENCE_S
 from lab.worker_group import DELAY_S, SESSION_S, WorkerGroup
 from lab.worker_process import WorkerProcess, free_port
@@ -185,9 +186,21 @@ def test_several_workers_of_one_machine_are_kept_running(kafka: str, topic: Call
         cluster.until("both are in the group", lambda: cluster.settled(2))
         pids = [int(found) for found in re.findall(r"worker [12] of 2 is process (\d+)", log.read_text())]
         assert len(pids) == 2
+        workers, up = {f"127.0.0.1:{first + number}" for number in range(2)}, "kafka_connect_worker_process_up"
+        gathered = lambda worker: scrape(f"http://{worker}", "?all=true")  # noqa: E731 - asked again and again
+        both_up = lambda: gathered(f"127.0.0.1:{first}").values(up) == [1, 1]  # noqa: E731 - asked again and again
+        cluster.until("both are gathered", both_up)
+        for worker in workers:
+            found = gathered(worker)
+            assert all(found.value(up, worker=name) == 1 for name in workers)
+            assert all(found.value("kafka_connect_worker_task_count", worker=name) == 0 for name in workers)
+        cluster.until(
+            "both say what they are", lambda: set(re.findall(r"Worker (\S+) is up", log.read_text())) == workers
+        )
         os.kill(pids[1], signal.SIGKILL)
         cluster.until(
             "another took its place", lambda: len(re.findall(r"worker 2 of 2 is process", log.read_text())) == 2
         )
         cluster.until("both are in the group again", lambda: cluster.settled(2))
+        cluster.until("both are gathered again", both_up)
         assert supervisor.stop() == 0

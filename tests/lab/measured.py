@@ -95,9 +95,9 @@ class Scrape(NamedTuple):
         return value
 
 
-def scrape(url: str) -> Scrape:
+def scrape(url: str, query: str = "") -> Scrape:
     """Ask a worker or registry for its metrics."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}/metrics{query}", timeout=30) as answer:
         return parse(answer.read().decode())
 
 
