@@ -18,6 +18,8 @@ from penstock.herder.distributed.rebalance_meter import RebalanceMeter
 from penstock.http.prometheus import Exposition, prometheus_name
 from penstock.kafka.statistics import ClientStatistics
 from penstock.measurements import Measurement, Windows
+from penstock_registry.server.http.answer_meter import AnswerMeter
+from penstock_registry.server.http.metered import Metered
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -40,6 +42,7 @@ def there() -> frozenset[str]:
 
 def _others() -> Iterator[Measurement]:
     yield Measurement("connector-task-metrics", "status", "running", {"connector": "c", "task": "0"})
+    yield from Metered(AnswerMeter()).measurements()
     yield from RebalanceMeter(Windows(), "c").measurements(GroupView())
     for kind in ("producer", "consumer"):
         client = ClientStatistics()
