@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         stop.wait()
     finally:
         if telemetry is not None:
-            telemetry.stop()  # while there is something to measure
+            telemetry.finish()
         service.stop()
+        if telemetry is not None:
+            telemetry.stop()
     return 0

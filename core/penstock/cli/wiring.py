@@ -152,6 +152,8 @@ class _Process:
             yield from self.registry.measurements()
 
     def stop(self) -> None:
+        if self._telemetry is not None:
+            self._telemetry.finish()
         self.rest.stop()
         self.herder.stop()
         if self.registry is not None:

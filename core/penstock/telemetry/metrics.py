@@ -53,11 +53,16 @@ class MetricsExport:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Send what there is a last time; returns after the time that one sending may take at most."""
+    def finish(self) -> None:
+        """Begin to send what there is a last time; returns at once."""
         self._stopping.set()
-        self._thread.join(self._timeout_s)
-        self._exporter.shutdown(self._timeout_s * 1000)
+
+    def stop(self, patience_s: float) -> None:
+        """Wait for the last sending, no longer than `patience_s`."""
+        self.finish()
+        if self._thread.is_alive():
+            self._thread.join(patience_s)
+        self._exporter.shutdown()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval_s):

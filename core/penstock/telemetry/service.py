@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Telemetry", "telemetry_of"]
 
 _log: Final = logging.getLogger(__name__)
+#: Seconds in which what is left has to be sent.
+_LAST_S: Final = 5.0
 
 
 def telemetry_of(
@@ -72,13 +76,22 @@ class Telemetry:
         if self._metrics is not None:
             self._metrics.start()
 
+    def finish(self) -> None:
+        """Begin to send the last metrics, while there is something to measure; returns at once. `stop` follows."""
+        if self._metrics is not None:
+            self._metrics.finish()
+
     def stop(self) -> None:
-        """Send what is left. Returns after the exporters' timeouts at most."""
+        """Send what is left. A collector that is away holds the process up for a few seconds at most."""
+        deadline = time.monotonic() + _LAST_S
         if self._provider is not None:
             trace_tasks(None)
-            self._provider.shutdown()
+            # The SDK would try for as long as its exporter's timeout.
+            ending = threading.Thread(target=self._provider.shutdown, name="otel-traces", daemon=True)
+            ending.start()
+            ending.join(_LAST_S)
         if self._metrics is not None:
-            self._metrics.stop()
+            self._metrics.stop(max(0.0, deadline - time.monotonic()))
 
 
 def _tracer_provider(resource: Resource) -> Any:
