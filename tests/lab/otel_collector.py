@@ -138,7 +138,7 @@ def collector() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            self.send_response(found.take(self.path, body, self.headers))
+            self.send_response(found.take(self.path, body, dict(self.headers.items())))
             self.send_header("Content-Length", "0")
             self.end_headers()
 

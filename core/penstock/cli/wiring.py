@@ -148,8 +148,9 @@ class _Process:
     def _measurements(self) -> Iterator[Measurement]:
         """Give what is measured of the worker, and of its registry if it has one."""
         yield from self.herder.measurements()
-        if isinstance(self.registry, HasMeasurements):
-            yield from self.registry.measurements()
+        registry: object = self.registry
+        if isinstance(registry, HasMeasurements):
+            yield from registry.measurements()
 
     def stop(self) -> None:
         if self._telemetry is not None:

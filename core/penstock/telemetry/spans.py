@@ -30,7 +30,7 @@ class BatchSpans:
 
     def __init__(self, tracer: Tracer, connector: str, task: int) -> None:
         self._tracer, self._connector = tracer, connector
-        self._attributes = {
+        self._attributes: dict[str, str | int] = {
             "messaging.system": "kafka",
             "kafka.connect.connector": connector,
             "kafka.connect.task": task,
@@ -68,7 +68,7 @@ class BatchSpans:
         found, everyone = _parents(records)
         contexts = [self._propagator.extract(headers) for headers in found]
         parent = contexts[0] if everyone and len(contexts) == 1 else None
-        attributes = {
+        attributes: dict[str, str | int] = {
             **self._attributes,
             "messaging.operation.name": name,
             "messaging.operation.type": kind,

@@ -275,9 +275,12 @@ def test_times_look_back_as_far_as_the_windows_and_totals_for_ever() -> None:
     def look() -> dict[str, Any]:
         return {m.name: m.value for m in meter.measurements() if not m.tags}
 
+    def answer(endpoint: str, status: int, milliseconds: float) -> None:
+        meter.answered(endpoint, status, clock.now - milliseconds / 1000)
+
     for milliseconds in range(1, 101):
-        meter.answered("subjects.list", 200, milliseconds / 1000)
-    meter.answered("mode.get-global", 200, 0.5)
+        answer("subjects.list", 200, milliseconds)
+    answer("mode.get-global", 200, 500)
     one, all_ = "jersey-metrics.subjects.list.", "jersey-metrics."
     found = look()
     assert found[f"{one}request-latency-95"] == pytest.approx(95)
@@ -287,7 +290,7 @@ def test_times_look_back_as_far_as_the_windows_and_totals_for_ever() -> None:
     assert found[f"{all_}request-latency-avg"] == pytest.approx(5550 / 101)
     assert (found[f"{all_}request-count"], found["api-success-count"]) == (101, 101)
     clock.now += 61
-    meter.answered("subjects.list", 500, 0.007)
+    answer("subjects.list", 500, 7)
     found = look()
     assert (found[f"{one}request-count"], found[f"{one}request-total"]) == (1, 101)
     assert found[f"{one}request-latency-99"] == pytest.approx(7), "of the answers that are in the windows alone"

@@ -6,7 +6,6 @@ A plain ASGI callable, since it sees every request: middleware classes would dou
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
@@ -58,7 +57,7 @@ class Front:
             return
         if (foreign := self._origins.problem(scope)) is not None:
             await _refuse(send, RegistryError(403, 403, foreign), ())
-            self._meter.answered("", 403, 0.0)
+            self._meter.answered("", 403, self._meter.clock())
             return
         try:
             await self._answer(scope, receive, send)
@@ -66,7 +65,7 @@ class Front:
             return  # nobody waits for an answer
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+        began = self._meter.clock()
         media_type = answer_type(_header(scope, b"accept"))
         method: str = scope["method"]
         asked_query: bytes = scope["query_string"]
@@ -81,12 +80,12 @@ class Front:
                     answer = await self._posted(self._quick, scope, path, message)
                 except RegistryError as error:
                     await _refuse(_Sender(scope, send, media_type), error, ())
-                    self._meter.answered(_quick_endpoint(method, path), error.http_status, time.perf_counter() - began)
+                    self._meter.answered(_quick_endpoint(method, path), error.http_status, began)
                     return
                 receive = Replay(message, receive)
             if answer is not None:
                 await _send_json(send, 200, media_type, answer)
-                self._meter.answered(_quick_endpoint(method, path), 200, time.perf_counter() - began)
+                self._meter.answered(_quick_endpoint(method, path), 200, began)
                 return
         segments = _rewrite(scope, path)
         scope["registry.segments"] = segments
@@ -105,7 +104,7 @@ class Front:
             await _refuse(sender, error, self._challenges if error.http_status == 401 else ())
         endpoint = endpoint_of(method, segments)
         if endpoint is not None:
-            self._meter.answered(endpoint, sender.status, time.perf_counter() - began)
+            self._meter.answered(endpoint, sender.status, began)
 
     @property
     def _challenges(self) -> Sequence[str]:
