@@ -277,6 +277,8 @@ class _Writer:
         function = converter(column, field.schema, self._moments)
         if column.type is SqlType.TIMESTAMP and column.native is int:
             return self._of_millis(name, function)
+        if function is not None and column.type is SqlType.BOOLEAN and column.native is int:
+            return f"({name} != 0 if type({name}) is int else {self.source.constant(function)}({name}))"
         if function is not None and column.native is not None:
             return self._unless_native(name, column, function)
         return name if function is None else f"{self.source.constant(function)}({name})"
@@ -300,8 +302,14 @@ class _Writer:
         return f"({epoch} + {delta}(0, 0, 0, {name}) if {test} else {slow})"
 
     def _plain_timestamp(self, name: str) -> str:
-        """Return the expression of the commonest timestamp by far: in UTC, after 1582, cut to milliseconds."""
+        """Return the expression of the commonest timestamp by far: in UTC, after 1582, cut to milliseconds.
+
+        ``datetime.replace`` takes five times as long as either constructor.
+        """
         cutover, utc, kind = (self.source.constant(value) for value in (CUTOVER, dt.UTC, dt.datetime))
         slow = self.source.constant(lambda value: self._moments.timestamp(self._moments.instant(value)))
-        fast = f"{name}.replace(microsecond={name}.microsecond // 1000 * 1000, tzinfo={utc})"
+        parts = ", ".join(f"{name}.{part}" for part in ("year", "month", "day", "hour", "minute", "second"))
+        cut = f"{kind}({parts}, {name}.microsecond // 1000 * 1000, {utc})"
+        whole = f"{kind}.combine({name}, {name}.time(), {utc})"
+        fast = f"({cut} if {name}.microsecond % 1000 else {whole})"
         return f"({fast} if type({name}) is {kind} and {name} >= {cutover} else {slow}({name}))"

@@ -275,6 +275,7 @@ def _parsed(text: str) -> dt.datetime:
 
 
 _NATIVE: Final = {
+    SqlType.BOOLEAN: int,
     SqlType.REAL: float,
     SqlType.DOUBLE: float,
     SqlType.STRING: str,
