@@ -21,6 +21,7 @@ _COMMANDS = (
     "registry",
     "schema",
     "plugins",
+    "doctor",
     "new",
     "transform",
     "offsets",
@@ -39,6 +40,8 @@ examples:
   penstock schema check orders-value order.avsc
                                               would this schema be taken?
   penstock plugins                            what converters, transforms and connectors there are
+  penstock doctor worker.properties orders.json
+                                              what is wrong with the worker's surroundings, and what to change
   penstock new connector acme-ticks           begin a plugin of your own, with tests
   penstock transform --config orders.json --record order.json
                                               what a connector's transforms make of a record

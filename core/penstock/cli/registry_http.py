@@ -39,7 +39,17 @@ class RegistryHttp:
     """Credentials stand in the URL (``https://user:password@host``), or are given as `user` (``name:password``) or
     `token`. None of them is ever shown."""
 
-    def __init__(self, url: str, user: str | None = None, token: str | None = None, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        user: str | None = None,
+        token: str | None = None,
+        ca: Path | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timeout: float = _TIMEOUT,
+    ) -> None:
+        """`tls` is used in place of one that trusts `ca`. `timeout` is in seconds, of each answer."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError("--url", url.rpartition("@")[2], "expected http://HOST:PORT or https://HOST:PORT")
@@ -53,7 +63,8 @@ class RegistryHttp:
             self._headers["Authorization"] = f"Bearer {token}"
         elif user is not None:
             self._headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
-        self._tls = _tls(ca) if parts.scheme == "https" else None
+        self._tls = (tls or _tls(ca)) if parts.scheme == "https" else None
+        self._timeout = timeout
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """The JSON of the answer. Raises `RegistryHttpError`, or `ConnectError` where nobody answers."""
@@ -62,7 +73,7 @@ class RegistryHttp:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(address, data, self._headers, method=method)  # noqa: S310 - http or https, checked
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT, context=self._tls) as answer:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=self._timeout, context=self._tls) as answer:  # noqa: S310 - as above
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise _refused(self.url, error) from None

@@ -165,8 +165,9 @@ class KafkaClients:
         settings = self.settings(ClientKind.CONSUMER, overrides, owner)
         return _make(ClientKind.CONSUMER, Consumer, settings, owner, callbacks)
 
-    def admin(self, overrides: Mapping[str, Any], owner: str) -> AdminClient:
-        return _make(ClientKind.ADMIN, AdminClient, self.settings(ClientKind.ADMIN, overrides, owner), owner, {})
+    def admin(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> AdminClient:
+        settings = self.settings(ClientKind.ADMIN, overrides, owner)
+        return _make(ClientKind.ADMIN, AdminClient, settings, owner, callbacks)
 
 
 def _make(

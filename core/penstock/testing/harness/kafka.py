@@ -68,7 +68,7 @@ class HarnessKafka(KafkaClients):
         self.consumers.append(made)
         return made
 
-    def admin(self, overrides: Mapping[str, Any], owner: str) -> Any:
+    def admin(self, overrides: Mapping[str, Any], owner: str, **callbacks: Callable[..., Any]) -> Any:
         self.settings(ClientKind.ADMIN, overrides, owner)
         return SimpleNamespace(list_topics=self._list_topics, create_topics=self._create_topics)
 
