@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from penstock.api import BoundPredicate, BoundTransform, Predicate, Shape, Transform, apply_bound
+from penstock.runtime.copies import copies_before, copy_record_and_value, owned_after
 from penstock.runtime.part_steps import PartStep, part_steps, shape_of_parts
 
 __all__ = ["BoundChain", "Chain", "Stage", "StageError"]
@@ -110,8 +111,8 @@ class Chain:
                 return BoundChain(_runner(steps), None)
             if bound is None:
                 continue
-            copies = _copies(bound.writes, owned)
-            then = _owned_after(bound, owned)
+            copies = copies_before(bound.writes, owned)
+            then = owned_after(bound, owned)
             if test is None:
                 steps.append(_Step(_row((*copies, bound.apply)), stage, bound, tuple(copies)))
                 owned, after = then, bound.shape
@@ -222,58 +223,6 @@ def _bind_guarded(transform: Transform, shape: Shape) -> BoundTransform:
         return BoundTransform(lambda record: apply_bound(transform.bind(shape), record), shape)
 
 
-def _owned_after(bound: BoundTransform, owned: frozenset[str]) -> frozenset[str]:
-    written = bound.writes | {"record"} if bound.writes else bound.writes
-    return (owned | written) - bound.replaces | bound.owns
-
-
-def _copy_record(record: Any) -> Any:
-    return record.__copy__()
-
-
-def _copy_key(record: Any) -> Any:
-    if isinstance(record.key, dict):
-        record.key = record.key.copy()
-    return record
-
-
-def _copy_value(record: Any) -> Any:
-    if isinstance(record.value, dict):
-        record.value = record.value.copy()
-    return record
-
-
-def _copy_record_and_value(record: Any) -> Any:
-    record = record.__copy__()
-    if isinstance(record.value, dict):
-        record.value = record.value.copy()
-    return record
-
-
-def _copy_headers(record: Any) -> Any:
-    record.headers = type(record.headers)(record.headers)
-    return record
-
-
-def _copies(writes: frozenset[str], owned: frozenset[str]) -> list[Apply]:
-    """The copies needed before a transform that writes, given what the chain owns already."""
-    missing = writes - owned
-    steps: list[Apply] = []
-    if writes and "record" not in owned:
-        if "value" in missing:
-            steps.append(_copy_record_and_value)
-            missing -= {"value"}
-        else:
-            steps.append(_copy_record)
-    if "key" in missing:
-        steps.append(_copy_key)
-    if "value" in missing:
-        steps.append(_copy_value)
-    if "headers" in missing:
-        steps.append(_copy_headers)
-    return steps
-
-
 def _row(steps: Sequence[Apply]) -> Apply:
     """Several copies and one transform as one function. Copies never drop."""
     if len(steps) == 1:
@@ -357,7 +306,7 @@ def _edited_value(
     blame: Callable[[Exception, int], tuple[Stage, Exception]],
 ) -> Apply:
     schema, first = after.value_schema, edits[0]
-    copies_both = copy is _copy_record_and_value  # the usual case of a source: written out, to save the call
+    copies_both = copy is copy_record_and_value  # the usual case of a source: written out, to save the call
 
     def run(record: Any) -> Any:
         value = record.value

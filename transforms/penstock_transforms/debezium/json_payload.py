@@ -127,7 +127,7 @@ def _parsed(text: str) -> Any:
     if not text.startswith(("{", "[")):
         raise NotExpandableError("the text does not begin with { or [")
     try:
-        # What stands behind the object is ignored, as Jackson does.
+        # Text behind the object is ignored, as with Jackson.
         return _DECODER.raw_decode(text)[0]
     except json.JSONDecodeError as error:
         raise NotExpandableError(f"no JSON: {error.msg} at character {error.pos}") from None

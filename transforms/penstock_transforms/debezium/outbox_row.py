@@ -22,7 +22,7 @@ _PURPOSE: Final = "Read Outbox Event"
 #: The name of the payload among further fields, whatever the column is called.
 _PAYLOAD: Final = "payload"
 _MAX_KNOWN: Final = 1000
-#: What ``String.trim`` takes away.
+#: The characters that ``String.trim`` takes away.
 _BLANKS: Final = "".join(map(chr, range(33)))
 #: Schema of a column with a point in time: what makes milliseconds of it, cut towards 0 as Java divides.
 _TIMES: Final = {

@@ -51,7 +51,7 @@ _WITHOUT_ZONE: Final = frozenset(
         "org.apache.kafka.connect.data.Time",
     }
 )
-#: What PostgreSQL's infinite timestamps come as.
+#: The texts of PostgreSQL's infinite timestamps.
 _INFINITE: Final = frozenset({"infinity", "-infinity"})
 _MAX_TABLES: Final = 1000
 

@@ -1,4 +1,4 @@
-"""Which fields of which events `TimezoneConverter` converts: ``include.list`` and ``exclude.list``."""
+"""The rules for what `TimezoneConverter` converts: ``include.list`` and ``exclude.list``."""
 
 from __future__ import annotations
 
