@@ -13,7 +13,7 @@ __all__ = ["OUTBOX", "UNUSED", "AdditionalField", "additional_fields"]
 
 _PLACEMENT: Final = "table.fields.additional.placement"
 _PLACES: Final = ("header", "envelope", "partition")
-_TRACING: Final = "spans of OpenTelemetry are not written here"
+_TRACING: Final = "this transform starts no spans; the worker's own OpenTelemetry spans do not need it"
 UNUSED: Final = {
     "table.field.event.type": "Debezium does not read the type either; table.fields.additional.placement takes it into a header or the value",
     "tracing.span.context.field": _TRACING,
