@@ -95,7 +95,7 @@ class AbstractHerder(PluginRequests, Herder):
             return Health(HealthStatus.UNHEALTHY, message)
         message = "Worker has completed startup and is ready to handle requests."
         problems = summarize([*self._known.problems(), *self._states.problems()])
-        return Health(HealthStatus.HEALTHY, message if problems is None else f"{message} {problems}")
+        return Health(HealthStatus.HEALTHY, message, problems)
 
     def measurements(self) -> Iterator[Measurement]:
         yield from self._worker.measurements()

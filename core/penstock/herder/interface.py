@@ -110,6 +110,8 @@ class Health:
 
     status: HealthStatus
     message: str
+    #: A sentence about records of internal topics that make no sense; it may name any connector.
+    problems: str | None = None
 
 
 class RequestTargetError(ConflictError):

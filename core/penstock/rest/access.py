@@ -14,17 +14,34 @@ from penstock.access.principal import Grant, NotRecognizedError, Principal
 from penstock.access.settings import AccessConfig
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
+from penstock.herder.distributed.signatures import SIGNATURE_HEADER
 from penstock.http.asgi import App, Receive, Scope, Send, header_values
 from penstock.rest.errors import RestError, error_response
 from penstock.rest.paths import decoded
 
-__all__ = ["CALLER", "Guard", "Need", "WorkerRole", "access_of", "need_of", "parse_worker_grants", "require", "visible"]
+__all__ = [
+    "CALLER",
+    "UNSIGNED",
+    "Guard",
+    "Need",
+    "WorkerRole",
+    "access_of",
+    "need_of",
+    "parse_worker_grants",
+    "require",
+    "sees_everything",
+    "visible",
+]
 
 #: The scope's key for the `Principal` that sent the request; absent where everybody may do everything.
 CALLER: Final = "penstock.caller"
+#: The scope's key for the `RestError` that answers a request whose signature turns out to be wrong; absent where nobody
+#: asks for users.
+UNSIGNED: Final = "penstock.unsigned"
 #: The text of Kafka's own extension (``JaasBasicAuthFilter``).
 _UNKNOWN: Final = "User cannot access the resource."
 _EXTENSION: Final = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension"
+_SIGNATURE: Final = SIGNATURE_HEADER.lower().encode()
 _GRANT: Final = re.compile(r"\s*([A-Za-z]+)\s*(?:@(.+))?", re.DOTALL)
 
 
@@ -107,7 +124,7 @@ def _role(rest: Sequence[str], changes: bool) -> WorkerRole:
 
 
 def _is_internal(method: str, segments: Sequence[str]) -> bool:
-    """Return whether it is a request between workers: these are signed, and have no user (``JaasBasicAuthFilter``)."""
+    """Return whether workers of a group make this request: these are signed, and have no user (``JaasBasicAuthFilter``)."""
     match method, segments:
         case ("POST", ["connectors", _, "tasks"]) | ("PUT", ["connectors", _, "fence"]):
             return True
@@ -137,10 +154,12 @@ def access_of(config: WorkerConfig) -> AccessConfig:
 class Guard:
     """Lets a request through once its sender is known and has the role; plain ASGI, behind `RawPaths`."""
 
-    def __init__(self, app: App, config: AccessConfig) -> None:
+    def __init__(self, app: App, config: AccessConfig, in_group: bool) -> None:
+        """`in_group`: other workers send signed requests, whose signature the routes check."""
         self._app = app
         self._authenticator = Authenticator(config)
         self._skipped = config.skip_paths
+        self._in_group = in_group
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -149,8 +168,13 @@ class Guard:
         path: str = scope["path"]
         segments = [decoded(segment) for segment in path.split("/")[1:]]
         is_open = any(path == skipped or path.startswith(f"{skipped}/") for skipped in self._skipped)
-        if is_open or _is_internal(scope["method"], segments):
+        if is_open:
             await self._app(scope, receive, send)
+            return
+        if self._is_signed(scope, segments):
+            challenges = ", ".join(self._authenticator.challenges)
+            refusal = RestError(401, _UNKNOWN, {"WWW-Authenticate": challenges})
+            await self._app({**scope, UNSIGNED: refusal}, receive, send)
             return
         authorization = b", ".join(header_values(scope, b"authorization")).decode("latin-1")
         try:
@@ -167,12 +191,22 @@ class Guard:
             return
         await self._app({**scope, CALLER: caller}, receive, send)
 
+    def _is_signed(self, scope: Scope, segments: Sequence[str]) -> bool:
+        """Return whether the request claims to come from another worker; without that claim it is anybody's."""
+        return self._in_group and _is_internal(scope["method"], segments) and bool(header_values(scope, _SIGNATURE))
+
 
 def require(request: Request, need: Need) -> None:
     """Raise a 403 unless the request's sender has what it needs: for what the body names."""
     caller: Principal | None = request.scope.get(CALLER)
     if caller is not None and not need.granted(caller):
         raise RestError(403, need.refusal(caller))
+
+
+def sees_everything(request: Request) -> bool:
+    """Return whether the request's sender may see all connectors."""
+    caller: Principal | None = request.scope.get(CALLER)
+    return caller is None or caller.reads_everything
 
 
 def visible(request: Request, names: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.access.settings import AccessConfig
+from penstock.herder.interface import InternalHerder
 from penstock.http.asgi import App
 from penstock.http.forwarded import with_forwarded
 from penstock.http.origins import with_cors
@@ -78,7 +79,7 @@ def _app(context: Context, settings: AppSettings, routers: Iterable[APIRouter]) 
         app.include_router(router)
     answering: App = Prepared(app, context.herder)
     if settings.access is not None and not settings.access.is_open:
-        answering = Guard(answering, settings.access)
+        answering = Guard(answering, settings.access, isinstance(context.herder, InternalHerder))
     paced = Pace(RawPaths(answering, context.origins))
     wrapped = with_cors(paced, settings.allow_origins, settings.allow_methods)
     if settings.headers:

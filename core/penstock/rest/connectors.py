@@ -17,9 +17,10 @@ from penstock.herder.restart import RestartRequest
 from penstock.logs import log_failure
 from penstock.rest import entities
 from penstock.rest.access import Need, WorkerRole, require, visible
-from penstock.rest.context import Body, GetAction, HerderDep, Name, base_url, flag
+from penstock.rest.context import Body, GetAction, HerderDep, Name, flag
 from penstock.rest.errors import JsonResponse, Route
 from penstock.rest.health import connector_health
+from penstock.rest.links import base_url
 
 __all__ = ["router"]
 

@@ -19,7 +19,7 @@ from penstock.rest.siblings import Siblings
 from penstock.rest.slots import Slots
 from penstock.runtime.status import ConnectorTaskId
 
-__all__ = ["Body", "Context", "ContextDep", "GetAction", "HerderDep", "Name", "Task", "base_url", "flag"]
+__all__ = ["Body", "Context", "ContextDep", "GetAction", "HerderDep", "Name", "Task", "flag"]
 
 _log = logging.getLogger(__name__)
 _TASK_NUMBER: Final = re.compile(r"[+-]?\d{1,10}", re.ASCII)
@@ -102,14 +102,6 @@ async def _get_action(request: Request, context: ContextDep) -> None:
 
 #: Guards a GET that changes something.
 GetAction = Depends(_get_action)
-
-
-def base_url(request: Request) -> str:
-    """Return the URL that links in an answer begin with: the host that the client asked for if it is a name of this
-    worker, or else the advertised URL, since anybody can write anything into ``Host``."""
-    context: Context = request.app.state.context
-    host = request.headers.get("host", "")
-    return f"{request.scope['scheme']}://{host}" if context.origins.is_own(host) else context.own_url
 
 
 def flag(request: Request, name: str, default: bool) -> bool:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from penstock.errors import ConflictError
 from penstock.herder.forwarding import WorkerAnswer, WorkerClient
 from penstock.herder.interface import RequestTargetError
+from penstock.rest.links import base_url
 
 __all__ = ["forward"]
 
@@ -27,7 +28,7 @@ _NO_LEADER: Final = (
 _NOT_PASSED_ON: Final = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 )
-_RETURNED: Final = ("content-type", "location", "retry-after")
+_RETURNED: Final = ("content-type", "location", "retry-after", "www-authenticate", "allow", "warning")
 
 
 async def forward(request: Request, error: RequestTargetError, client: WorkerClient) -> Response:
@@ -51,6 +52,5 @@ async def forward(request: Request, error: RequestTargetError, client: WorkerCli
 def _returned(request: Request, base: str, answer: WorkerAnswer) -> Response:
     headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
     if "location" in headers:  # the client goes on talking to the worker it asked
-        own = f"{request.url.scheme}://{request.url.netloc}"
-        headers["location"] = headers["location"].replace(base.rstrip("/"), own, 1)
+        headers["location"] = headers["location"].replace(base.rstrip("/"), base_url(request), 1)
     return Response(answer.body, answer.status, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,10 +14,13 @@ from penstock.errors import BadRequestError
 from penstock.herder.distributed.signatures import SIGNATURE_HEADER, signature_of
 from penstock.herder.interface import Herder, InternalHerder, InternalRequestError
 from penstock.http.documents import parse_document
+from penstock.rest.access import UNSIGNED
 from penstock.rest.context import Body, HerderDep, Name
 from penstock.rest.errors import RestError, Route
 
 __all__ = ["router"]
+
+_log = logging.getLogger(__name__)
 
 router = APIRouter(route_class=Route)
 _T = TypeVar("_T")
@@ -26,7 +30,7 @@ async def _announced_signature(request: Request, herder: HerderDep) -> None:
     """Refuse a request that says nothing of a signature, where there must be one, before its body is read."""
     internal = _internal(herder)
     if SIGNATURE_HEADER not in request.headers:
-        _checked(lambda: internal.check_signature(None))
+        _checked(request, lambda: internal.check_signature(None))
 
 
 #: Guards a route for signed requests; the signature itself is checked once the body is there.
@@ -36,26 +40,31 @@ _Signed = Depends(_announced_signature)
 @router.post("/connectors/{name}/tasks", dependencies=[_Signed])
 def put_task_configs(request: Request, name: Name, body: Body, herder: HerderDep) -> Response:
     internal = _internal(herder)
-    signature = _checked(lambda: signature_of(request.headers, body))
+    signature = _checked(request, lambda: signature_of(request.headers, body))
     # Before the body is parsed: a stranger's costs nothing more.
-    _checked(lambda: internal.check_signature(signature))
+    _checked(request, lambda: internal.check_signature(signature))
     configs = _configs(body)
-    _checked(lambda: internal.put_task_configs(name, configs, signature))
+    _checked(request, lambda: internal.put_task_configs(name, configs, signature))
     return Response(status_code=204)
 
 
 @router.put("/connectors/{name}/fence", dependencies=[_Signed])
 def fence_zombies(request: Request, name: Name, body: Body, herder: HerderDep) -> Response:
     internal = _internal(herder)
-    _checked(lambda: internal.fence_zombies(name, signature_of(request.headers, body)))
+    _checked(request, lambda: internal.fence_zombies(name, signature_of(request.headers, body)))
     return Response(status_code=204)
 
 
-def _checked(action: Callable[[], _T]) -> _T:
+def _checked(request: Request, action: Callable[[], _T]) -> _T:
     try:
         return action()
     except InternalRequestError as error:
-        raise RestError(error.status, error.message) from error
+        refusal: RestError | None = request.scope.get(UNSIGNED)
+        if refusal is None:
+            raise RestError(error.status, error.message) from error
+        # A stranger may have sent it, who learns nothing; if it was a worker, the reason is looked for here.
+        _log.info("Refused %s %s as not signed by this group: %s", request.method, request.scope["path"], error.message)
+        raise refusal from None
 
 
 def _internal(herder: Herder) -> InternalHerder:

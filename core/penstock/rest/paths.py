@@ -2,8 +2,8 @@
 
 Paths are matched as they were sent, still percent-encoded, so that a connector's name may hold any character, ``/``
 and ``%`` included; `decoded` gives a handler the name. A slash at the end makes no difference. HEAD is GET without the
-body. A change that a web page makes is refused. What is wrong with a request's media types is noted in the scope: a
-route refuses it, after it is known that there is such a path and method.
+body. A change that another site's web page makes, and media types that do not serve, are noted in the scope: a route
+refuses them, after the sender was let through and it is known that there is such a path and method.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from penstock.http.asgi import App, Receive, Scope, Send, header_values, without_body
 from penstock.http.media import best_type, media_type
 from penstock.http.origins import OriginRules
-from penstock.rest.errors import PROBLEM, RestError, error_response
+from penstock.rest.errors import PROBLEM, RestError
 
 __all__ = ["HEAD", "RawPaths", "decoded"]
 
@@ -39,12 +39,11 @@ class RawPaths:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (foreign := self._origins.problem(scope)) is not None:
-            await error_response(403, foreign)(scope, receive, send)
-            return
+        foreign = self._origins.problem(scope)
+        problem = _media_problem(scope) if foreign is None else RestError(403, foreign)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         path = raw.partition(b"?")[0].decode("latin-1")
-        scope = {**scope, "path": path.rstrip("/") or "/", PROBLEM: _media_problem(scope)}
+        scope = {**scope, "path": path.rstrip("/") or "/", PROBLEM: problem}
         if scope["method"] == "HEAD":
             await self._app({**scope, "method": "GET", HEAD: True}, receive, without_body(send))
         else:

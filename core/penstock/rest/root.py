@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 import penstock
 from penstock.herder.interface import HealthStatus
+from penstock.rest.access import sees_everything
 from penstock.rest.context import ContextDep, HerderDep
 from penstock.rest.errors import JsonResponse, Route
 from penstock.rest.openapi import describe
@@ -18,6 +19,8 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=Route)
 
+#: The place of a sentence that names connectors, for those who may not see all of them.
+_SOME_RECORDS: Final = "Records of internal topics make no sense; who may read all connectors is told which."
 _HEALTH_CODES: Final = {HealthStatus.HEALTHY: 200, HealthStatus.STARTING: 503, HealthStatus.UNHEALTHY: 500}
 
 
@@ -33,9 +36,12 @@ def server_info(herder: HerderDep) -> Response:
 
 
 @router.get("/health")
-def health(context: ContextDep) -> Response:
+def health(request: Request, context: ContextDep) -> Response:
     found = context.herder.health(context.health_timeout)
-    return JsonResponse({"status": found.status.value, "message": found.message}, _HEALTH_CODES[found.status])
+    message = found.message
+    if found.problems is not None:
+        message += f" {found.problems if sees_everything(request) else _SOME_RECORDS}"
+    return JsonResponse({"status": found.status.value, "message": message}, _HEALTH_CODES[found.status])
 
 
 @router.get("/openapi.json")
