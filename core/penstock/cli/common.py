@@ -23,8 +23,9 @@ __all__ = ["add_common_arguments", "discover_plugins", "set_up_logging", "stop_s
 
 #: Loggers of the libraries that penstock and its plugins stand on, and of librdkafka, whose news the clients tell.
 _QUIET = (
-    "asyncio", "concurrent", "confluent_kafka", "fastavro", "grpc", "httpcore", "httpx", "httpx2", "kafka", "multipart", "opentelemetry",
-    "penstock.kafka.librdkafka", "python_multipart", "requests", "sqlalchemy", "urllib3", "uvicorn", "watchfiles",
+    "asyncio", "botocore", "concurrent", "confluent_kafka", "fastavro", "google", "grpc", "httpcore", "httpx", "httpx2",
+    "hvac", "kafka", "multipart", "opentelemetry", "penstock.kafka.librdkafka", "python_multipart", "requests",
+    "sqlalchemy", "urllib3", "uvicorn", "watchfiles",
 )  # fmt: skip
 _log = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)-5s %(whose)s%(message)s (%(name)s)"

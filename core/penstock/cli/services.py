@@ -8,8 +8,11 @@ from functools import partial
 from typing import Any, Final, cast
 
 from penstock.api import HasSummary, Service
+from penstock.config.bounded import TIMEOUT_KEY, BoundedProvider
+from penstock.config.definition import parse_type
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.provider import ConfigProvider
+from penstock.config.table import ROWS
 from penstock.config.transformer import ConfigTransformer
 from penstock.errors import ConfigError
 from penstock.logs import log_summary
@@ -25,6 +28,7 @@ _REGISTRY_SERVICE: Final = "schema-registry"
 def config_transformer(props: Mapping[str, str], plugins: Plugins) -> ConfigTransformer:
     """Return the transformer with the providers that ``config.providers`` and ``config.providers.<name>.*`` name (KIP-297)."""
     providers: dict[str, ConfigProvider] = {}
+    timeout = _timeout_of(props)
     for name in (n.strip() for n in props.get("config.providers", "").split(",")):
         if not name:
             continue
@@ -35,8 +39,17 @@ def config_transformer(props: Mapping[str, str], plugins: Plugins) -> ConfigTran
         provider: ConfigProvider = plugins.new(PluginKind.CONFIG_PROVIDER, class_name)
         parameters = prefix + "param."
         provider.configure({k.removeprefix(parameters): v for k, v in props.items() if k.startswith(parameters)})
-        providers[name] = provider
+        providers[name] = BoundedProvider(provider, timeout)
     return ConfigTransformer(providers)
+
+
+def _timeout_of(props: Mapping[str, str]) -> float:
+    """Return the seconds that a provider may take. The worker's settings are parsed later, once their values are there."""
+    row = ROWS[TIMEOUT_KEY]
+    value: int = parse_type(TIMEOUT_KEY, props.get(TIMEOUT_KEY, row.default), row.type)
+    if row.validator is not None:
+        row.validator.ensure_valid(TIMEOUT_KEY, value)
+    return value / 1000
 
 
 def resolved_properties(props: Mapping[str, str], transformer: ConfigTransformer) -> dict[str, str]:

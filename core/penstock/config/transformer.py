@@ -71,7 +71,7 @@ class ConfigTransformer:
             data, ttl = self._ask(provider, path, keys, keep_unknown)
             found[provider, path] = data
             if ttl is not None and ttl >= 0:
-                ttls[path] = ttl
+                ttls[path] = min(ttl, ttls.get(path, ttl))  # of two providers' same path the shorter one
         return Transformed({k: self._replaced(v, found) for k, v in configs.items()}, ttls)
 
     def close(self) -> None:

@@ -25,6 +25,8 @@ OWN_ROWS: Final[tuple[Row, ...]] = (
     used("rest.request.timeout.ms", ConfigType.LONG, 30000, LOW,
          "How long the head of a REST request may take, a pause in its body, and a client that does not read its answer.",
          Range.at_least(1)),
+    used("config.provider.timeout.ms", ConfigType.LONG, 30000, LOW,
+         "How long a config provider may take for one path; a request that waits for it then fails.", Range.at_least(1)),
     used("errors.restart.max", ConfigType.INT, 0, MEDIUM,
          "How often a failed task is restarted by itself; 0 never, -1 always. A connector may say otherwise.",
          Range.at_least(-1)),

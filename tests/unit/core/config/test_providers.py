@@ -58,6 +58,12 @@ def test_a_variable_whose_key_is_missing_stays_where_it_may() -> None:
     assert transformer.transform({"s": "x-${p:a:none}-${p:a:k}"}, keep_unknown=True).data == {"s": "x-${p:a:none}-1"}
 
 
+def test_of_two_providers_with_one_path_the_shorter_time_to_live_counts() -> None:
+    providers = {"p": Fixed({"a": {"k": "1"}}, ttl=5000), "q": Fixed({"a": {"k": "2"}}, ttl=7000)}
+    for settings in ({"x": "${p:a:k}", "y": "${q:a:k}"}, {"y": "${q:a:k}", "x": "${p:a:k}"}):
+        assert ConfigTransformer(providers).transform(settings).ttls == {"a": 5000}
+
+
 @pytest.mark.parametrize("text", ["${" * 50_000, "${" + ":" * 100_000, "${:" * 50_000 + "}", "${a}" * 50_000])
 def test_a_text_of_any_shape_is_looked_through_once(text: str) -> None:
     transformer = ConfigTransformer({"p": Fixed({})})
