@@ -10,13 +10,14 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Final
 
+from penstock.credentials import without_credentials
 from penstock.errors import ConnectError
 from penstock.java.regex import JavaPattern, compile_regex
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.tables import Column, Quoting, TableId, split_identifier
 from penstock_connectors.jdbc.urls import DatabaseUrl
 
-__all__ = ["PARAMETER", "Dialect", "like_pattern"]
+__all__ = ["PARAMETER", "Dialect", "like_pattern", "not_taken"]
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,10 @@ class Dialect:
         are, and `ConnectError` where the driver is missing."""
         dialect = self.sqlalchemy
         arguments, keywords = dialect.create_connect_args(self.target.sqlalchemy_url())
-        raw = self.open(dialect, arguments, {**self.connect_defaults(), **keywords, **self.target.connect_args})
+        try:
+            raw = self.open(dialect, arguments, {**self.connect_defaults(), **keywords, **self.target.connect_args})
+        except (TypeError, ValueError, OverflowError) as error:
+            raise not_taken(error) from error
         connection = DatabaseConnection(raw, self)
         try:
             for statement in [*self.session_statements(), *self.target.statements]:
@@ -196,6 +200,12 @@ class Dialect:
 
         engine = create_engine(self.target.sqlalchemy_url(), poolclass=StaticPool, creator=lambda: connection.raw)
         return inspect(engine)
+
+
+def not_taken(error: Exception) -> ConnectError:
+    """Return the error for a driver that does not take its arguments: a parameter that it does not know, a NUL in a name."""
+    text = without_credentials(str(error))
+    return ConnectError(f"The database's driver does not take the settings of the connection: {text}")
 
 
 def like_pattern(pattern: str) -> JavaPattern:

@@ -44,7 +44,11 @@ class PostgreSqlDialect(Dialect):
 
     def connect_defaults(self) -> dict[str, Any]:
         # Keep-alives find a network that is gone within a minute, in place of the kernel's two hours.
-        return {"connect_timeout": "40", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+        # The encoding is that of COPY's data, whatever the database's is.
+        return {
+            "client_encoding": "UTF8", "connect_timeout": "40",
+            "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
+        }  # fmt: skip
 
     def session_statements(self) -> list[str]:
         # As pgjdbc does in a JVM that runs in UTC: texts of timestamptz, and now(), are then UTC's.

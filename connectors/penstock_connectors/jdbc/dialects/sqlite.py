@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Final
 
 from penstock_connectors.jdbc.connection import DatabaseConnection
-from penstock_connectors.jdbc.dialects.dialect import Dialect
+from penstock_connectors.jdbc.dialects.dialect import Dialect, not_taken
 from penstock_connectors.jdbc.tables import Column, TableId
 
 __all__ = ["SqliteDialect"]
@@ -72,7 +72,11 @@ class SqliteDialect(Dialect):
         return None, None
 
     def connect(self) -> DatabaseConnection:
-        connection = DatabaseConnection(self.open(None, (), {}), self)
+        try:
+            raw = self.open(None, (), {})
+        except (TypeError, ValueError, OverflowError) as error:
+            raise not_taken(error) from error
+        connection = DatabaseConnection(raw, self)
         try:
             for statement in self.target.statements:
                 connection.query(statement)

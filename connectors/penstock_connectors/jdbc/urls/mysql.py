@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
+from penstock.credentials import without_credentials
 from penstock_connectors.jdbc.urls.target import (
     NO_EFFECT,
     DatabaseUrl,
@@ -34,16 +35,16 @@ def _parse(subprotocol: str, rest: str, properties: Iterable[tuple[str, str]]) -
     target = DatabaseUrl(subprotocol, f"{subprotocol}+pymysql", connect_args={"charset": "utf8mb4"})
     place, _, query = rest.partition("?")
     if not place.startswith("//"):
-        raise UrlError(
-            f"No suitable driver found for jdbc:{subprotocol}:{rest.partition('?')[0]}; expected jdbc:{subprotocol}://host:port/database"
-        )
+        shown = f"jdbc:{subprotocol}:" + ("" if "@" in place else without_credentials(place))
+        raise UrlError(f"No suitable driver found for {shown}; expected jdbc:{subprotocol}://host:port/database")
     hosts, _, database = place[2:].partition("/")
     credentials, _, hosts = hosts.rpartition("@")
     if credentials:
         user, _, password = credentials.partition(":")
         target.username, target.password = unquote(user), unquote(password) or None
     if "," in hosts or "(" in hosts:
-        raise UrlError(f"Several hosts in jdbc:{subprotocol}://{hosts}/ are not supported; expected one host:port")
+        # The hosts are not shown: a password may stand among them, as in (host=h)(password=p).
+        raise UrlError(f"Several hosts in a jdbc:{subprotocol}: URL are not supported; expected one host:port")
     host, port = split_host(hosts, f"jdbc:{subprotocol}:{rest.partition('?')[0]}")
     target.host, target.port, target.database = host or "localhost", port or 3306, unquote(database) or None
     given = [pair.partition("=") for pair in query.split("&") if pair]

@@ -27,6 +27,11 @@ def parse(rest: str, properties: Iterable[tuple[str, str]]) -> DatabaseUrl:
     hosts = ""
     if place.startswith("//"):
         hosts, _, place = place[2:].partition("/")
+    elif "@" in place and ":" in place:
+        raise UrlError(
+            "A jdbc:postgresql: URL without // names a database alone, and this one has a user in it; expected "
+            "jdbc:postgresql://host:port/database, connection.user and connection.password"
+        )
     target.database = unquote(place.strip("/")) or None
     pairs = [split_host(host, f"jdbc:postgresql:{rest.partition('?')[0]}") for host in hosts.split(",")]
     if len(pairs) == 1:

@@ -40,7 +40,8 @@ def apply(target: DatabaseUrl, given: Iterable[tuple[str, str]]) -> None:
 def _pragma(name: str) -> Handler:
     def put(target: DatabaseUrl, value: str) -> None:
         if not value or not all(c.isalnum() or c in "_-+." for c in value):
-            raise UrlError(f"Connection parameter '{name}' is '{value}'; expected a word or a number")
+            met = "holds other characters" if name == "hexkey" else f"is '{value}'"
+            raise UrlError(f"Connection parameter '{name}' {met}; expected a word or a number")
         target.statements.append(f"PRAGMA {name} = {value}")
 
     return put

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from penstock.credentials import without_credentials
 from penstock.errors import ConnectError
 
 __all__ = ["NO_EFFECT", "DatabaseUrl", "Handler", "Parameters", "UrlError", "boolean", "split_host", "translate"]
@@ -87,12 +88,17 @@ def boolean(name: str, value: str) -> bool:
 
 
 def split_host(text: str, url: str) -> tuple[str | None, int | None]:
-    """Return host and port of ``host:port``, ``[ipv6]:port``, or what there is of them."""
+    """Return host and port of ``host:port``, ``[ipv6]:port``, or what there is of them. The error for anything else shows
+    `url` without the credentials in it."""
+    if "@" in text:
+        raise UrlError(
+            f"There is a user before the host in {without_credentials(url)}; expected the user in connection.user and the password in connection.password"
+        )
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
     else:
         host, _, port = text.partition(":")
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise UrlError(f"The port '{port}' in {url} is not a number between 1 and 65535")
+        raise UrlError(f"The port '{port}' in {without_credentials(url)} is not a number between 1 and 65535")
     return host or None, int(port) if port else None

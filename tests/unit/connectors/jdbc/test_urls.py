@@ -92,7 +92,27 @@ def test_what_cannot_be_used_is_refused_by_name(url: str, properties: dict[str, 
     assert raised.value.message.startswith(message)
 
 
-def test_a_refused_url_does_not_show_its_password() -> None:
+SECRETS = [
+    "jdbc:nosuchdb://me:hunter2@x",
+    "jdbc:postgresql://me:hunter2@h:5432/d",
+    "jdbc:postgresql:me:hunter2@h/d",
+    "jdbc:postgresql://h/d?password=hunter2&nope=1",
+    "jdbc:postgresql://h:99999/d?password=hunter2",
+    "postgresql://me:hunter2@h:x/d",
+    "postgresql://me:hunter2@h",
+    "jdbc:mysql://me:hunter2@h:99999/d",
+    "jdbc:mysql:me:hunter2@h",
+    "jdbc:mysql://(host=h)(password=hunter2)/d",
+    "jdbc:mariadb://me:hunter2@a,b/d",
+    "jdbc:sqlserver://h:99999;user=me;password=hunter2",
+    "jdbc:sqlserver://me:hunter2@h",
+    "jdbc:oracle:oci:me/hunter2@h",
+    "jdbc:sqlite:x?hexkey=hunter2;",
+]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_refused_url_does_not_show_its_password(url: str) -> None:
     with pytest.raises(UrlError) as raised:
-        database_url("jdbc:nosuchdb://me:hunter2@x")
+        database_url(url)
     assert "hunter2" not in raised.value.message
