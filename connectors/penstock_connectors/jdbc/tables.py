@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from penstock.errors import ConnectError
 
-__all__ = ["Column", "Quoting", "TableId", "split_identifier"]
+__all__ = ["Column", "Quoting", "TableId", "split_identifier", "split_list"]
 
 
 class TableId(NamedTuple):
@@ -101,3 +102,11 @@ def _quoted_part(text: str, rest: str, end: str) -> tuple[str, str]:
         if not rest.startswith(end):
             return part, rest
         part, rest = part + end, rest[len(end) :]
+
+
+def split_list(text: str, start: str = '"', end: str | None = None) -> list[str]:
+    """Return the names between the commas of `text`; a comma between quotes belongs to its name."""
+    end = end or start
+    quoted = f"{re.escape(start)}(?:[^{re.escape(end)}]|{re.escape(end * 2)})*{re.escape(end)}"
+    found = re.findall(rf"(?:{quoted}|[^,])+", text)
+    return [name.strip() for name in found if name.strip()]

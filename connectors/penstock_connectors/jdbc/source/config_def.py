@@ -164,6 +164,6 @@ CONFIG_DEF: Final = _made(own=True)
 OWN_KEYS: Final = frozenset(CONFIG_DEF.names - _made(own=False).names)
 TASK_CONFIG_DEF: Final = (
     ConfigDef(CONFIG_DEF)
-    .define(names.TABLES, _T.LIST, "", importance=_I.HIGH, doc="The tables of this task.", internal=True)
+    .define(names.TABLES, _T.STRING, "", importance=_I.HIGH, doc="The tables of this task.", internal=True)
     .define(names.TABLES_FETCHED, _T.BOOLEAN, False, importance=_I.HIGH, doc="Whether the list of tables was read.", internal=True)
 )  # fmt: skip

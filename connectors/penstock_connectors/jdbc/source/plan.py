@@ -13,11 +13,12 @@ from penstock_connectors.jdbc.source import names
 from penstock_connectors.jdbc.source.late_commits import bounds_for
 from penstock_connectors.jdbc.source.offsets import QUERY_PARTITION, Offset, table_partition, v0_partition
 from penstock_connectors.jdbc.source.querier import Bounds, Querier, QuerierSettings
+from penstock_connectors.jdbc.source.query_text import appendable
 from penstock_connectors.jdbc.source.reading import Reader
 from penstock_connectors.jdbc.source.rows import RowOptions
 from penstock_connectors.jdbc.source.settings import is_masked, query_of, row_settings_of
 from penstock_connectors.jdbc.source.table_filter import column_by_pattern
-from penstock_connectors.jdbc.tables import Column, TableId
+from penstock_connectors.jdbc.tables import Column, TableId, split_list
 
 __all__ = ["plan_queriers"]
 
@@ -32,7 +33,8 @@ def plan_queriers(
     query = query_of(config)
     if query is not None:
         return [planner.query(query)]
-    return planner.tables([reader.dialect.parse_table(text) for text in config[names.TABLES]])
+    listed = split_list(config[names.TABLES], *reader.dialect.quote)
+    return planner.tables([reader.dialect.parse_table(text) for text in listed])
 
 
 class _Planner:
@@ -48,6 +50,7 @@ class _Planner:
 
     def query(self, query: str) -> Querier:
         config = self._config
+        query = appendable(self._reader.native(query))
         options = RowOptions(
             self._prefix, None, dict(QUERY_PARTITION),
             config[names.INCREMENTING_NAME] if self._by_id else None,
@@ -136,7 +139,7 @@ class _Planner:
             raise ConnectError(
                 f"Cannot make incremental queries using incrementing column {incrementing} on {shown} because this column is nullable."
             )
-        certain_time = any(c.nullable is False for c in columns if c.name.lower() in wanted)
+        certain_time = any(c.nullable is False or c.primary_key for c in columns if c.name.lower() in wanted)
         if self._by_time and not certain_time:
             raise ConnectError(
                 f"Cannot make incremental queries using timestamp columns {','.join(timestamps)} on {shown} because all of these columns are nullable."

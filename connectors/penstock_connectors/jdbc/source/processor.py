@@ -73,7 +73,9 @@ class Processor:
             if self._stopped.is_set():
                 return
             if not _is_sql(error):
-                raise ConnectError("Error while processing table querier").with_traceback(None) from error
+                raise ConnectError(f"Error while processing table querier of {querier.name}").with_traceback(
+                    None
+                ) from error
             self._retry(querier, error)
 
     def _read(self, querier: Querier) -> None:

@@ -12,6 +12,7 @@ from penstock.data import Headers, Schema, SchemaBuilder, SourceRecord, Type
 from penstock.data.codegen import Source
 from penstock.errors import ConnectError, DataError
 from penstock_connectors.jdbc.source.columns import ResultColumn, SqlType, column_schema
+from penstock_connectors.jdbc.source.located import located
 from penstock_connectors.jdbc.source.moments import CUTOVER, Moments
 from penstock_connectors.jdbc.source.values import composed, converter, moment, whole
 
@@ -90,7 +91,9 @@ def plan_rows(columns: Sequence[ResultColumn], settings: RowSettings, options: R
         writer.instants(times)
     if identifier:
         writer.identifier(identifier)
-    records, functions = writer.source.build("records"), writer.source.env
+    made, functions = writer.source.build("records"), writer.source.env
+    converters = [(f.place, f.column.name, converter(f.column, f.schema, settings.moments)) for f in fields]
+    records = located(made, converters, f"Table {options.schema_name}" if options.schema_name else "The query")
     return RowPlan(schema, key_schema, records, functions.get("instants"), functions.get("identifier"))
 
 

@@ -55,16 +55,22 @@ _BAD_QUERY: Final = (
 
 
 def validate(configs: Mapping[str, str]) -> Config:
-    """Return the outcome of every setting. No instance is needed; a connection is opened and closed."""
+    """Return the outcome of every setting. No instance is needed; a connection is opened and closed.
+
+    Errors of the database are told at the setting that they belong to. Any other exception is a fault of the connector's
+    own, and is raised.
+    """
     values = CONFIG_DEF.validate(configs)
     if any(value.errors for value in values):
         return Config(values)
     checked = _Validation(configs, values)
     try:
         checked.run()
-    except Exception:
+    except ConnectError as error:
         # The JVM's connector ends its validation here, too, and leaves the rest to the start.
-        log.exception("Error during validation")
+        log.warning(
+            "The validation of connector %s ends early: %s", configs.get("name", "without a name"), error.message
+        )
     return Config(values)
 
 
@@ -166,6 +172,8 @@ class _Validation:
             dialect = self._dialect()
             connection = dialect.connect()
         except Exception as error:
+            if not isinstance(error, ConnectError) and not is_driver_error(error):
+                raise
             log.info("The database cannot be reached: %s", driver_text(error))
             return self._error(f"Could not connect to database. {driver_text(error)}", "connection.url")
         try:
@@ -178,8 +186,7 @@ class _Validation:
             reader_for(dialect, moments_of(self._config)).check(connection, query)
         except Exception as error:
             if not is_driver_error(error):
-                log.debug("Query validation failed with another error than the database's", exc_info=True)
-                return True
+                raise
             return self._error(
                 _BAD_QUERY + _codes(error), names.QUERY_MASKED if is_masked(self._config) else names.QUERY
             )

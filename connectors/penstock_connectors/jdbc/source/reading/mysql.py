@@ -67,8 +67,8 @@ class MySqlReader(Reader):
         # The session sees TIMESTAMP columns in UTC; a DATETIME has no zone.
         return micros_text(micros if instant else self.moments.wall_clock(micros)).replace("T", " ")
 
-    def set_isolation(self, connection: DatabaseConnection, level: str) -> None:
-        connection.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+    def isolation_statement(self, level: str) -> str:
+        return f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"
 
 
 class _MySqlStream(CursorStream):

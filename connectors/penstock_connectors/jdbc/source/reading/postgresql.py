@@ -11,6 +11,7 @@ from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
 from penstock_connectors.jdbc.source.columns import ResultColumn, SqlType
 from penstock_connectors.jdbc.source.moments import Moments, micros_text
+from penstock_connectors.jdbc.source.query_text import single_marks
 from penstock_connectors.jdbc.source.reading.reader import CursorStream, Reader, RowStream
 from penstock_connectors.jdbc.tables import TableId
 
@@ -68,9 +69,12 @@ class PostgreSqlReader(Reader):
         wall = self.moments.wall_clock(micros)
         return _with_offset(micros_text(wall), (wall - micros) // 60_000_000)
 
+    def native(self, query: str) -> str:
+        return single_marks(query)
+
     def check(self, connection: DatabaseConnection, query: str) -> None:
         raw = connection.raw
-        result = raw.pgconn.prepare(b"penstock_check", query.encode())
+        result = raw.pgconn.prepare(b"penstock_check", self.native(query).encode())
         if result.status != 1:  # anything but "command ok"
             from psycopg.errors import error_from_result
 
@@ -105,6 +109,11 @@ class _PostgreSqlStream(CursorStream):
             from penstock_connectors.jdbc.source.reading.far_times import load_again
 
             return load_again(self.cursor)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"A text is not UTF-8, as a database with the encoding SQL_ASCII may hold it ({error}); select "
+                "convert_from(convert_to(COLUMN, 'SQL_ASCII'), 'LATIN1') or the like in a query"
+            ) from error
 
     def columns(self, rows: Sequence[tuple[Any, ...]]) -> list[ResultColumn]:
         result = self.cursor.pgresult
@@ -164,11 +173,17 @@ def _column(name: str, oid: int, modifier: int, optional: bool, known: tuple[str
 def _bits(column: ResultColumn, length: int) -> None:
     """Type a bit(n): a boolean for one bit, up to eight the number that its digits show, its text's bytes for more."""
     if length <= 1:
-        column.type, column.read = SqlType.BOOLEAN, lambda value: value == "1"
+        column.type, column.read = SqlType.BOOLEAN, _bit
     elif length <= 8:
         column.read = _digits
     else:
         column.type, column.read = SqlType.BYTES, str.encode
+
+
+def _bit(value: str) -> bool:
+    if value not in {"0", "1"}:
+        raise DataError(f'Cannot cast to boolean: "{value}"')
+    return value == "1"
 
 
 def _digits(value: str) -> int:

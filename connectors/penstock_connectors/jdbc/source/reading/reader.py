@@ -12,6 +12,7 @@ from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
 from penstock_connectors.jdbc.source.columns import ResultColumn
 from penstock_connectors.jdbc.source.moments import Moments, naive_of_micros
+from penstock_connectors.jdbc.source.query_text import appendable
 from penstock_connectors.jdbc.tables import TableId
 
 __all__ = ["CursorStream", "Reader", "RowStream"]
@@ -68,15 +69,26 @@ class Reader(ABC):
         return naive_of_micros(self.moments.wall_clock(micros))
 
     def set_isolation(self, connection: DatabaseConnection, level: str) -> None:
-        """Set the isolation level of the transactions to come; `level` is one word of SQL's, with blanks."""
-        connection.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+        """Set the isolation level of the transactions to come, of this connection and of those that are opened later;
+        `level` is one word of SQL's, with blanks."""
+        statement = self.isolation_statement(level)
+        connection.execute(statement)
         connection.commit()
+        self.dialect.target.statements.append(statement)
+
+    def isolation_statement(self, level: str) -> str:
+        """Return the statement that sets a connection's isolation level."""
+        return f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}"
+
+    def native(self, query: str) -> str:
+        """Return a query, which is written for the Java driver, as this driver takes it."""
+        return query
 
     def check(self, connection: DatabaseConnection, query: str) -> None:
         """Let the database look at a query without running it; raises the driver's error."""
         cursor = connection.cursor()
         try:
-            cursor.execute(f"SELECT * FROM ({query}) penstock_check WHERE 1 = 0")
+            cursor.execute(f"SELECT * FROM ({appendable(query)}) penstock_check WHERE 1 = 0")
         finally:
             cursor.close()
             connection.rollback()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
+import logging
 import re
 import sqlite3
 import time
@@ -18,6 +20,8 @@ from penstock_connectors.jdbc.source.reading.reader import CursorStream, Reader,
 from penstock_connectors.jdbc.tables import TableId
 
 __all__ = ["SqliteReader"]
+
+log = logging.getLogger(__name__)
 
 _PRECISION: Final = re.compile(r"\(\s*(\d{1,5})\s*(?:,\s*(\d{1,5})\s*)?\)")
 _DAY: Final = 86_400_000
@@ -51,6 +55,9 @@ class SqliteReader(Reader):
         rows: int,
         table: TableId | None,
     ) -> RowStream:
+        # One transaction from the first row to the last, so that the query can be run again in the middle.
+        if not connection.raw.in_transaction:
+            connection.raw.execute("BEGIN")
         cursor = connection.raw.execute(statement, list(parameters))
         return _SqliteStream(cursor, rows, connection, statement, parameters, table)
 
@@ -62,8 +69,11 @@ class SqliteReader(Reader):
         # sqlite-jdbc binds a timestamp as milliseconds, so a column must hold these to be compared.
         return micros // 1000
 
-    def set_isolation(self, connection: DatabaseConnection, level: str) -> None:
-        connection.execute(f"PRAGMA read_uncommitted = {'true' if level == 'READ UNCOMMITTED' else 'false'}")
+    def isolation_statement(self, level: str) -> str:
+        return f"PRAGMA read_uncommitted = {'true' if level == 'READ UNCOMMITTED' else 'false'}"
+
+    def check(self, connection: DatabaseConnection, query: str) -> None:
+        connection.query(f"EXPLAIN {query}")
 
 
 class _SqliteStream(CursorStream):
@@ -78,6 +88,30 @@ class _SqliteStream(CursorStream):
     ) -> None:
         super().__init__(cursor, rows)
         self._connection, self._statement, self._parameters, self._table = connection, statement, parameters, table
+        self._count = 0
+
+    def fetch(self) -> list[tuple[Any, ...]]:
+        try:
+            rows = super().fetch()
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("Could not decode to UTF-8"):
+                raise
+            self._begin_again(error)
+            rows = super().fetch()
+        self._count += len(rows)
+        return rows
+
+    def _begin_again(self, error: sqlite3.Error) -> None:
+        """Go back to where the query stood, and read texts as sqlite-jdbc does. The module's own way is faster, and ends a
+        query at the first text that is not UTF-8."""
+        name = "the query" if self._table is None else f"table {self._table}"
+        log.warning("Bytes in %s that are not UTF-8 are read as U+FFFD: %s", name, str(error)[:200])
+        raw = self._connection.raw
+        raw.text_factory = _lenient
+        self.cursor.close()
+        self.cursor = raw.execute(self._statement, list(self._parameters))
+        for _ in itertools.islice(self.cursor, self._count):
+            pass
 
     def columns(self, rows: Sequence[tuple[Any, ...]]) -> list[ResultColumn]:
         declared = self._declared()
@@ -108,9 +142,9 @@ def _declared_of_query(
             read.add((table, column))
         return 0
 
-    text = statement
-    for parameter in parameters:  # a view takes none; any value will do
-        text = text.replace("?", "0" if isinstance(parameter, int) else "''", 1)
+    # A view takes no parameters; any value will do in the places of the last question marks.
+    parts = statement.rsplit("?", len(parameters))
+    text = parts[0] + "".join(f"0{part}" for part in parts[1:])
     try:
         raw.execute(f"CREATE TEMP VIEW penstock_types AS {text}")
         try:
@@ -229,6 +263,10 @@ def _decimal(value: Any) -> decimal.Decimal:
         return decimal.Decimal(str(value))
     except decimal.InvalidOperation:
         raise DataError(f"The value {value!r} of a NUMERIC column is not a number") from None
+
+
+def _lenient(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _text(value: Any) -> str:

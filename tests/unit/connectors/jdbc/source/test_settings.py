@@ -92,3 +92,32 @@ def test_offsets_that_no_task_could_begin_with_are_refused() -> None:
     ]:
         with pytest.raises(ConnectError):
             connector.alter_offsets({}, {partition: offset})
+
+
+def test_a_fault_of_the_connectors_own_is_not_taken_for_a_valid_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of the database are answers; anything else has to be seen."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("a fault")
+
+    for place in ("validation.dialect_of", "validation.reader_for"):
+        monkeypatch.setattr(f"penstock_connectors.jdbc.source.{place}", broken)
+        with pytest.raises(KeyError):
+            errors(table__whitelist="", query="SELECT 1 AS a")
+        monkeypatch.undo()
+
+
+def test_the_jvms_connectors_early_end_stays_an_answer_without_errors() -> None:
+    assert errors(transaction__isolation__mode="HOLY", table__include__list="a") == {}
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT 1 AS a;", "SELECT 1 AS a -- one", " select 1 as a; /* x */", "SELECT ';' AS a"]
+)
+def test_a_query_that_ends_in_semicolons_and_comments_is_valid(query: str) -> None:
+    assert errors(table__whitelist="", query=query) == {}
+
+
+def test_settings_that_the_driver_does_not_take_are_told_at_the_url() -> None:
+    (text,) = errors(connection__url="jdbc:sqlite:a\0b")["connection.url"]
+    assert text.startswith("Could not connect to database. The database's driver does not take the settings")
