@@ -168,7 +168,9 @@ def _own(made: ConfigDef) -> ConfigDef:
         .define("schemaless.enable", _BOOLEAN, "false", importance=_MEDIUM, internal=True,
                 doc="Whether objects without a schema are written: each member to the column of its name, as the type that the table has there.")
         .define("retry.on", _STRING, "any", validator=ValidString("any", "transient"), importance=_LOW, internal=True,
-                doc="The errors that a batch is tried again after: 'any', or 'transient', those of the connection, locks and space. With 'transient' other errors are reported or fail the task at once, and transient ones are never reported as a record's fault.")
+                doc="The errors that a batch is tried again after: 'any', or 'transient', those of the connection, locks, time-outs and space. With 'transient' other errors are reported or fail the task at once.")
+        .define("unfit.records", _STRING, "fail", validator=ValidString("fail", "report"), importance=_LOW, internal=True,
+                doc="Records that do not fit the settings, such as a null value without delete.enabled or a value without a schema: 'fail' the task, as with the JVM's connector, or 'report' them as those are that the database refuses.")
         .define("plan.value.schema", _STRING, None, importance=_LOW, internal=True,
                 doc="A value's schema as JsonConverter writes it. Validation then answers with the statements that would make or change the table, as recommended values of this setting. A running connector ignores it.")
         .define("plan.key.schema", _STRING, None, importance=_LOW, internal=True, doc="The key's schema that goes with plan.value.schema.")

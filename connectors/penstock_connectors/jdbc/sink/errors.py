@@ -9,13 +9,22 @@ from typing import Any, Final
 from penstock.errors import ConnectError
 from penstock_connectors.jdbc.sql_errors import ErrorKind, SqlError, classify, driver_text, sql_state
 
-__all__ = ["TableAlterOrCreateError", "chained", "java_text"]
+__all__ = ["TableAlterOrCreateError", "UnfitRecordError", "chained", "java_text"]
 
 
 class TableAlterOrCreateError(ConnectError):
     """A table or a column is missing and may not or cannot be made. The database was not at fault."""
 
     java_class = "io.confluent.connect.jdbc.sink.TableAlterOrCreateException"
+
+
+class UnfitRecordError(ConnectError):
+    """A record does not fit the settings, or holds a value that no column can hold. `error` says it in the words of the
+    JVM's connector."""
+
+    def __init__(self, error: ConnectError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 def chained(error: BaseException, trim: bool) -> SqlError:

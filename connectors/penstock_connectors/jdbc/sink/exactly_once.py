@@ -34,6 +34,8 @@ class ExactlyOnce:
         self._owner: Final = uuid.uuid4().hex
         self._ensured = False
         self._unclaimed: set[TopicPartition] = set()
+        #: Partitions whose last transaction may be committed or not.
+        self._unsure: set[TopicPartition] = set()
         #: The record that each partition goes on with, as the database has it; None before the first.
         self._next: dict[TopicPartition, int | None] = {}
 
@@ -53,23 +55,39 @@ class ExactlyOnce:
             if not self._ensured:
                 self._table.ensure(connection, self._names)
                 self._ensured = True
-            partitions = sorted(self._unclaimed)
-            stored = self._table.claim(connection, partitions, self._owner)
+            stored = self._table.claim(connection, sorted(self._unclaimed), self._owner)
         except BaseException:
             connection.rollback()
             raise
-        self._unclaimed.clear()
+        self._begin(self._unclaimed, stored)
+
+    def _ask(self) -> None:
+        """Have the unsure partitions begin where the database says. Raise `FencedError` if another task has one now."""
+        connection = self._keeper.get()
+        try:
+            stored = self._table.ask(connection, sorted(self._unsure), self._owner)
+        except BaseException:
+            connection.rollback()
+            raise
+        self._begin(self._unsure, stored)
+
+    def _begin(self, partitions: set[TopicPartition], stored: Mapping[TopicPartition, int]) -> None:
         self._next.update({p: stored.get(p) for p in partitions})
+        partitions.clear()
         self._context.offset(stored)
 
     def check(self, records: Sequence[SinkRecord]) -> None:
         """Make sure that `records` may be written now.
 
-        Raise `RetriableError` if their partitions had to be claimed first, which makes them begin anew; `ConnectError` for
-        records that the database holds already. Errors of the database come as the driver has them.
+        Raise `RetriableError` if their partitions had to be claimed first, or the database had to be asked what it holds,
+        which makes them begin anew; `ConnectError` for records that the database holds already. Errors of the database come
+        as the driver has them.
         """
-        if self._unclaimed:
-            self._claim()
+        if self._unclaimed or self._unsure:
+            if self._unclaimed:
+                self._claim()
+            if self._unsure:
+                self._ask()
             self._context.timeout(0)
             raise RetriableError(f"{self._who} has its partitions now, and begins where the database says")
         for partition, offset in _starts(records).items():
@@ -79,6 +97,11 @@ class ExactlyOnce:
                     f"{self._who} was given {partition} at offset {offset}, and its table of offsets says that the records before "
                     f"{expected} are written: the topic was made anew or its records ended before. Change the connector's offsets over REST while it is stopped"
                 )
+
+    def ask_again(self) -> None:
+        """Have the database say before the next records where each partition begins: the last transaction may be committed
+        although its answer was lost."""
+        self._unsure.update(self._next)
 
     def store(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
         """Put the offsets after `records` into the transaction. Raise `FencedError` if another task has a partition now."""
@@ -113,6 +136,7 @@ class ExactlyOnce:
     def close(self, partitions: Sequence[TopicPartition]) -> None:
         """Forget `partitions`. There is nothing to take back: what was written is committed."""
         self._unclaimed.difference_update(partitions)
+        self._unsure.difference_update(partitions)
         for partition in partitions:
             self._next.pop(partition, None)
 

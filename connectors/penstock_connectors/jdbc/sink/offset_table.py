@@ -85,12 +85,36 @@ class OffsetTable:
                 values = ",".join([PARAMETER] * len(_FIELDS))
                 self._run(connection, f"INSERT INTO {{}} ({names}) VALUES ({values})", (*key, _NONE, owner))
                 continue
-            query = f"SELECT {self._statements.name('next_offset')} FROM {self._shown} WHERE {self._key()}"
-            offset = connection.query(self._dialect.statement(query), key)[0][0]
+            offset = self._next(connection, key)
             if offset != _NONE:
-                found[partition] = int(offset)
+                found[partition] = offset
         connection.commit()
         return found
+
+    def ask(
+        self, connection: DatabaseConnection, partitions: Sequence[TopicPartition], owner: str
+    ) -> dict[TopicPartition, int]:
+        """Return the next record of the `partitions` that have one, all of which `owner` has.
+
+        Waits for a transaction that is being committed. Raise `FencedError` if a partition is not the owner's any more; the
+        driver's errors as they are.
+        """
+        found = {}
+        # An update that changes nothing, which waits for the row.
+        statement = f"UPDATE {{}} SET {self._set('owner')} WHERE {self._key()} AND {self._set('owner')}"
+        for partition in sorted(partitions):
+            key = (self._connector, partition.topic, partition.partition)
+            if not self._run(connection, statement, (owner, *key, owner)):
+                raise self._fenced(partition)
+            offset = self._next(connection, key)
+            if offset != _NONE:
+                found[partition] = offset
+        connection.commit()
+        return found
+
+    def _next(self, connection: DatabaseConnection, key: tuple[str, str, int]) -> int:
+        query = f"SELECT {self._statements.name('next_offset')} FROM {self._shown} WHERE {self._key()}"
+        return int(connection.query(self._dialect.statement(query), key)[0][0])
 
     def store(self, connection: DatabaseConnection, offsets: Mapping[TopicPartition, int], owner: str) -> None:
         """Set the next records of partitions that `owner` has; the caller commits. Raise `FencedError` if one is not its own."""
@@ -98,9 +122,7 @@ class OffsetTable:
         for partition, offset in sorted(offsets.items()):
             key = (self._connector, partition.topic, partition.partition)
             if not self._run(connection, statement, (offset, *key, owner)):
-                raise FencedError(
-                    f"connector {self._connector}: {partition} belongs to another task now, according to {self._shown}; nothing was written"
-                )
+                raise self._fenced(partition)
 
     def change(self, connection: DatabaseConnection, offsets: Mapping[TopicPartition, int | None]) -> None:
         """Set the next records, None to forget one; no partitions at all: forget them all. Nobody owns them then. Commits."""
@@ -114,6 +136,11 @@ class OffsetTable:
                 values = ",".join([PARAMETER] * len(_FIELDS))
                 self._run(connection, f"INSERT INTO {{}} ({names}) VALUES ({values})", (*key, offset, ""))
         connection.commit()
+
+    def _fenced(self, partition: TopicPartition) -> FencedError:
+        return FencedError(
+            f"connector {self._connector}: {partition} belongs to another task now, according to {self._shown}; nothing was written"
+        )
 
     @property
     def _shown(self) -> str:

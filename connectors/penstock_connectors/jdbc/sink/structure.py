@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+from penstock.errors import ConnectError
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
 from penstock_connectors.jdbc.sink.config import SinkConfig
@@ -20,6 +21,7 @@ __all__ = ["DatabaseStructure", "TableDefinition"]
 
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 _CAPITALIZED: Final = {"TABLE": "Table", "PARTITIONED TABLE": "Partitioned Table", "VIEW": "View"}
 
 
@@ -49,9 +51,10 @@ class DatabaseStructure:
         `TableAlterOrCreateError` if something is missing and the settings forbid or the database's rules prevent to add it;
         errors of the database come as the driver has them.
         """
-        definition = self.definition(connection, table)
-        if definition is None:
-            definition = self._create(connection, table, fields)
+        known = self._known.get(table)
+        if known is None or _missing(fields, known.columns):
+            known = self._look(connection, table)  # a column may have been added by hand since
+        definition = known or self._create(connection, table, fields)
         return self._amend(connection, definition, fields, self._config.parsed["max.retries"])
 
     def plan(self, connection: DatabaseConnection, table: TableId, fields: FieldsMetadata) -> list[str]:
@@ -104,7 +107,7 @@ class DatabaseStructure:
     def _creation(self, table: TableId, fields: FieldsMetadata) -> str:
         if not self._config.auto_create:
             raise TableAlterOrCreateError(f"Table {table} is missing and auto-creation is disabled")
-        return self._statements.create_table(table, fields.all)
+        return _of_table(table, lambda: self._statements.create_table(table, fields.all))
 
     def _amend(
         self, connection: DatabaseConnection, definition: TableDefinition, fields: FieldsMetadata, retries: int
@@ -143,7 +146,7 @@ class DatabaseStructure:
             raise TableAlterOrCreateError(
                 f"{_CAPITALIZED[kind]} {name} is missing fields ({_shown(missing)}) and auto-evolution is disabled"
             )
-        return self._statements.alter_table(definition.table, missing)
+        return _of_table(definition.table, lambda: self._statements.alter_table(definition.table, missing))
 
     def _apply(self, connection: DatabaseConnection, statements: Sequence[str]) -> None:
         # A statement that fails ends PostgreSQL's transaction, unless it is undone on its own.
@@ -158,6 +161,16 @@ class DatabaseStructure:
                 connection.execute("ROLLBACK TO SAVEPOINT penstock_ddl")
             raise
         connection.commit()
+
+
+def _of_table(table: TableId, make: Callable[[], _T]) -> _T:
+    """Return what `make` does; its errors, which tell of a column, then tell of `table`, too."""
+    try:
+        return make()
+    except TableAlterOrCreateError as error:
+        raise TableAlterOrCreateError(f"Table {table}: {error.message}") from None
+    except ConnectError as error:
+        raise ConnectError(f"Table {table}: {error.message}") from None
 
 
 def _missing(fields: FieldsMetadata, columns: Mapping[str, Column]) -> list[SinkField]:

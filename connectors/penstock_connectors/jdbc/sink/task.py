@@ -12,7 +12,7 @@ from penstock.errors import ConnectError, RetriableError
 from penstock_connectors.jdbc import JDBC_VERSION
 from penstock_connectors.jdbc.settings import connection_keeper, dialect_of
 from penstock_connectors.jdbc.sink.config import CONFIG_DEF, SinkConfig
-from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError, chained
+from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError, UnfitRecordError, chained
 from penstock_connectors.jdbc.sink.exactly_once import ExactlyOnce
 from penstock_connectors.jdbc.sink.offset_table import FencedError, offset_table
 from penstock_connectors.jdbc.sink.writer import DatabaseWriter
@@ -59,18 +59,26 @@ class JdbcSinkTask(SinkTask):
         if not records:
             return
         try:
+            self._put(records)
+        except FencedError as error:
+            self._after_fencing(error)
+        self._remaining = self._max_retries
+
+    def _put(self, records: Sequence[SinkRecord]) -> None:
+        try:
             self._write(records)
+        except UnfitRecordError as error:
+            if self._reporter is None:
+                raise error.error from None
+            self._write_or_report(records)
         except TableAlterOrCreateError:
             if self._reporter is None:
                 raise
             self._write_or_report(records)
-        except FencedError as error:
-            self._after_fencing(error)
         except Exception as error:
             if not is_driver_error(error):
                 raise
             self._after_error(records, error)
-        self._remaining = self._max_retries
 
     def _write(self, records: Sequence[SinkRecord]) -> None:
         assert self._writer is not None
@@ -79,7 +87,12 @@ class JdbcSinkTask(SinkTask):
             self._writer.write(records)
             return
         exactly.check(records)
-        self._writer.write(records, lambda connection: exactly.store(connection, records))
+        try:
+            self._writer.write(records, lambda connection: exactly.store(connection, records))
+        except Exception as error:
+            if self._writer.is_unsure(error):
+                exactly.ask_again()
+            raise
         exactly.stored(records)
         self._fenced = 0
 
@@ -89,7 +102,7 @@ class JdbcSinkTask(SinkTask):
 
     def _after_error(self, records: Sequence[SinkRecord], error: Exception) -> None:
         chain = self._chained(error)
-        transient = classify(error) in (ErrorKind.CONNECTION, ErrorKind.RETRIABLE)
+        transient = _is_transient(error)
         log.warning("Write of %d records failed, remainingRetries=%d: %s", len(records), self._remaining, chain.message)
         assert self._writer is not None
         self._writer.forget()
@@ -97,12 +110,15 @@ class JdbcSinkTask(SinkTask):
             self._remaining -= 1
             self.context.timeout(self._config.parsed["retry.backoff.ms"])
             raise RetriableError(f"java.sql.SQLException: {chain.message}") from error
-        if self._reporter is None or (transient and self._transient_only) or classify(error) is ErrorKind.CONNECTION:
+        if self._reporter is None or transient:
             raise ConnectError(f"java.sql.SQLException: {chain.message}") from chain
         self._write_or_report(records)
 
     def _after_fencing(self, error: FencedError) -> None:
-        # A worker that stood still learns of its lost partitions soon, and the batch goes with them.
+        # A worker that stood still learns of its lost partitions soon, and the batch goes with them. Some of its records may
+        # be written, if it was split.
+        assert self._exactly is not None
+        self._exactly.ask_again()
         self._fenced += 1
         if self._fenced > _FENCED_TRIES:
             raise error
@@ -126,9 +142,9 @@ class JdbcSinkTask(SinkTask):
             try:
                 self._write(part)
             except Exception as error:
-                if not isinstance(error, TableAlterOrCreateError) and not is_driver_error(error):
+                if not isinstance(error, (TableAlterOrCreateError, UnfitRecordError)) and not is_driver_error(error):
                     raise
-                if classify(error) is ErrorKind.CONNECTION:
+                if _is_transient(error):
                     raise ConnectError(f"java.sql.SQLException: {self._chained(error).message}") from error
                 if len(part) > 1:
                     middle = len(part) // 2
@@ -137,9 +153,11 @@ class JdbcSinkTask(SinkTask):
                 self._report(reporter, part[0], error)
 
     def _report(self, reporter: ErrantRecordReporter, record: SinkRecord, error: Exception) -> None:
-        reported = reporter.report(
-            record, error if isinstance(error, TableAlterOrCreateError) else self._chained(error)
-        )
+        if isinstance(error, UnfitRecordError):
+            error = error.error
+        elif not isinstance(error, TableAlterOrCreateError):
+            error = self._chained(error)
+        reported = reporter.report(record, error)
         if self._exactly is not None:
             reported.result()  # before the offset is past it
             self._exactly.skip(record)
@@ -155,3 +173,8 @@ class JdbcSinkTask(SinkTask):
         if self._writer is not None:
             self._keeper.stop()
             self._keeper.close()
+
+
+def _is_transient(error: BaseException) -> bool:
+    """Return whether the database is at fault and not a record: the connection, a lock, a time-out, space."""
+    return classify(error) in (ErrorKind.CONNECTION, ErrorKind.RETRIABLE)

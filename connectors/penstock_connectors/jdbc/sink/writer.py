@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from penstock.data import Schema, SinkRecord
+from penstock.errors import ConnectError, TaskStopped
 from penstock_connectors.jdbc.connection import ConnectionKeeper, DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
 from penstock_connectors.jdbc.sink.admission import Admission
 from penstock_connectors.jdbc.sink.buffer import RowWriters, TableBuffer
 from penstock_connectors.jdbc.sink.config import SinkConfig
+from penstock_connectors.jdbc.sink.errors import TableAlterOrCreateError, UnfitRecordError
 from penstock_connectors.jdbc.sink.naming import TableNames
 from penstock_connectors.jdbc.sink.schemaless import Schemaless
 from penstock_connectors.jdbc.sink.statements import statements_for
 from penstock_connectors.jdbc.sink.structure import DatabaseStructure
-from penstock_connectors.jdbc.sql_errors import ErrorKind, classify, is_driver_error
+from penstock_connectors.jdbc.sink.writing.row_writer import HalfCharacterError
+from penstock_connectors.jdbc.sql_errors import ErrorKind, SqlError, classify, is_driver_error
 from penstock_connectors.jdbc.tables import TableId
 
 __all__ = ["DatabaseWriter"]
@@ -40,7 +43,10 @@ class DatabaseWriter:
         self._clock = time.monotonic
         #: When a batch was last committed.
         self._used = float("-inf")
+        #: Whether the last call of `write` had asked the database to commit.
+        self._committing = False
         self._tables_first: bool = config.parsed["exactly.once"]
+        self._tells_unfit = config.parsed["unfit.records"] == "report"
         self.forget()
 
     def forget(self) -> None:
@@ -56,20 +62,27 @@ class DatabaseWriter:
     ) -> None:
         """Write all of `records`, or none: an error rolls back.
 
-        `before_commit` is called with the transaction that holds the rows. Raises the driver's errors as they are,
-        `TableAlterOrCreateError` where a table does not fit, `ConnectError` for records that do not fit the settings.
+        `before_commit` is called with the transaction that holds the rows. After an error `is_unsure` tells whether the rows
+        may be there all the same. Raises the driver's errors as they are,
+        `TableAlterOrCreateError` where a table does not fit, `ConnectError` for records that do not fit the settings, which
+        with ``unfit.records=report`` is an `UnfitRecordError`.
         """
         fresh = self._clock() - self._used > _TRUSTED_S
         connection = self._keeper.get() if fresh else self._keeper.current or self._keeper.get()
         try:
             self._write_all(connection, records, before_commit)
         except Exception as error:
-            if fresh or classify(error) is not ErrorKind.CONNECTION or not is_driver_error(error):
+            if fresh or self._committing or classify(error) is not ErrorKind.CONNECTION or not is_driver_error(error):
                 raise
             # It was not looked at before, so that it may have been gone for a while.
             self._keeper.close()
             self._write_all(self._keeper.get(), records, before_commit)
         self._used = self._clock()
+
+    def is_unsure(self, error: BaseException) -> bool:
+        """Return whether the call of `write` that raised `error` may have committed: the connection was lost between the
+        request to commit and its answer."""
+        return self._committing and is_driver_error(error) and classify(error) is ErrorKind.CONNECTION
 
     def _write_all(
         self,
@@ -77,18 +90,41 @@ class DatabaseWriter:
         records: Sequence[SinkRecord],
         before_commit: Callable[[DatabaseConnection], None] | None,
     ) -> None:
+        self._committing = False
         try:
-            if self._schemaless is not None:
-                records = self._schemaless.with_schemas(records)
-            runs = list(_runs(records))
+            self._write_once(connection, records, before_commit)
+        except HalfCharacterError as error:
+            log.info("%s; the records are written again, with question marks for such halves", error.message)
+            connection.rollback()
+            self._write_all(connection, records, before_commit)  # ends: each row writer raises it once
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def _write_once(
+        self,
+        connection: DatabaseConnection,
+        records: Sequence[SinkRecord],
+        before_commit: Callable[[DatabaseConnection], None] | None,
+    ) -> None:
+        if self._schemaless is not None:
+            records = self._schemaless.with_schemas(records)
+        self._write_rows(connection, list(_runs(records)))
+        if before_commit is not None:
+            before_commit(connection)
+        self._committing = True
+        connection.commit()
+
+    def _write_rows(self, connection: DatabaseConnection, runs: Sequence[Sequence[SinkRecord]]) -> None:
+        try:
             if self._tables_first:
                 self._prepare(connection, runs)
             self._write(connection, runs)
-            if before_commit is not None:
-                before_commit(connection)
-            connection.commit()
-        except BaseException:
-            connection.rollback()
+        except (SqlError, TableAlterOrCreateError, HalfCharacterError, TaskStopped):
+            raise
+        except ConnectError as error:
+            if self._tells_unfit:
+                raise UnfitRecordError(error) from error
             raise
 
     def _prepare(self, connection: DatabaseConnection, runs: Sequence[Sequence[SinkRecord]]) -> None:

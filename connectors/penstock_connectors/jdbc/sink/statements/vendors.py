@@ -75,6 +75,11 @@ class PostgreSqlStatements(Statements):
 
 
 class SqliteStatements(Statements):
+    def column_type(self, field: SinkField) -> str:
+        found = super().column_type(field)
+        # As in the JVM's connector, whose dialect for SQLite treats smaller integers like the counts that are converted.
+        return "NUMERIC" if found == "INTEGER" and field.name in self._config.timestamp_fields else found
+
     def alter_table(self, table: TableId, fields: Sequence[SinkField]) -> list[str]:
         return [
             statement for field in fields for statement in super(SqliteStatements, self).alter_table(table, [field])

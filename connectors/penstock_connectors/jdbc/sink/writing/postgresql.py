@@ -62,7 +62,7 @@ class PostgreSqlRowWriter(RowWriter):
     def write(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
         if len(records) >= _COPY_FROM and self._can_copy(connection):
             assert self._copy is not None
-            text = self._copy(records)
+            text = self.converted(self._copy, records, self.plans)
             try:
                 data = text.encode()
             except UnicodeEncodeError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from penstock.data import Schema, SinkRecord, Type
-from penstock.errors import ConnectError
+from penstock.errors import ConnectError, DataError
 from penstock.java.text import well_formed
 from penstock_connectors.jdbc.connection import DatabaseConnection
 from penstock_connectors.jdbc.dialects import Dialect
@@ -18,7 +18,11 @@ from penstock_connectors.jdbc.sink.rows.values import values_for
 from penstock_connectors.jdbc.sink.statements import Statements, UnsupportedError
 from penstock_connectors.jdbc.sink.structure import TableDefinition
 
-__all__ = ["RowWriter", "Target"]
+__all__ = ["HalfCharacterError", "RowWriter", "Target"]
+
+_T = TypeVar("_T")
+#: The errors of conversions; the others than `ConnectError` come from Python's own types.
+_UNWRITABLE: Final = (ConnectError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class Target:
     fields: FieldsMetadata
     key_schema: Schema | None
     value_schema: Schema | None
+
+
+class HalfCharacterError(DataError):
+    """A text has half of a character pair. The writer has made itself ready for such texts: roll back, and write again."""
 
 
 class RowWriter:
@@ -43,7 +51,9 @@ class RowWriter:
         self.statements = statements
         self.values = values_for(dialect.name, config)
         self.statement = dialect.statement(self._statement())
-        self._delete: tuple[str, Rows] | None = None
+        self._delete: tuple[str, Rows, list[FieldPlan]] | None = None
+        #: Whether texts are looked through for halves of character pairs, which Java's drivers write as question marks.
+        self._mends_texts = False
         fields = target.fields
         update = config.insert_mode is InsertMode.UPDATE
         self.names = (*fields.others, *fields.keys) if update else (*fields.keys, *fields.others)
@@ -84,7 +94,7 @@ class RowWriter:
 
     def write(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
         """Insert, upsert or update a row for each of `records`, in their order. Commits nothing."""
-        self.execute(connection, self.statement, self.rows(records))
+        self.execute(connection, self.statement, self.converted(self.rows, records, self.plans))
 
     def delete(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
         """Delete the row of the key of each of `records`. Commits nothing."""
@@ -93,18 +103,48 @@ class RowWriter:
             if not fields.keys:
                 raise ConnectError("Require primary keys to support delete")
             statement = self.dialect.statement(self.statements.delete(self.target.definition.table, fields.keys))
-            self._delete = statement, compile_rows(self.title, self.plan(fields.keys))
-        statement, rows = self._delete
-        self.execute(connection, statement, rows(records))
+            plans = self.plan(fields.keys)
+            self._delete = statement, compile_rows(self.title, plans), plans
+        statement, rows, plans = self._delete
+        self.execute(connection, statement, self.converted(rows, records, plans))
+
+    def converted(
+        self, convert: Callable[[Sequence[SinkRecord]], _T], records: Sequence[SinkRecord], plans: Sequence[FieldPlan]
+    ) -> _T:
+        """Return what `convert`, which is compiled of `plans`, makes of `records`. Raise `ConnectError`, which names table,
+        column and record, for a value that cannot be written."""
+        try:
+            return convert(records)
+        except _UNWRITABLE as error:
+            raise self._located(error, records, plans) from error
+
+    def _located(self, error: Exception, records: Sequence[SinkRecord], plans: Sequence[FieldPlan]) -> ConnectError:
+        kind = ConnectError if isinstance(error, ConnectError) and not isinstance(error, DataError) else DataError
+        text = error.message if isinstance(error, ConnectError) else str(error)
+        for plan in plans:
+            rows = compile_rows(self.title, [plan])
+            for record in records:
+                try:
+                    rows([record])
+                except _UNWRITABLE:
+                    where = f"{record.topic}-{record.partition} at offset {record.offset}"
+                    return kind(f"Table {self.title}, column {plan.name}, record {where}: {text}")
+        return kind(f"Table {self.title}: {text}")
 
     def execute(self, connection: DatabaseConnection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run `statement` for each of `rows`."""
+        """Run `statement` for each of `rows`. Raise `HalfCharacterError` if some may be written and the others cannot be."""
+        if self._mends_texts:
+            rows = [tuple(map(_well_formed, row)) for row in rows]
         cursor = self.cursor(connection)
         try:
-            try:
-                cursor.executemany(statement, rows)
-            except UnicodeEncodeError:  # half of a character pair, which Java's drivers write as a question mark
-                cursor.executemany(statement, [tuple(map(_well_formed, row)) for row in rows])
+            cursor.executemany(statement, rows)
+        except UnicodeEncodeError as error:
+            if self._mends_texts:
+                raise
+            self._mends_texts = True
+            raise HalfCharacterError(f"Table {self.title}: half of a character pair in a text") from error
+        except OverflowError as error:  # SQLite's module, for an integer of more than 64 bits
+            raise DataError(f"Table {self.title}: a value is too large for the database: {error}") from error
         finally:
             cursor.close()
 

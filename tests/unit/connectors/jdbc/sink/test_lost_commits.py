@@ -1,0 +1,135 @@
+"""The answer to a COMMIT is lost: with ``exactly.once`` the database is asked what it holds, and no row comes twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.database_server import DatabaseServer
+from lab.lost_answers import LostAnswers
+from penstock.api import TopicPartition
+from penstock.data import INT64, SchemaBuilder, SinkRecord
+from penstock.testing.harness import SinkHarness
+from penstock_connectors.jdbc.connection import DatabaseConnection
+from penstock_connectors.jdbc.sink.connector import JdbcSinkConnector
+from penstock_connectors.jdbc.sql_errors import ErrorKind, SqlError
+
+ROW = SchemaBuilder.struct().field("id", INT64).build()
+EXACTLY = {"topics": "t", "auto.create": "true", "exactly.once": "true", "retry.backoff.ms": "0"}
+
+
+def rows(first: int, count: int) -> list[SinkRecord]:
+    return [SinkRecord("t", 0, None, None, ROW, {"id": n}, offset=n) for n in range(first, first + count)]
+
+
+def ask(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def settle(harness: SinkHarness) -> None:
+    for _ in range(5):
+        harness.clock.advance(10)
+        harness.round()
+
+
+@pytest.mark.parametrize("name", ["postgres", "mariadb"])
+def test_a_commit_whose_answer_is_lost_is_not_done_again(name: str, request: pytest.FixtureRequest) -> None:
+    server: DatabaseServer = request.getfixturevalue(name)
+    with server.database() as database, LostAnswers(server.port) as way:
+        settings = server.settings(database)
+        settings["connection.url"] = settings["connection.url"].replace(f":{server.port}/", f":{way.port}/")
+        with SinkHarness(JdbcSinkConnector, {**EXACTLY, **settings}) as harness:
+            harness.put(*rows(0, 10))
+            way.lose(b"COMMIT")
+            harness.put(*rows(10, 10))
+            settle(harness)
+            harness.put(*rows(20, 10))
+            settle(harness)
+            assert way.lost == 1
+            assert harness.failure is None
+            assert harness.commit() == {TopicPartition("t", 0): 30}
+        assert [row[0] for row in server.query("SELECT id FROM t ORDER BY id", database)] == list(range(30))
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_the_database_says_whether_a_commit_was_done(
+    committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.db"
+    commit = DatabaseConnection.commit
+    lost: list[bool] = []
+
+    def without_answer(connection: DatabaseConnection) -> None:
+        if lost:
+            lost.clear()
+            commit(connection) if committed else connection.rollback()
+            raise SqlError("the connection is gone", ErrorKind.CONNECTION)
+        commit(connection)
+
+    monkeypatch.setattr(DatabaseConnection, "commit", without_answer)
+    with SinkHarness(JdbcSinkConnector, {**EXACTLY, "connection.url": f"jdbc:sqlite:{path}"}) as harness:
+        harness.put(*rows(0, 3))
+        lost.append(True)
+        harness.put(*rows(3, 3))
+        settle(harness)
+        harness.put(*rows(6, 3))
+        assert harness.failure is None
+        assert harness.commit() == {TopicPartition("t", 0): 9}
+    assert ask(path, "SELECT id FROM t ORDER BY id") == [(n,) for n in range(9)]
+
+
+def test_a_task_that_lost_its_partition_meanwhile_does_not_take_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.db"
+    commit = DatabaseConnection.commit
+    lost: list[bool] = []
+
+    def without_answer(connection: DatabaseConnection) -> None:
+        commit(connection)
+        if lost:
+            lost.clear()
+            connection.execute("UPDATE penstock_sink_offsets SET owner = 'another'")
+            commit(connection)
+            raise SqlError("the connection is gone", ErrorKind.CONNECTION)
+
+    monkeypatch.setattr(DatabaseConnection, "commit", without_answer)
+    with SinkHarness(JdbcSinkConnector, {**EXACTLY, "connection.url": f"jdbc:sqlite:{path}"}) as harness:
+        harness.put(*rows(0, 3))
+        lost.append(True)
+        harness.put(*rows(3, 3))
+        for _ in range(70):
+            harness.clock.advance(10)
+            if harness.is_running:
+                harness.round()
+        assert "belongs to another task now" in str(harness.failure)
+    assert ask(path, "SELECT owner FROM penstock_sink_offsets") == [("another",)]
+    assert ask(path, "SELECT id FROM t ORDER BY id") == [(n,) for n in range(6)]
+
+
+def test_a_task_that_is_fenced_in_the_middle_of_a_split_batch_goes_on_behind_what_it_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    reports = {"unfit.records": "report", "errors.tolerance": "all", "errors.log.enable": "true"}
+    config = {**EXACTLY, **reports, "connection.url": f"jdbc:sqlite:{path}"}
+    tombstone = SinkRecord("t", 0, None, None, None, None, offset=2)
+    with SinkHarness(JdbcSinkConnector, config) as harness:
+        harness.put(*rows(0, 1))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "CREATE TRIGGER f AFTER INSERT ON t WHEN new.id = 3 BEGIN UPDATE penstock_sink_offsets SET owner = 'another'; END"
+            )
+        harness.put(*rows(1, 1), tombstone, *rows(3, 2))
+        settle(harness)
+        assert harness.failure is None
+        assert len(harness.failures) == 1
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TRIGGER f")
+        settle(harness)
+        assert harness.failure is None
+        assert harness.commit() == {TopicPartition("t", 0): 5}
+    assert ask(path, "SELECT id FROM t ORDER BY id") == [(0,), (1,), (3,), (4,)]
