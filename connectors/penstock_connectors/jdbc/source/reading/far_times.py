@@ -6,9 +6,11 @@ are used until one refuses a value.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+import psycopg
 from psycopg.adapt import Loader, Transformer
 from psycopg.pq import Format
 
@@ -24,17 +26,27 @@ _INFINITY: Final = {"infinity": 9_223_372_036_825_200_000_000, "-infinity": -9_2
 def load_again(cursor: Any) -> list[tuple[Any, ...]]:
     """Return the rows that a cursor has fetched and could not load."""
     result = cursor.pgresult  # first: the cursor lets go of it when a loader is registered
-    for name, loader in (("date", _Date), ("timestamp", _Timestamp), ("timestamptz", _Timestamp), ("time", _Time)):
+    for name, loader in _LOADERS.items():
         cursor.adapters.register_loader(name, loader)
     transformer = Transformer(cursor)
     loads = [transformer.get_loader(result.ftype(i), Format.TEXT).load for i in range(result.nfields)]
-    return [
-        tuple(_loaded(result.get_value(row, i), load) for i, load in enumerate(loads)) for row in range(result.ntuples)
+    rows = range(result.ntuples)
+    columns = [
+        [_loaded(result.get_value(row, place), load, result.fname(place)) for row in rows]
+        for place, load in enumerate(loads)
     ]
+    return list(zip(*columns, strict=True))
 
 
-def _loaded(data: bytes | None, load: Callable[[bytes], Any]) -> Any:
-    return None if data is None else load(data)
+def _loaded(data: bytes | None, load: Callable[[bytes], Any], column: bytes | None) -> Any:
+    if data is None:
+        return None
+    try:
+        return load(data)
+    except (psycopg.DataError, DataError) as error:
+        # An error of the driver's would have the query run again, for ever.
+        name = (column or b"").decode("utf-8", "replace")
+        raise DataError(f"A value of column {name} cannot be read: {error}") from error
 
 
 class _Date(Loader):
@@ -58,6 +70,22 @@ class _Timestamp(Loader):
 class _Time(Loader):
     def load(self, data: Any) -> int:
         return _clock(bytes(data).decode()) % _DAY
+
+
+class _TimeWithZone(Loader):
+    def load(self, data: Any) -> dt.time:
+        text = bytes(data).decode()
+        clock, sign, offset = text.partition("+" if "+" in text else "-")
+        hours, minutes, seconds = (int(part) for part in f"{offset}:00:00".split(":")[:3])
+        shift = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        micros = _clock(clock) % _DAY
+        whole = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=micros)  # noqa: DTZ001 - a time of day
+        return whole.time().replace(tzinfo=dt.timezone(-shift if sign == "-" else shift))
+
+
+_LOADERS: Final = {
+    "date": _Date, "timestamp": _Timestamp, "timestamptz": _Timestamp, "time": _Time, "timetz": _TimeWithZone,
+}  # fmt: skip
 
 
 def _day(text: str) -> int:
