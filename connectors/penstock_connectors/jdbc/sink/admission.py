@@ -45,8 +45,21 @@ class Admission:
             f"Sink connector '{config.connector_name}' is configured with 'delete.enabled={str(config.delete_enabled).lower()}' "
             f"and 'pk.mode={config.pk_mode.value}' and therefore requires records with {wanted}, but found record at "
             f"(topic='{record.topic}',partition={record.partition},offset={record.offset},timestamp={timestamp}) "
-            f"with a {_value_kind(value, schema)} {side} and {_schema_kind(schema)} {side} schema."
+            f"with a {_value_kind(value, schema)} {side} and {_schema_kind(schema)} {side} schema.{self._advice(side, value, schema)}"
         )
+
+    def _advice(self, side: str, value: Any, schema: Schema | None) -> str:
+        if value is not None and schema is None:
+            carriers = (
+                f"set a {side}.converter that carries schemas, or {side}.converter.schemas.enable=true of JsonConverter"
+            )
+            own = (
+                "" if self._config.parsed["schemaless.enable"] else "; schemaless.enable=true takes objects without one"
+            )
+            return f" To give it a schema, {carriers}{own}."
+        if value is None and side == "value":
+            return " To have null values delete rows, set delete.enabled=true and pk.mode=record_key; to pass over them, unfit.records=report or a transform that drops them."
+        return ""
 
     def _refuse_field_settings(self) -> None:
         config = self._config
