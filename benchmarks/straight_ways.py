@@ -19,6 +19,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from lab.change_events import event, event_schema
 from penstock.api import Shape, TopicPartition
 from penstock.data import STRING, Headers, SourceRecord
 from penstock.plugins import Plugins
@@ -48,6 +49,7 @@ THREE = {
     "transforms.r.type": "org.apache.kafka.connect.transforms.ReplaceField$Value",
     "transforms.r.renames": "line:text",
 }
+UNWRAP = {"transforms": "u", "transforms.u.type": "io.debezium.transforms.ExtractNewRecordState"}
 LINES = [f"line {n:08d} {'abcdefghi ' * 8}" for n in range(BATCH)]
 ORDERS = [
     json.dumps({"id": n, "name": f"customer-{n}", "price": n / 4, "qty": n % 97, "active": n % 2 == 0, "note": None, "city": "Groningen", "score": n * 1.5}).encode()
@@ -113,13 +115,31 @@ class Nowhere:
     def close(self, offset: Any) -> None: ...
 
 
-def source(kind: type[SourceConversion], config: Mapping[str, str]) -> Work:
-    """Return the sending of one batch of lines, as a source task does it."""
-    plugins, partition = Plugins.discover(PluginSettings.load(None)), {"filename": "f"}
-    records = [
+def text_lines() -> list[SourceRecord]:
+    partition = {"filename": "f"}
+    return [
         SourceRecord("t", None, None, None, STRING, line, 7, Headers(), partition, {"position": n})
         for n, line in enumerate(LINES)
     ]
+
+
+def changes() -> list[SourceRecord]:
+    """Change events of single rows, every tenth of them a delete."""
+    schema, partition = event_schema(), {"server": "srv"}
+    rows = [{"id": n, "note": f"customer {n}", "state": "paid"} for n in range(BATCH)]
+    events = [event("c", None, row) if row["id"] % 10 else event("d", row) for row in rows]
+    return [
+        SourceRecord("t", None, STRING, f"k{n}", schema, value, 7, Headers(), partition, {"lsn": n})
+        for n, value in enumerate(events)
+    ]
+
+
+def source(
+    kind: type[SourceConversion], config: Mapping[str, str], records: Sequence[SourceRecord] | None = None
+) -> Work:
+    """Return the sending of one batch, of lines if nothing else is given, as a source task does it."""
+    plugins = Plugins.discover(PluginSettings.load(None))
+    records = text_lines() if records is None else records
     conversion = kind(build_chain(plugins, config), build_converters(plugins, config, {}))
     topics: Any = SimpleNamespace(ensure=lambda topic: None)
     delivery: Any = Nowhere()
@@ -137,6 +157,10 @@ def cases() -> dict[str, tuple[Work, Work]]:
         "source, hoist, Avro": (source(GeneralSource, HOIST | AVRO), source(SourceConversion, HOIST | AVRO)),
         "source, 3 transforms, Avro": (source(GeneralSource, THREE | AVRO), source(SourceConversion, THREE | AVRO)),
         "source, hoist, JSON": (source(GeneralSource, HOIST | JSON), source(SourceConversion, HOIST | JSON)),
+        "source, unwrapped changes, JSON": (
+            source(GeneralSource, UNWRAP | JSON, changes()),
+            source(SourceConversion, UNWRAP | JSON, changes()),
+        ),
     }
 
 
