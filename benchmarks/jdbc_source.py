@@ -20,7 +20,7 @@ from typing import Any
 
 from lab.database_server import MariaDbServer, PostgresServer
 from lab.jdbc_source import JdbcSourceRun
-from penstock.cli.common import tune_collector
+from penstock.cli.common import tune_memory
 
 BATCH = 1000
 COLUMNS = (
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", choices=("sqlite", "postgresql", "mysql"))
     given = parser.parse_args()
-    tune_collector()  # as the worker does, for both sides
+    tune_memory()  # as the worker does, for both sides
     print("| database | mode | rows/s | bare fetchmany | ratio |\n|---|---|---:|---:|---:|")
     for database in (sqlite, postgresql, mysql):
         if given.only not in (None, database.__name__):

@@ -24,7 +24,7 @@ from floor import settings
 from harness import HERE, Topics, median, table
 from lab.jars import fetch_jars
 from penstock.api import Shape
-from penstock.cli.common import tune_collector
+from penstock.cli.common import tune_memory
 from penstock.data import (
     BOOLEAN,
     FLOAT64,
@@ -209,7 +209,7 @@ def main() -> int:
     bars = {name: bar for name, (_, bar) in CASES.items() if bar}
     bars |= {f"predicate {name}": bar for name, bar in PREDICATE_BARS.items()}
     missed = False
-    tune_collector()  # as a worker does
+    tune_memory()  # as a worker does
     with broker(arguments.bootstrap) as bootstrap:
         bench = Bench(bootstrap, arguments.records, arguments.rounds)
         for schema, title in ((SCHEMA, "with a schema"), (None, "without a schema")):

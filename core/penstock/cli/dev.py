@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_memory
 from penstock.cli.dev_once import run_once, say
 from penstock.cli.standalone import start_connector
 from penstock.cli.wiring import StandaloneProcess, config_transformer, resolved_properties
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     unread = UnreadLimit()
     process = StandaloneProcess(config, plugins, transformer, MemoryOffsetStore(), unread, embedded=broker is not None)
     process.start()
-    tune_collector()
+    tune_memory()
     try:
         say("Kafka broker", servers + (" (embedded)" if broker else ""))
         say("REST API", process.rest.advertised.url)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.api import HasMeasurements
-from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_memory
 from penstock.cli.services import config_transformer, log_registry, resolved_properties, start_registry
 from penstock.config.disclosure import LookedUpValues
 from penstock.config.files import from_environment, load_file
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     props = {**from_file, **from_environment(os.environ, _ENVIRONMENT_PREFIX)}
     resolved = resolved_properties(props, config_transformer(props, plugins))
     service = start_registry(plugins, resolved)
+    tune_memory()
     telemetry: Telemetry | None = None
     try:
         log_registry(service, LookedUpValues(props, resolved))

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_memory
 from penstock.cli.wiring import StandaloneProcess, config_transformer, resolved_properties
 from penstock.config.files import ConnectorFile, from_environment, load_connector, load_file
 from penstock.config.worker import WorkerConfig
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     process = StandaloneProcess(config, plugins, transformer, FileOffsetStore(config["offset.storage.file.filename"]))
     with config.looked_up.guard():
         process.start()
-    tune_collector()
+    tune_memory()
     try:
         _log.info("Kafka Connect REST API at %s", process.rest.advertised.url)
         if process.registry is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_collector
+from penstock.cli.common import add_common_arguments, discover_plugins, set_up_logging, stop_signal, tune_memory
 from penstock.cli.supervisor import Supervisor
 from penstock.cli.wiring import DistributedProcess, config_transformer, resolved_properties
 from penstock.config.files import from_environment, load_file
@@ -69,7 +69,7 @@ def _run_one(arguments: argparse.Namespace, props: Mapping[str, str]) -> int:
         process.rest.siblings = Siblings(arguments.address_file)
     with config.looked_up.guard():
         process.start()
-    tune_collector()
+    tune_memory()
     try:
         _log.info("Kafka Connect REST API at %s", process.rest.advertised.url)
         while not stop.wait(0.5):
