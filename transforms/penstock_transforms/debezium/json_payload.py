@@ -7,8 +7,8 @@ struct named after the path to it, and elements of an array have one schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, NoReturn
 
 from penstock.data import (
     OPTIONAL_BOOLEAN,
@@ -25,6 +25,9 @@ from penstock_transforms.debezium.names import Adjust
 
 __all__ = ["JsonPayloads", "NotExpandableError"]
 
+#: Takes a parsed object or array; gives the value.
+Make = Callable[[Any], Any]
+
 _MAX_SCHEMAS: Final = 1000
 _EMPTY_ARRAY: Final = SchemaBuilder.array(OPTIONAL_STRING).optional().build()
 
@@ -34,7 +37,7 @@ class NotExpandableError(ValueError):
 
 
 class JsonPayloads:
-    """Makes structs of texts. One object gives the same `Schema` object for payloads of the same form.
+    """Makes structs of texts. Payloads of the same form have the same `Schema` object, which is worked out once.
 
     `nulls_as_bytes`: a field that is null becomes an optional bytes field rather than none. `empty_arrays_as_strings`:
     an array without elements becomes one of strings rather than no field. `adjust` makes the fields' names.
@@ -44,23 +47,49 @@ class JsonPayloads:
         self._null = OPTIONAL_BYTES if nulls_as_bytes else None
         self._empty_array = _EMPTY_ARRAY if empty_arrays_as_strings else None
         self._adjust = adjust
-        self._known: dict[Schema, Schema] = {}
+        #: Name and form: the schema, and what makes the value of the parsed JSON, None if that is the value.
+        self._known: dict[tuple[str, Any], tuple[Schema, Make | None]] = {}
 
     def expand(self, text: str, name: str) -> tuple[Schema, Any]:
         """Return schema and value of a JSON object or array; `name` is the struct's. Raise `NotExpandableError`."""
         try:
             node = _parsed(text)
-            schema = self._schema(node, name)
-            if schema is None:
-                raise NotExpandableError("an array of nothing has no schema")
-            return self._same(schema), self._value(node, schema)
+            key = (name, _form(node))
+            known = self._known.get(key)
+            if known is None:
+                if len(self._known) >= _MAX_SCHEMAS:
+                    self._known.clear()
+                known = self._known[key] = self._bind(node, key[1], name)
         except RecursionError:
             raise NotExpandableError("JSON nested too deeply") from None
+        schema, make = known
+        return schema, node if make is None else make(node)
 
-    def _same(self, schema: Schema) -> Schema:
-        if len(self._known) >= _MAX_SCHEMAS:
-            self._known.clear()
-        return self._known.setdefault(schema, schema)
+    def _bind(self, node: Any, form: Any, name: str) -> tuple[Schema, Make | None]:
+        schema = self._schema(node, name)
+        if schema is None:
+            raise NotExpandableError("an array of nothing has no schema")
+        return schema, self._maker(form, schema)
+
+    def _maker(self, form: Any, schema: Schema) -> Make | None:
+        """Return what makes the value of a parsed object or array of that form; None where it is the value."""
+        if isinstance(form, _Array):
+            item = schema.value_schema
+            assert item is not None  # an array's
+            if all(self._maker(element, item) is None for element in form.elements):
+                return None
+            return lambda items: [self._value(element, item) for element in items]
+        if not isinstance(form, _Object):
+            return None
+        steps: dict[str, tuple[str, Make | None]] = {}
+        for key, inner in zip(form.keys, form.values, strict=True):
+            field = schema.field(self._adjust(key))
+            if field is not None and field.name not in steps:
+                steps[field.name] = key, self._maker(inner, field.schema)
+        if all(name == key and make is None for name, (key, make) in steps.items()) and len(steps) == len(form.keys):
+            return None
+        fields = [(name, key, make) for name, (key, make) in steps.items()]
+        return lambda node: {name: node[key] if make is None else make(node[key]) for name, key, make in fields}
 
     def _schema(self, node: Any, name: str | None) -> Schema | None:
         """Return the schema of a value; None for one that is left out."""
@@ -121,6 +150,29 @@ class JsonPayloads:
             if field is not None and field.name not in value:
                 value[field.name] = self._value(item, field.schema)
         return value
+
+
+class _Object(NamedTuple):
+    """The form of a JSON object: its names and the forms of its values."""
+
+    keys: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+class _Array(NamedTuple):
+    """The form of an array: the different forms of its elements, in order."""
+
+    elements: tuple[Any, ...]
+
+
+def _form(node: Any) -> Any:
+    """Return what the schema of a parsed value depends on; values of one form have one schema."""
+    kind = type(node)
+    if kind is int:
+        return _integer(node).type
+    if kind is dict:
+        return _Object(tuple(node), tuple(map(_form, node.values())))
+    return _Array(tuple(dict.fromkeys(map(_form, node)))) if kind is list else kind
 
 
 def _parsed(text: str) -> Any:

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from lab.change_events import event, event_schema, run
+from penstock.api import Shape, apply_bound
 from penstock.data import (
     BYTES,
     INT64,
@@ -16,6 +17,7 @@ from penstock.data import (
     STRING,
     Schema,
     SchemaBuilder,
+    SourceRecord,
     Type,
 )
 from penstock.errors import ConfigError, DataError
@@ -165,9 +167,6 @@ def test_a_payload_of_json_becomes_a_struct_on_request(caplog):
 def test_payloads_of_one_form_have_one_schema():
     router = EventRouter()
     router.configure({"table.expand.json.payload": "true", "table.fields.additional.placement": "type:envelope"})
-    from penstock.api import Shape, apply_bound
-    from penstock.data import SourceRecord
-
     tied = router.bind(Shape("t", None, ENVELOPE))
     records = [
         SourceRecord("t", value_schema=ENVELOPE, value=event("c", None, {**VALUES, "payload": f'{{"a":{n}}}'}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def array_of(schema):
 
 
 @pytest.mark.parametrize(
-    ("json", "schema", "value"),
+    ("text", "schema", "value"),
     [
         ("1", OPTIONAL_INT32, 1),
         ("-2147483648", OPTIONAL_INT32, -(2**31)),
@@ -40,8 +42,8 @@ def array_of(schema):
         ("[[1], [2]]", array_of(array_of(OPTIONAL_INT32)), [[1], [2]]),
     ],
 )
-def test_a_value_has_the_schema_of_its_kind(json, schema, value):
-    struct, made = expand(f'{{"a": {json}}} trailing')
+def test_a_value_has_the_schema_of_its_kind(text, schema, value):
+    struct, made = expand(f'{{"a": {text}}} trailing')
     assert struct.field("a").schema == schema
     assert made == {"a": value}
 
@@ -119,10 +121,39 @@ JSON = st.recursive(
     st.sampled_from(["none", "avro", "avro_unicode"]),
 )
 def test_what_is_expanded_fits_its_schema(node, nulls, empties, mode):
-    import json
-
     try:
         schema, value = expand(json.dumps(node), nulls, empties, mode)
     except NotExpandableError:
         return
     validate_value(schema, value)
+
+
+@pytest.mark.parametrize("mode", ["none", "avro"])
+def test_payloads_of_one_form_have_one_schema_and_each_its_own_values(mode):
+    payloads = JsonPayloads(False, False, field_adjuster(mode))
+    first, one = payloads.expand('{"a b": 1, "n": null, "l": [{"x": 1}, {"y": "a"}]}', "payload")
+    second, two = payloads.expand('{"a b": 2, "n": null, "l": [{"x": 3}, {"y": "b"}, {"x": 4}]}', "payload")
+    assert second is first
+    name = "a b" if mode == "none" else "a_b"
+    assert one == {name: 1, "l": [{"x": 1}, {"y": "a"}]}
+    assert two == {name: 2, "l": [{"x": 3}, {"y": "b"}, {"x": 4}]}
+    wider, _ = payloads.expand('{"a b": 3000000000, "n": null, "l": [{"x": 1}, {"y": "a"}]}', "payload")
+    assert wider.field(name).schema == OPTIONAL_INT64
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("ab"), JSON, max_size=2), min_size=2, max_size=4),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_was_expanded_before_changes_nothing(nodes, nulls, empties):
+    payloads = JsonPayloads(nulls, empties, field_adjuster("none"))
+    for node in nodes:
+        text = json.dumps(node)
+        try:
+            expected = expand(text, nulls, empties)
+        except NotExpandableError:
+            with pytest.raises(NotExpandableError):
+                payloads.expand(text, "payload")
+            continue
+        assert payloads.expand(text, "payload") == expected
