@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from penstock.api import SourceConnector, SourceTask, Stat, Task, Transform
+from penstock.api import ExactlyOnceSupport, SourceConnector, SourceTask, Stat, Task, Transform
 from penstock.config import ConfigDef
 from penstock.data import SourceRecord, schema
 
@@ -22,6 +22,9 @@ class MeasuredSource(SourceConnector):
     @classmethod
     def config_def(cls) -> ConfigDef:
         return ConfigDef()
+
+    def exactly_once_support(self, props: Mapping[str, str]) -> ExactlyOnceSupport:
+        return ExactlyOnceSupport.SUPPORTED
 
     def start(self, props: Mapping[str, str]) -> None:
         self._props = dict(props)
