@@ -1,4 +1,4 @@
-"""What metrics cost a source and a sink: CPU of the real worker with its meters, and with stubs in their place, in turns.
+"""Measure what metrics cost a source and a sink: the CPU of the real worker with its meters, and with stubs in their place, in turns.
 
 Metrics cannot be switched off: a meter is told once a batch. So the runs without them are a worker whose meters were
 replaced when it started (`unmetered.py`). The metered worker is scraped once a second, far more often than Prometheus does.

@@ -94,7 +94,7 @@ class Supervisor:
         self._file, self._props, self._options, self._clock = file, props, list(options), clock
         self._registry_url = registry_url(props)
         self._children = [_Child(number) for number in range(workers)]
-        #: Where the workers tell each other their addresses, each in a file named as its number.
+        #: The folder in which the workers tell each other their addresses, each in a file named as its number.
         self._addresses = tempfile.TemporaryDirectory(prefix="penstock-workers-")
 
     @property

@@ -61,7 +61,7 @@ class Telemetry:
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
         own = {"service.name": "penstock", "service.version": penstock.__version__, "service.instance.id": instance}
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
         resource = Resource.create(own).merge(OTELResourceDetector().detect())
         self._provider: Any = _tracer_provider(resource) if settings.traces else None
         self._metrics = _metrics_export(settings, resource, measure) if settings.metrics else None

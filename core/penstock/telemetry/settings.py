@@ -1,4 +1,4 @@
-"""Which signals are exported: OpenTelemetry's own environment variables.
+"""Read which signals are exported from OpenTelemetry's own environment variables.
 
 The SDK and its exporters read the rest of them by themselves: endpoints, headers, certificates, sampler, limits,
 resource attributes.

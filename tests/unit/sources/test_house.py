@@ -32,6 +32,7 @@ LONG_CONSTRUCTORS = {
     "connectors/penstock_connectors/jdbc/source/columns.py::ResultColumn": "one column as JDBC's metadata has it: a value without behaviour",
     "core/penstock/config/definition.py::ConfigKey": "Kafka's ConfigKey: one definition of a setting has these parts",
     "core/penstock/runtime/sink/parts.py::SinkTaskParts": "a record of what a sink task is made of, so that the task has one parameter",
+    "core/penstock/runtime/source/task.py::SourceTaskParts": "a record of what a source task is made of, so that the task has one parameter",
     "core/penstock/runtime/worker.py::Worker": "the worker wires what all of its connectors and tasks share; the herders' compose modules are the only callers",
     "core/penstock/storage/cluster_state.py::ClusterConfigState": "the tables of Kafka's ClusterConfigState",
     "connectors/penstock_connectors/jdbc/sink/config.py::SinkConfig": "one field for each setting of the JVM connector's JdbcSinkConfig that the task's parts read",

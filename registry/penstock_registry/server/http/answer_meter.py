@@ -131,7 +131,7 @@ class AnswerMeter:
             for one, found in zip(endpoints, lately, strict=True)
             for took in _last(one.recent.copy(), sum(sample.answers for sample in found))
         )
-        # As `Window.rate`: a first sample counts as if all before it had passed without an answer.
+        # A first sample counts, as in `Window.rate`, as if all before it had passed without an answer.
         least = windows.sample_s * max(1, windows.samples - 1)
         passed = max(now - min((sample.start for sample in samples), default=now), least, 1e-3)
         values = {

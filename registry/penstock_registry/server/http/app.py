@@ -77,7 +77,7 @@ def make_app(
     exposition = Exposition(metered.measurements)
 
     def metrics() -> Response:
-        """Everything that is measured of this registry, in Prometheus' text form."""
+        """Return this registry's metrics in Prometheus' text form."""
         return Response(exposition.text(), headers={"Content-Type": CONTENT_TYPE})
 
     # Without the router's look at Accept: scrapers ask for text.

@@ -1,4 +1,4 @@
-"""Everything that is measured of one registry, in the words of Confluent's (``MetricsContainer``)."""
+"""The measurements of one registry, in the words of Confluent's (``MetricsContainer``)."""
 
 from __future__ import annotations
 
