@@ -185,6 +185,39 @@ def test_validation_names_the_setting_in_debeziums_words() -> None:
         sent({"transforms": "r", "transforms.r.type": "ByLogicalTableRouter", "transforms.r.topic.replacement": "x"})
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting", "value", "problem"),
+    [
+        ("ExtractNewRecordState", "add.fields", "a:b:c", "Unexpected field name: a:b:c"),
+        (
+            "EventRouter",
+            "table.fields.additional.placement",
+            "a:b",
+            "The place is one of header, envelope, partition, found b",
+        ),
+        ("EventRouter", "route.topic.regex", "(", "A valid regular expressions is expected"),
+        ("TimezoneConverter", "converted.timezone", "Mars/X", "Invalid timezone format"),
+        ("TimezoneConverter", "include.list", "x", "Invalid include list format"),
+        ("ByLogicalTableRouter", "topic.regex", "", "A value is required"),
+        ("ByLogicalTableRouter", "key.enforce.uniqueness", "x", "Expected value to be either true or false"),
+    ],
+)
+def test_a_wrong_setting_is_told_before_the_connector_is_made(
+    kind: str, setting: str, value: str, problem: str
+) -> None:
+    required = {"converted.timezone": "UTC", "topic.regex": "a", "topic.replacement": "b"}
+    config = {f"transforms.t.{name}": text for name, text in {**required, setting: value}.items()}
+    errors = config_errors(
+        Changes,
+        {"transforms": "t", "transforms.t.type": f"io.debezium.transforms.{PACKAGES.get(kind, '')}{kind}", **config},
+    )
+    assert list(errors) == [f"transforms.t.{setting}"]
+    assert problem in errors[f"transforms.t.{setting}"][0]
+
+
+PACKAGES = {"EventRouter": "outbox."}
+
+
 def test_a_setting_of_an_older_release_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         sent({**UNWRAP, "transforms.unwrap.drop.tombstones": "false"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from penstock import __version__
 from penstock.api import NOTHING, BoundTransform, Shape, Transform
-from penstock.config import ConfigDef, ConfigType, Importance, Width
+from penstock.config import ConfigDef, ConfigType, Importance, LambdaValidator, Width
 from penstock.data import STRING, Header, Type
 from penstock_transforms.debezium.dropped_fields import FieldsFromHeader
 from penstock_transforms.debezium.envelope import is_envelope
@@ -42,11 +42,20 @@ _UNUSED: Final = {
 }
 
 
+def _check_parts(name: str, value: Any) -> None:
+    for text in value or ():
+        EventField.parse(text, "", name)
+
+
+_PARTS: Final = LambdaValidator(_check_parts, "parts written field, struct.field, or either with :name behind it")
+
+
 def _define_added(config: ConfigDef, kind: str) -> ConfigDef:
     return config.define(
         f"add.{kind}s",
         ConfigType.LIST,
         [],
+        validator=_PARTS,
         importance=Importance.LOW,
         width=Width.LONG,
         doc=f"Parts of the event to add as {kind}s: op, ts_ms, source.table or table, transaction.id; with :name for another name. "
@@ -128,7 +137,7 @@ class ExtractNewRecordState(Transform):
         return _CONFIG
 
     def configure(self, configs: Mapping[str, Any]) -> None:
-        config = parse_all(_CONFIG, configs)
+        config = parse_all(_CONFIG, configs, plain=("add.fields", "add.headers"))
         warn_of_unused("ExtractNewRecordState", configs, _UNUSED)
         deletes, keeps = _MODES[word(config[_HANDLING])]
         header: str = config["drop.fields.header.name"] or ""

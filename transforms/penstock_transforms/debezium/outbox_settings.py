@@ -31,25 +31,26 @@ class AdditionalField(NamedTuple):
 
 
 def additional_fields(config: Mapping[str, Any]) -> list[AdditionalField]:
-    """Return the columns of ``table.fields.additional.placement``. Raise `ConfigError` for a place that there is not."""
+    """Return the columns of ``table.fields.additional.placement``."""
     fields = []
     for text in config[_PLACEMENT] or ():
         parts = [part.strip() for part in text.split(":")]
         place = word(parts[1])
-        if place not in _PLACES:
-            raise refused(_PLACEMENT, text, f"The place is one of {', '.join(_PLACES)}, found {parts[1]}")
         fields.append(AdditionalField(parts[0], place, parts[2] if len(parts) == 3 else parts[0]))
     return fields
 
 
 class _Placements:
-    """Accepts pairs and trios with colons between."""
+    """Accepts pairs and trios with colons between, whose second part is a place."""
 
     def ensure_valid(self, name: str, value: Any) -> None:
         for text in value or ():
-            if len(text.split(":")) not in (2, 3):
+            parts = text.split(":")
+            if len(parts) not in (2, 3):
                 problem = "A comma-separated list of valid String pairs or trios is expected but got: "
                 raise refused(name, ",".join(value), problem + f"[{', '.join(value)}]")
+            if word(parts[1]) not in _PLACES:
+                raise refused(name, text, f"The place is one of {', '.join(_PLACES)}, found {parts[1]}")
 
     def __str__(self) -> str:
         return "column:place or column:place:name, place one of header, envelope, partition"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from penstock.config import ConfigDef, ConfigType, Importance
@@ -95,12 +95,14 @@ class Required:
         return "non-empty string"
 
 
-def parse_all(definition: ConfigDef, configs: Mapping[str, Any]) -> dict[str, Any]:
+def parse_all(definition: ConfigDef, configs: Mapping[str, Any], plain: Container[str | None] = ()) -> dict[str, Any]:
     """Return the parsed settings, or raise a `ConfigError` that leaves it to its cause to name the setting, as some of Debezium's
-    transforms do."""
+    transforms do. Errors of `plain` settings are raised as they are."""
     try:
         return definition.parse(configs)
     except ConfigError as error:
+        if error.setting in plain:
+            raise
         raise ConfigError("Unable to validate config.") from error
 
 

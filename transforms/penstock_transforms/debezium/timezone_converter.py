@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from penstock import __version__
 from penstock.api import BoundTransform, InPlace, Shape, Transform
-from penstock.config import ConfigDef, ConfigType, Importance, Width
+from penstock.config import CompositeValidator, ConfigDef, ConfigType, Importance, LambdaValidator, Width
 from penstock.data import Field, Schema, Type
 from penstock.data.logical import TIMESTAMP_NAME, timestamp_to_millis
 from penstock.errors import ConfigError, DataError
@@ -56,12 +56,28 @@ _INFINITE: Final = frozenset({"infinity", "-infinity"})
 _MAX_TABLES: Final = 1000
 
 _RULE: Final = "source:table, source:table:field, topic:topic, topic:topic:field or name:field, field with before., after. or source. in front"
+
+
+def _check_rules(name: str, value: Any) -> None:
+    if value is not None and not is_list_of_rules(value):
+        problem = f"Invalid {name.partition('.')[0]} list format. Please specify a list of rules, each of them {_RULE}"
+        raise ConfigError(name, value, problem)
+
+
+def _check_zone(name: str, value: Any) -> None:
+    if zone_of(value) is None:
+        problem = "Invalid timezone format. Please specify either a geographic timezone (e.g. America/Los_Angeles) or a UTC offset in the "
+        raise ConfigError(name, value, problem + "format of +/-hh:mm, (e.g. +08:00).")
+
+
+_RULES: Final = LambdaValidator(_check_rules, "list of rules")
+_ZONES: Final = LambdaValidator(_check_zone, "time zone by name or offset")
 _CONFIG: Final = (
     ConfigDef()
     .define(
         _TIMEZONE,
         ConfigType.STRING,
-        validator=Required(),
+        validator=CompositeValidator(Required(), _ZONES),
         importance=Importance.HIGH,
         width=Width.MEDIUM,
         doc="The zone to convert to, by name (America/New_York) or as an offset (+05:30).",
@@ -70,7 +86,7 @@ _CONFIG: Final = (
         "include.list",
         ConfigType.LIST,
         None,
-        validator=Patterns(),
+        validator=CompositeValidator(Patterns(), _RULES),
         importance=Importance.HIGH,
         width=Width.MEDIUM,
         doc=f"Rules for what to convert, and nothing else: {_RULE}.",
@@ -79,7 +95,7 @@ _CONFIG: Final = (
         "exclude.list",
         ConfigType.LIST,
         None,
-        validator=Patterns(),
+        validator=CompositeValidator(Patterns(), _RULES),
         importance=Importance.HIGH,
         width=Width.MEDIUM,
         doc=f"Rules for what not to convert: {_RULE}.",
@@ -102,12 +118,7 @@ class TimezoneConverter(Transform):
         config = parse_each(_CONFIG, configs)
         self._rules = _rules(config["include.list"], config["exclude.list"])
         zone = zone_of(config[_TIMEZONE])
-        if zone is None:
-            raise ConfigError(
-                _TIMEZONE, config[_TIMEZONE],
-                "Invalid timezone format. Please specify either a geographic timezone (e.g. America/Los_Angeles) or a UTC offset in the "
-                "format of +/-hh:mm, (e.g. +08:00).",
-            )  # fmt: skip
+        assert zone is not None  # as the definition has checked
         self._zone = zone
 
     def bind(self, shape: Shape) -> BoundTransform:
@@ -204,10 +215,6 @@ class TimezoneConverter(Transform):
 
 
 def _rules(include: list[str] | None, exclude: list[str] | None) -> Rules:
-    for kind, texts in (("include", include), ("exclude", None if include else exclude)):
-        if texts is not None and not is_list_of_rules(texts):
-            problem = f"Invalid {kind} list format. Please specify a list of rules, each of them {_RULE}"
-            raise ConfigError(f"{kind}.list", texts, problem)
     if include and exclude:
         raise ConfigError("Both include and exclude lists are specified. Please specify only one.")
     return Rules.parse(include or exclude or (), excludes=not include)
