@@ -88,6 +88,11 @@ class Dialect:
         """Return statements to run on each new connection."""
         return []
 
+    def abandoned_after(self, seconds: int) -> list[str]:
+        """Return statements after which the server ends this connection's transaction if nothing comes for so long; none if
+        it cannot. A limit that the settings or the server have already stays."""
+        return []
+
     @property
     def sqlalchemy(self) -> Any:
         """Return SQLAlchemy's dialect, with the driver imported."""

@@ -36,6 +36,10 @@ class MySqlDialect(Dialect):
         # TIMESTAMP columns then come, and are compared, as UTC; DATETIME columns have no zone of their own.
         return ["SET SESSION time_zone = '+00:00'"]
 
+    def abandoned_after(self, seconds: int) -> list[str]:
+        # Counts between transactions, too; a connection that was idle is looked at before it is used.
+        return [f"SET SESSION wait_timeout = LEAST(@@SESSION.wait_timeout, {seconds})"]
+
     def tables(
         self,
         connection: DatabaseConnection,

@@ -54,6 +54,10 @@ class PostgreSqlDialect(Dialect):
         # As pgjdbc does in a JVM that runs in UTC: texts of timestamptz, and now(), are then UTC's.
         return ["SET TIME ZONE 'UTC'"]
 
+    def abandoned_after(self, seconds: int) -> list[str]:
+        name = "idle_in_transaction_session_timeout"
+        return [f"SELECT set_config('{name}', '{seconds}s', false) WHERE current_setting('{name}') = '0'"]
+
     def tables(
         self,
         connection: DatabaseConnection,

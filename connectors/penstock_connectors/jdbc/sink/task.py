@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 #: How long a task waits for its worker to learn that another one has its partitions.
 _FENCED_TRIES: Final = 60
 _FENCED_PAUSE_MS: Final = 1000
+#: A transaction holds the offsets' rows from their update to the commit, a moment; a longer silence is a lost worker's.
+_ABANDONED_S: Final = 60
 
 
 class JdbcSinkTask(SinkTask):
@@ -39,6 +41,9 @@ class JdbcSinkTask(SinkTask):
     def start(self, props: Mapping[str, str]) -> None:
         self._config = SinkConfig.parse(props)
         dialect = dialect_of(self._config.parsed, props, CONFIG_DEF.names)
+        if self._config.parsed["exactly.once"]:
+            # A worker that stands still must not keep the next owner of its partitions from claiming them.
+            dialect.target.statements += dialect.abandoned_after(_ABANDONED_S)
         self._keeper = connection_keeper(dialect, self._config.parsed)
         self._writer = DatabaseWriter(self._config, dialect, self._keeper)
         self._max_retries: int = self._config.parsed["max.retries"]

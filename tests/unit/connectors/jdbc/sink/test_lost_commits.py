@@ -133,3 +133,21 @@ def test_a_task_that_is_fenced_in_the_middle_of_a_split_batch_goes_on_behind_wha
         assert harness.failure is None
         assert harness.commit() == {TopicPartition("t", 0): 5}
     assert ask(path, "SELECT id FROM t ORDER BY id") == [(0,), (1,), (3,), (4,)]
+
+
+LIMITS = {"postgres": "SHOW idle_in_transaction_session_timeout", "mariadb": "SELECT @@SESSION.wait_timeout"}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_server_ends_a_transaction_whose_worker_is_gone(name: str, request: pytest.FixtureRequest) -> None:
+    """Its locks would keep the next owner from claiming the partitions."""
+    server: DatabaseServer = request.getfixturevalue(name)
+    found = []
+    with server.database() as database:
+        own = {"connection.options": "-c idle_in_transaction_session_timeout=5000"} if name == "postgres" else {}
+        for settings in ({}, {"exactly.once": "false"}, own):
+            with SinkHarness(JdbcSinkConnector, {**EXACTLY, **server.settings(database), **settings}) as harness:
+                found.append(harness.task._keeper.get().query(LIMITS[name])[0][0])
+    assert found[0] == ("1min" if name == "postgres" else 60)
+    assert found[1] != found[0]
+    assert name != "postgres" or found[2] == "5s"
