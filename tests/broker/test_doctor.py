@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
@@ -183,6 +184,18 @@ def test_security_that_the_listener_does_not_have_is_told_as_such(place: Place) 
     assert "ssl" in told["message"].lower(), told
 
 
+def test_a_broker_that_calls_itself_by_a_name_that_nobody_knows_is_told_at_once(
+    place: Place, private_broker: Callable[..., KafkaBroker]
+) -> None:
+    lost = private_broker(advertised_listeners="PLAINTEXT://nowhere.invalid:9092")
+    status, findings = place.run(bootstrap__servers=lost.bootstrap)
+    [told] = worse(findings)
+    assert (status, told["about"]) == (1, "broker 1")
+    assert "it calls itself nowhere.invalid:9092" in told["message"]
+    assert "advertised.listeners" in told["advice"]
+    assert {finding["check"] for finding in worse(findings, "skipped")} == {"clock", "topics", "rights"}
+
+
 def test_settings_that_are_not_valid_are_told_all_at_once(place: Place) -> None:
     status, findings = place.run(offset__flush__interval__ms="soon", heartbeat__interval__ms="99999999")
     assert status == 1
@@ -284,6 +297,38 @@ def test_only_the_newest_records_are_looked_at(place: Place, kafka: str, topic: 
     place.create_internal_topics()
     assert place.run(sink(name), "--records", "5")[0] == 0
     assert place.run(sink(name), "--records", "6")[0] == 1
+
+
+def test_a_registry_that_wants_another_password_is_told_without_the_one_it_got(
+    place: Place, kafka: str, topic: Callable[..., str], registry: str
+) -> None:
+    users = place.folder / "users"
+    users.write_text(f"ann:{bcrypt.hashpw(b'the-right-one', bcrypt.gensalt(4)).decode()}:read\n")
+    service = RegistryService()
+    service.start(
+        {
+            "listeners": "http://127.0.0.1:0",
+            "authentication.method": "BASIC",
+            "authentication.basic.users.file": str(users),
+        }
+    )
+    try:
+        name = topic()
+        write(kafka, name, written("avro", name, registry))
+        place.create_internal_topics()
+        avro = {"value__converter": AVRO, "value__converter__schema__registry__url": service.urls[0]}
+        avro["value__converter__basic__auth__credentials__source"] = "USER_INFO"
+        status, findings = place.run(sink(name, **avro, value__converter__basic__auth__user__info="ann:the-wrong-one"))
+        assert status == 1
+        told = {finding["check"]: finding for finding in worse(findings)}
+        assert "401" in told["registry"]["message"]
+        assert "value.converter.basic.auth." in told["registry"]["advice"]
+        assert told["converters"]["level"] == "broken"
+        assert "the-wrong-one" not in place.out
+        _, findings = place.run(sink(name, **avro, value__converter__basic__auth__user__info="ann:the-right-one"))
+        assert "registry" not in {finding["check"] for finding in worse(findings)}
+    finally:
+        service.stop()
 
 
 # --- rights, on a broker that has some

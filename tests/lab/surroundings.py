@@ -87,7 +87,7 @@ class FakeCluster:
     def facts(self) -> ClusterFacts:
         if self.down is not None:
             raise self.down
-        return ClusterFacts("id", tuple(Broker(n, f"kafka{n}", 9092) for n in range(self.brokers)), EVERYTHING)
+        return ClusterFacts("id", tuple(Broker(n, f"kafka{n}", 9092) for n in range(self.brokers)))
 
     def topics(self, names: Sequence[str]) -> Mapping[str, TopicFacts | ConnectError | None]:
         if self.down is not None:

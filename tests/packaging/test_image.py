@@ -86,7 +86,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         elif word == "RUN" and "install.sh" in rest:
             command = [*built.place(f"{rest} ").split(), sys.executable]
             command = [re.sub(r"^/src$", str(built.folder / "src"), part) for part in command]
-            environ = built.environ({"PIP_NO_CACHE_DIR": "off"})
+            environ = built.environ(
+                {"PIP_NO_CACHE_DIR": "off", "PIP_NO_COMPILE": "1"}
+            )  # what was fetched once is used again
             ran = subprocess.run(command, cwd=built.folder / "src", env=environ, capture_output=True, text=True)
             assert ran.returncode == 0, ran.stdout + ran.stderr
             shutil.rmtree(built.folder / "src")  # the last stage does not have it

@@ -77,18 +77,20 @@ class KafkaCheck:
             return
         count = len(facts.brokers)
         yield ok(servers, f"cluster {facts.cluster_id} answers, {count} broker{'s' if count != 1 else ''}")
-        for broker in facts.brokers:
-            yield from self._broker(broker)
+        reached = {b: self._reach(b.host, b.port, self._situation.timeout) for b in facts.brokers}
+        for broker, why in reached.items():
+            if why is None:
+                yield from self._broker(broker)
+                continue
+            yield broken(
+                f"broker {broker.number}",
+                f"it calls itself {broker.host}:{broker.port}, which cannot be reached from here: {why}",
+                "Set advertised.listeners of the broker to an address that workers reach, or make the name known here",
+                blocks=None not in reached.values(),
+            )
 
     def _broker(self, broker: Broker) -> Iterator[Finding]:
         about = f"broker {broker.number}"
-        if (why := self._reach(broker.host, broker.port, self._situation.timeout)) is not None:
-            yield broken(
-                about,
-                f"it calls itself {broker.host}:{broker.port}, which cannot be reached from here: {why}",
-                "Set advertised.listeners of the broker to an address that workers reach, or make the name known here",
-            )
-            return
         try:
             version = self._cluster.version(broker.number)
         except ConnectError as error:

@@ -41,11 +41,10 @@ class Broker(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """`operations` are what the client may do with the cluster, in the broker's words (``CREATE``); None if it does not tell."""
+    """A cluster. `cluster_id` is None if it has none."""
 
     cluster_id: str | None
     brokers: tuple[Broker, ...]
-    operations: frozenset[str] | None
 
 
 class PartitionFacts(NamedTuple):
@@ -59,7 +58,8 @@ class PartitionFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
-    """A topic that is there. `operations` as in `ClusterFacts`; `settings` is None where the client may not read them."""
+    """A topic that is there. `operations` are what the client may do with it, in the broker's words (``WRITE``); None if
+    the broker does not tell. `settings` is None where the client may not read them."""
 
     name: str
     partitions: tuple[PartitionFacts, ...]
@@ -75,11 +75,10 @@ class TopicFacts:
 def describe_cluster(admin: AdminClient, timeout: float) -> ClusterFacts:
     """Raises `ConnectError` with the reason if no broker answers within `timeout` seconds."""
     with client_errors("Cannot describe the cluster"):
-        told: Any = admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout).result(
-            timeout + 1
-        )
-    brokers = sorted(Broker(node.id, node.host, node.port) for node in told.nodes or ())
-    return ClusterFacts(told.cluster_id, tuple(brokers), _operations(told.authorized_operations))
+        # Metadata comes from the address that was given; an admin call would go to where the brokers say they are.
+        told: Any = admin.list_topics(timeout=timeout)
+    brokers = sorted(Broker(broker.id, broker.host, broker.port) for broker in told.brokers.values())
+    return ClusterFacts(told.cluster_id, tuple(brokers))
 
 
 def describe_topics(

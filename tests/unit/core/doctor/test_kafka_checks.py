@@ -71,6 +71,8 @@ def test_a_broker_that_advertises_an_unreachable_address_is_named_with_it() -> N
     assert worst(found).about == "broker 1"
     assert "advertised.listeners" in worst(found).advice
     assert not worst(found).blocks
+    found = kafka_check(FakeCluster(brokers=2), {"kafka0": "Connection refused", "kafka1": "Connection refused"})
+    assert all(finding.blocks for finding in found[1:]), "nobody is left to ask"
 
 
 @pytest.mark.parametrize(
