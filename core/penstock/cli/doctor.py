@@ -109,7 +109,7 @@ def _examined(arguments: argparse.Namespace, open_things: ExitStack) -> Iterator
 
 @dataclass(frozen=True)
 class _Examined:
-    """What the files say, and what takes the values of config providers out of texts."""
+    """The contents of the files; `shown` takes the values of config providers out of texts."""
 
     situation: Situation
     shown: Callable[[str], str]

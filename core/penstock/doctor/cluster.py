@@ -18,7 +18,7 @@ _OWNER: Final = "penstock-doctor"
 
 
 class Cluster(Protocol):
-    """What checks ask. Every method raises `ConnectError` if there is no answer. None changes the cluster."""
+    """The questions that checks ask. Every method raises `ConnectError` if there is no answer. None changes the cluster."""
 
     def facts(self) -> ClusterFacts: ...
 

@@ -1,4 +1,4 @@
-"""What a check says of one thing."""
+"""A check's verdict on one thing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bytes of keys and values look like, and which converters could have written them."""
+"""The forms of keys and values as bytes, and the converters that could have written each."""
 
 from __future__ import annotations
 

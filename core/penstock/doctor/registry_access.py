@@ -1,4 +1,4 @@
-"""Where a converter's registry is, and who the converter is there."""
+"""The address of a converter's registry, and the credentials that the converter shows there."""
 
 from __future__ import annotations
 

@@ -26,9 +26,12 @@ ADMIN: Final = "admin"
 
 @dataclass(frozen=True)
 class Situation:
-    """What is examined. `worker` and `connector` are resolved: config providers' values are in them. `connector` is None
-    if none was named; its name is among its settings, and `written` is the same as the user wrote it. `resolve` puts
-    providers' values in. `registry_url` is for converters that name no registry. `timeout` is in seconds, of each answer."""
+    """The worker and the connector that are examined, and what they stand on.
+
+    `worker` and `connector` are resolved: config providers' values are in them. `connector` is None if none was named; its
+    name is among its settings, and `written` is the same as the user wrote it. `resolve` puts providers' values in.
+    `registry_url` is for converters that name no registry. `timeout` is in seconds, of each answer.
+    """
 
     worker: WorkerConfig
     plugins: Plugins

@@ -1,4 +1,4 @@
-"""What Kafka tells about a cluster and its topics, and what it lets this client do with them. Nothing here changes them."""
+"""Descriptions of a cluster and its topics, with what they let this client do. Nothing here changes them."""
 
 from __future__ import annotations
 
