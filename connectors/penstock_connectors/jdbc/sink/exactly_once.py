@@ -34,8 +34,11 @@ class ExactlyOnce:
         self._owner: Final = uuid.uuid4().hex
         self._ensured = False
         self._unclaimed: set[TopicPartition] = set()
-        #: Partitions whose last transaction may be committed or not.
+        #: Partitions of which the database has to be asked what it holds.
         self._unsure: set[TopicPartition] = set()
+        self._begins_anew = False
+        #: The connection that was there when the database was asked last.
+        self._connection: DatabaseConnection | None = None
         #: The record that each partition goes on with, as the database has it; None before the first.
         self._next: dict[TopicPartition, int | None] = {}
 
@@ -59,17 +62,34 @@ class ExactlyOnce:
         except BaseException:
             connection.rollback()
             raise
+        if connection is not self._connection:
+            self._unsure.update(self._next)
+        self._connection = connection
         self._begin(self._unclaimed, stored)
 
-    def _ask(self) -> None:
-        """Have the unsure partitions begin where the database says. Raise `FencedError` if another task has one now."""
+    def _is_moved(self) -> bool:
+        """Ask the database what it holds of the unsure partitions. Return whether they begin anew there, because it is not what
+        this task knows, or because it was told to `ask_again`. Raise `FencedError` if another task has one now."""
         connection = self._keeper.get()
         try:
             stored = self._table.ask(connection, sorted(self._unsure), self._owner)
         except BaseException:
             connection.rollback()
             raise
+        self._connection = connection
+        forgotten = [p for p in self._unsure if p not in stored and self._next.get(p) is not None]
+        if forgotten:
+            raise ConnectError(
+                f"{self._who}: its table of offsets has forgotten what was written of {', '.join(map(repr, sorted(forgotten)))}. "
+                "Set the connector's offsets over REST while it is stopped"
+            )
+        known = {p: self._next[p] for p in self._unsure if self._next.get(p) is not None}
+        if stored == known and not self._begins_anew:
+            self._unsure.clear()
+            return False
+        self._begins_anew = False
         self._begin(self._unsure, stored)
+        return True
 
     def _begin(self, partitions: set[TopicPartition], stored: Mapping[TopicPartition, int]) -> None:
         self._next.update({p: stored.get(p) for p in partitions})
@@ -83,11 +103,13 @@ class ExactlyOnce:
         which makes them begin anew; `ConnectError` for records that the database holds already. Errors of the database come
         as the driver has them.
         """
-        if self._unclaimed or self._unsure:
-            if self._unclaimed:
-                self._claim()
-            if self._unsure:
-                self._ask()
+        if self._keeper.current is not self._connection:
+            # The last commit may be done although its answer was lost; another server may lack what was committed before.
+            self._unsure.update(self._next)
+        is_claimed = bool(self._unclaimed)
+        if is_claimed:
+            self._claim()
+        if (self._unsure and self._is_moved()) or is_claimed:
             self._context.timeout(0)
             raise RetriableError(f"{self._who} has its partitions now, and begins where the database says")
         for partition, offset in _starts(records).items():
@@ -99,12 +121,17 @@ class ExactlyOnce:
                 )
 
     def ask_again(self) -> None:
-        """Have the database say before the next records where each partition begins: the last transaction may be committed
-        although its answer was lost."""
+        """Have each partition begin where the database says before the next records are written: those at hand may be
+        written in part."""
         self._unsure.update(self._next)
+        self._begins_anew = bool(self._unsure)
 
     def store(self, connection: DatabaseConnection, records: Sequence[SinkRecord]) -> None:
-        """Put the offsets after `records` into the transaction. Raise `FencedError` if another task has a partition now."""
+        """Put the offsets after `records` into the transaction. Raise `FencedError` if another task has a partition now,
+        `RetriableError` if the connection is a new one, on which the database was not asked yet."""
+        if connection is not self._connection:
+            self._context.timeout(0)
+            raise RetriableError(f"{self._who} has a new connection, and asks the database first what it holds")
         self._table.store(connection, _ends(records), self._owner)
 
     def stored(self, records: Sequence[SinkRecord]) -> None:
@@ -125,9 +152,10 @@ class ExactlyOnce:
         if beyond:
             try:
                 connection = self._keeper.get()
-                with connection.transaction():
-                    self._table.store(connection, beyond, self._owner)
-                self._next.update(beyond)
+                if connection is self._connection:  # else the next records come first, which have the database asked
+                    with connection.transaction():
+                        self._table.store(connection, beyond, self._owner)
+                    self._next.update(beyond)
             except Exception as error:
                 # The dropped records are consumed again, and dropped again.
                 log.warning("%s cannot store offsets now: %s", self._who, driver_text(error))

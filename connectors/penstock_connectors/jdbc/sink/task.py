@@ -92,12 +92,7 @@ class JdbcSinkTask(SinkTask):
             self._writer.write(records)
             return
         exactly.check(records)
-        try:
-            self._writer.write(records, lambda connection: exactly.store(connection, records))
-        except Exception as error:
-            if self._writer.is_unsure(error):
-                exactly.ask_again()
-            raise
+        self._writer.write(records, lambda connection: exactly.store(connection, records))
         exactly.stored(records)
         self._fenced = 0
 
@@ -146,6 +141,10 @@ class JdbcSinkTask(SinkTask):
             part = parts.pop()
             try:
                 self._write(part)
+            except RetriableError:
+                if self._exactly is not None:
+                    self._exactly.ask_again()
+                raise
             except Exception as error:
                 if not isinstance(error, (TableAlterOrCreateError, UnfitRecordError)) and not is_driver_error(error):
                     raise

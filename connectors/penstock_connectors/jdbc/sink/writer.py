@@ -43,8 +43,6 @@ class DatabaseWriter:
         self._clock = time.monotonic
         #: When a batch was last committed.
         self._used = float("-inf")
-        #: Whether the last call of `write` had asked the database to commit.
-        self._committing = False
         self._tables_first: bool = config.parsed["exactly.once"]
         self._tells_unfit = config.parsed["unfit.records"] == "report"
         self.forget()
@@ -62,8 +60,7 @@ class DatabaseWriter:
     ) -> None:
         """Write all of `records`, or none: an error rolls back.
 
-        `before_commit` is called with the transaction that holds the rows. After an error `is_unsure` tells whether the rows
-        may be there all the same. Raises the driver's errors as they are,
+        `before_commit` is called with the transaction that holds the rows. Raises the driver's errors as they are,
         `TableAlterOrCreateError` where a table does not fit, `ConnectError` for records that do not fit the settings, which
         with ``unfit.records=report`` is an `UnfitRecordError`.
         """
@@ -72,17 +69,12 @@ class DatabaseWriter:
         try:
             self._write_all(connection, records, before_commit)
         except Exception as error:
-            if fresh or self._committing or classify(error) is not ErrorKind.CONNECTION or not is_driver_error(error):
+            if fresh or classify(error) is not ErrorKind.CONNECTION or not is_driver_error(error):
                 raise
             # It was not looked at before, so that it may have been gone for a while.
             self._keeper.close()
             self._write_all(self._keeper.get(), records, before_commit)
         self._used = self._clock()
-
-    def is_unsure(self, error: BaseException) -> bool:
-        """Return whether the call of `write` that raised `error` may have committed: the connection was lost between the
-        request to commit and its answer."""
-        return self._committing and is_driver_error(error) and classify(error) is ErrorKind.CONNECTION
 
     def _write_all(
         self,
@@ -90,7 +82,6 @@ class DatabaseWriter:
         records: Sequence[SinkRecord],
         before_commit: Callable[[DatabaseConnection], None] | None,
     ) -> None:
-        self._committing = False
         try:
             self._write_once(connection, records, before_commit)
         except HalfCharacterError as error:
@@ -112,7 +103,6 @@ class DatabaseWriter:
         self._write_rows(connection, list(_runs(records)))
         if before_commit is not None:
             before_commit(connection)
-        self._committing = True
         connection.commit()
 
     def _write_rows(self, connection: DatabaseConnection, runs: Sequence[Sequence[SinkRecord]]) -> None:

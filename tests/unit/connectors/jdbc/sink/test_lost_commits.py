@@ -135,6 +135,47 @@ def test_a_task_that_is_fenced_in_the_middle_of_a_split_batch_goes_on_behind_wha
     assert ask(path, "SELECT id FROM t ORDER BY id") == [(0,), (1,), (3,), (4,)]
 
 
+@pytest.mark.parametrize("with_rebalance", [False, True])
+def test_rows_that_the_server_lost_are_written_again_once_the_connection_is_a_new_one(
+    with_rebalance: bool, tmp_path: Path
+) -> None:
+    """A replica that took over, or a server that does not wait for its disk, may lack the last commits."""
+    path = tmp_path / "x.db"
+    config = {
+        **EXACTLY,
+        "connection.url": f"jdbc:sqlite:{path}",
+        "consumer.override.partition.assignment.strategy": "cooperative-sticky",
+    }
+    with SinkHarness(JdbcSinkConnector, config, partitions=2) as harness:
+        harness.put(*rows(0, 3))
+        harness.put(*rows(3, 3))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DELETE FROM t WHERE id >= 3")
+            connection.execute("UPDATE penstock_sink_offsets SET next_offset = 3 WHERE topic_partition = 0")
+            connection.commit()
+        harness.task._keeper.close()
+        if with_rebalance:
+            harness.rebalance(TopicPartition("t", 0))
+            harness.rebalance(TopicPartition("t", 0), TopicPartition("t", 1))
+        harness.put(*rows(6, 1))
+        settle(harness)
+        assert harness.failure is None
+        assert harness.commit()[TopicPartition("t", 0)] == 7
+    assert ask(path, "SELECT id FROM t ORDER BY id") == [(n,) for n in range(7)]
+
+
+def test_a_table_of_offsets_that_was_emptied_fails_the_task(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with SinkHarness(JdbcSinkConnector, {**EXACTLY, "connection.url": f"jdbc:sqlite:{path}"}) as harness:
+        harness.put(*rows(0, 3))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE penstock_sink_offsets SET next_offset = -1")
+            connection.commit()
+        harness.task._keeper.close()
+        harness.put(*rows(3, 1))
+        assert "has forgotten what was written of t-0" in str(harness.failure)
+
+
 LIMITS = {"postgres": "SHOW idle_in_transaction_session_timeout", "mariadb": "SELECT @@SESSION.wait_timeout"}
 
 
