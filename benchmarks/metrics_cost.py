@@ -121,6 +121,8 @@ def main() -> int:
                         f"{in_theory[path]:.1f} ns, {in_theory[path] / us / 10:.2f} %",
                     ]
                 )  # fmt: skip
+        for bench in (metered, plain):
+            bench.topics.close()
     head = ["", "us/record without", "with", "cost", "of the pairs", "the meter's calls alone"]
     title = f"Metrics, scraped every second: {chosen.records:,} records, {chosen.pairs} pairs, load {os.getloadavg()[0]:.1f}"
     table(title, head, rows)

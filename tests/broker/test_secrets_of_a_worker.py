@@ -1,4 +1,4 @@
-"""Secrets planted in a worker's config provider are found nowhere afterwards: REST, log, internal topics, dead letters."""
+"""Secrets planted in a worker's config provider are found nowhere afterwards: REST, metrics, spans, log, internal topics, dead letters."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from confluent_kafka import Producer
 
 from lab.committed import messages
+from lab.measured import scrape
+from lab.otel_collector import Collector, collector
 from lab.worker_process import WorkerProcess, free_port
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -33,6 +35,15 @@ def until(check: Callable[[], bool], worker: WorkerProcess) -> None:
         worker.check()
         assert time.monotonic() < deadline, worker.log()
         time.sleep(0.1)
+
+
+def exported_to(received: Collector) -> dict[str, str]:
+    """Return the environment of a worker that sends its spans and metrics there."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={SECRET}",
+        "OTEL_METRIC_EXPORT_INTERVAL": "500",
+    }
 
 
 @pytest.fixture
@@ -88,9 +99,11 @@ def test_a_worker_shows_none_of_the_secrets_it_works_with(kafka: str, run: str, 
     producer.produce(f"{run}-in", value=b'{"at": "not a date"}')
     assert producer.flush(30) == 0
     answers = []
-    with WorkerProcess(
-        ["worker", tmp_path / "worker.properties", "--log-level", "DEBUG"], tmp_path / "worker.log", props["listeners"]
-    ) as worker:
+    arguments = ["worker", tmp_path / "worker.properties", "--log-level", "DEBUG"]
+    with (
+        collector() as received,
+        WorkerProcess(arguments, tmp_path / "worker.log", props["listeners"], exported_to(received)) as worker,
+    ):
         worker.wait_ready()
 
         def ask(method: str, path: str, body: object = None) -> tuple[int, object]:
@@ -118,7 +131,11 @@ def test_a_worker_shows_none_of_the_secrets_it_works_with(kafka: str, run: str, 
             ask("GET", f"/connectors/{name}/tasks/0/status")
         ask("GET", "/connectors?expand=info&expand=status")
         until(lambda: "__connect.errors.exception.message" in everything_in(kafka, f"{run}-dlq"), worker)
+        answers.append(str(scrape(worker.rest)))
         worker.stop()
+    assert "send topic" in {span.name for span in received.spans}
+    assert received.values("kafka_connect_task_error_total_record_failures", connector="dead") != []
+    assert not shows(received.bodies.decode("latin-1"))
     assert not [answer for answer in answers if shows(answer)]
     assert not [line for line in (tmp_path / "worker.log").read_text().splitlines() if shows(line)]
     for which in ("config", "status", "offset", "dlq"):

@@ -11,7 +11,7 @@ from typing import Final
 
 from penstock.config.disclosure import LookedUpValues
 
-__all__ = ["DisclosingFilter", "looked_up_values", "remember_looked_up"]
+__all__ = ["DisclosingFilter", "disclosed_text", "looked_up_values", "remember_looked_up"]
 
 _NOTHING: Final = LookedUpValues({}, {})
 _lock: Final = threading.Lock()
@@ -31,6 +31,11 @@ def looked_up_values(connector: str) -> LookedUpValues:
     """Return the values looked up for `connector`; safe from any thread."""
     with _lock:
         return _known_values.get(connector, _NOTHING)
+
+
+def disclosed_text(connector: str, text: str) -> str:
+    """Return `text` with what the user wrote in place of values that were looked up for `connector`."""
+    return looked_up_values(connector).shown(text)
 
 
 class DisclosingFilter(logging.Filter):

@@ -11,7 +11,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from penstock.data import ConnectRecord
-from penstock.telemetry.tracing import SentHeaders
+from penstock.telemetry.tracing import SentHeaders, Show
 
 __all__ = ["BatchSpans"]
 
@@ -28,7 +28,8 @@ class BatchSpans:
     belong to one trace goes on with that trace; else its span is one of its own, with a link to each.
     """
 
-    def __init__(self, tracer: Tracer, connector: str, task: int) -> None:
+    def __init__(self, tracer: Tracer, connector: str, task: int, show: Show) -> None:
+        self._show = show
         self._tracer, self._connector = tracer, connector
         self._attributes: dict[str, str | int] = {
             "messaging.system": "kafka",
@@ -76,7 +77,7 @@ class BatchSpans:
         }
         topics = {record.topic for record in records}
         if len(topics) == 1:
-            attributes["messaging.destination.name"] = topics.pop()
+            attributes["messaging.destination.name"] = self._show(topics.pop())
         with self._tracer.start_as_current_span(
             f"{name} {self._connector}",
             parent,

@@ -16,7 +16,9 @@ __all__ = ["SentHeaders", "TaskTrace", "task_trace", "trace_tasks"]
 
 #: Headers as they go to Kafka; None for none.
 SentHeaders: TypeAlias = list[tuple[str, str | bytes | None]] | None
-MakeTrace: TypeAlias = "Callable[[str, int], TaskTrace]"
+#: Returns a text fit to be shown.
+Show: TypeAlias = Callable[[str], str]
+MakeTrace: TypeAlias = "Callable[[str, int, Show], TaskTrace]"
 
 _lock: Final = threading.Lock()
 _make: MakeTrace | None = None
@@ -36,15 +38,16 @@ class TaskTrace(Protocol):
         """Open a span for a sink's `put` of a batch."""
 
 
-def task_trace(connector: str, task: int) -> TaskTrace | None:
-    """Return the trace for a new task; None where tracing is off."""
+def task_trace(connector: str, task: int, show: Show) -> TaskTrace | None:
+    """Return the trace for a new task; None where tracing is off. `show` keeps what nobody is to see out of spans."""
     with _lock:
         make = _make
-    return None if make is None else make(connector, task)
+    return None if make is None else make(connector, task, show)
 
 
 def trace_tasks(make: MakeTrace | None) -> None:
-    """Let tasks that are built from now on be traced by what `make` returns for connector and number; None ends that."""
+    """Let tasks that are built from now on be traced by what `make` returns, for what `task_trace` is called with; None ends
+    that."""
     global _make
     with _lock:
         _make = make

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from penstock.api import SinkTask, Task
@@ -19,6 +20,7 @@ from penstock.kafka.subscription import Subscription
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix, used_plugins
+from penstock.runtime.disclosure import disclosed_text
 from penstock.runtime.meters import TaskMeter, meter_windows
 from penstock.runtime.sink.conversion import SinkConversion
 from penstock.runtime.sink.dead_letters import DeadLetterQueue, dead_letter_queue
@@ -174,7 +176,7 @@ class SinkTaskBuilder:
             clock=clock,
             in_session=self._in_session,
             plugins=used_plugins("sink", task, chain, converters),
-            trace=task_trace(*task_id),
+            trace=task_trace(*task_id, partial(disclosed_text, task_id.connector)),
         )
 
     def _dead_letters(

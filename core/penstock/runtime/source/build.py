@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from penstock.api import SourceTask, Task
@@ -15,6 +16,7 @@ from penstock.kafka import ClientKind, KafkaClients
 from penstock.plugins import Plugins
 from penstock.runtime.admission import UnreadLimit
 from penstock.runtime.assembly import build_chain, build_converters, log_reporters, made, strip_prefix, used_plugins
+from penstock.runtime.disclosure import disclosed_text
 from penstock.runtime.meters import TaskMeter, meter_windows
 from penstock.runtime.source.at_least_once import AtLeastOnce
 from penstock.runtime.source.boundaries import TransactionBoundary, WorkerTransactionContext
@@ -123,7 +125,7 @@ class SourceTaskBuilder:
         policy = ErrorPolicy.from_config(task_id, common, log_reporters(common, meter), threading.Event(), meter)
         chain = build_chain(self._plugins, connector)
         converters = build_converters(self._plugins, connector, self._converter_defaults)
-        trace = task_trace(*task_id)
+        trace = task_trace(*task_id, partial(disclosed_text, task_id.connector))
         parts = SourceTaskParts(
             task=task,
             config=task_config,

@@ -199,7 +199,7 @@ def test_a_sampler_that_takes_nothing_still_hands_its_decision_on(received: Coll
 
 
 def test_without_telemetry_nothing_is_added(received: Collector) -> None:
-    assert task_trace("c", 0) is None
+    assert task_trace("c", 0, str) is None
     assert parents_sent([[Headers()]]) == [[]]
 
 
