@@ -1,24 +1,22 @@
 """Measure what metrics cost a source and a sink: the CPU of the real worker with its meters, and with stubs in their place, in turns.
 
 Metrics cannot be switched off: a meter is told once a batch. So the runs without them are a worker whose meters were
-replaced when it started (`unmetered.py`). The metered worker is scraped once a second, far more often than Prometheus does.
+replaced when it started (`unmetered.py`). A scrape costs by itself, however many records there are: it is measured apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness import HERE, Worker, median, table
+from harness import HERE, Worker, cpu_seconds, median, table, wait_for
 from penstock.runtime.meters import TaskMeter
 from run import Bench, broker
 
@@ -36,20 +34,30 @@ class Unmetered(Bench):
         return Worker(folder, self.bootstrap, settings or {}, connectors or [], program=HERE / "unmetered.py")
 
 
-class Scraped(Bench):
-    """The same runs by a worker whose metrics are read every second."""
+def scrape_ms(bench: Bench, scrapes: int = 50) -> float:
+    """Return the CPU of one scrape of a worker with a source that has sent its records, in milliseconds. The first is left
+    out: it imports the library."""
+    topic = bench.topics.make(f"bench-scrape-{uuid.uuid4().hex[:8]}")
+    with bench.worker() as worker:
+        worker.wait_ready()
+        marker = worker.folder / "marker.json"
+        config = {
+            "connector.class": "bench_plugin.BenchSource",
+            "records": "1000",
+            "topic": topic,
+            "marker": str(marker),
+        }
+        worker.put("/connectors/bench/config", config)
+        wait_for("the first poll", lambda: marker.exists() or worker.check_tasks("bench"))
 
-    def worker(self, settings: dict[str, str] | None = None, connectors: list[dict[str, str]] | None = None) -> Worker:
-        worker = super().worker(settings, connectors)
-        threading.Thread(target=_scrape, args=(worker,), daemon=True).start()
-        return worker
+        def scrape() -> None:
+            urllib.request.urlopen(f"{worker.rest}/metrics", timeout=30).read()
 
-
-def _scrape(worker: Worker) -> None:
-    while worker.process.poll() is None:
-        time.sleep(1)
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{worker.rest}/metrics", timeout=10).read()
+        scrape()
+        before = cpu_seconds(worker.pid)
+        for _ in range(scrapes):
+            scrape()
+        return (cpu_seconds(worker.pid) - before) / scrapes * 1000
 
 
 def meter_ns() -> tuple[float, float]:
@@ -108,24 +116,26 @@ def main() -> int:
     in_theory = dict(zip(("source", "sink"), meter_ns(), strict=True))
     rows, fine = [], True
     with broker(chosen.bootstrap) as bootstrap, tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
-        metered, plain = Scraped(chosen, bootstrap, Path(work)), Unmetered(chosen, bootstrap, Path(work))
+        metered, plain = Bench(chosen, bootstrap, Path(work)), Unmetered(chosen, bootstrap, Path(work))
         for encoding in chosen.encodings.split(","):
             for path, ours, theirs in pairs(metered, plain, encoding, chosen.pairs):
                 costs = sorted((one / other - 1) * 100 for one, other in zip(ours, theirs, strict=True))
-                us = median(theirs) / chosen.records * 1e6
-                fine = fine and median(costs) <= _BAR
+                least, us = (min(ours) / min(theirs) - 1) * 100, min(theirs) / chosen.records * 1e6
+                fine = fine and least <= _BAR
                 rows.append(
                     [
-                        f"{path}, {encoding}", f"{us:.2f}", f"{median(ours) / chosen.records * 1e6:.2f}",
-                        f"{median(costs):+.1f} %", f"{costs[0]:+.1f} … {costs[-1]:+.1f} %",
+                        f"{path}, {encoding}", f"{us:.2f}", f"{min(ours) / chosen.records * 1e6:.2f}", f"{least:+.1f} %",
+                        f"{median(costs):+.1f} % ({costs[0]:+.1f} … {costs[-1]:+.1f})",
                         f"{in_theory[path]:.1f} ns, {in_theory[path] / us / 10:.2f} %",
                     ]
                 )  # fmt: skip
+        scrape = scrape_ms(metered)
         for bench in (metered, plain):
             bench.topics.close()
     head = ["", "us/record without", "with", "cost", "of the pairs", "the meter's calls alone"]
-    title = f"Metrics, scraped every second: {chosen.records:,} records, {chosen.pairs} pairs, load {os.getloadavg()[0]:.1f}"
+    title = f"Metrics: {chosen.records:,} records, least of {chosen.pairs} runs, load {os.getloadavg()[0]:.1f}"
     table(title, head, rows)
+    print(f"\n  one scrape: {scrape:.1f} ms of CPU, {scrape / 150:.2f} % of a core if it comes every 15 seconds")
     print(f"\n  bar: {_BAR:g} %: {'PASS' if fine else 'FAIL'}")
     return 0 if fine else 1
 
