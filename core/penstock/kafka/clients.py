@@ -38,9 +38,12 @@ _CONSUMER_DEFAULTS: Final = {
     "isolation.level": "read_uncommitted",
     "partition.assignment.strategy": "range,roundrobin",
     "enable.auto.commit": "false",
-    # librdkafka's own names: it stops fetching at 100,000 messages or 64 MB and looks again only after this pause, of a
-    # second by default, in which a task has long emptied the queue (decision 13).
+    # librdkafka's own names: it stops fetching at so many messages or kilobytes and looks again only after this pause, of a
+    # second by default, in which a task has long emptied the queue. Looking that often, it need not read far ahead
+    # (decision 13).
     "fetch.queue.backoff.ms": "10",
+    "queued.min.messages": "50000",
+    "queued.max.messages.kbytes": "16384",
     **_RECONNECT,
 }
 #: The settings that no user may change, in librdkafka's names: the loops rely on them.
