@@ -60,7 +60,8 @@ def test_connectors_of_every_mode_go_on_behind_the_jvms_offsets(
             def found(name: str = name) -> list[int]:
                 return [value["id"] for value in read(kafka, topics[name])]
 
-            cluster.until(f"{name} has read the rest", lambda f=found, n=len(expected): len(f()) >= n)  # type: ignore[misc]  # bound at once
+            wanted = len(expected)
+            cluster.until(f"{name} has read the rest", lambda f=found, n=wanted: len(f()) >= n)  # type: ignore[misc]  # bound at once
             assert found() == expected, name
     finally:
         for worker in cluster.workers.values():

@@ -19,11 +19,16 @@ _READERS: dict[str, type[Reader]] = {
 }
 
 
+#: The drivers that a reader is written for, as SQLAlchemy names them.
+_DRIVERS: dict[type[Reader], set[str]] = {
+    PostgreSqlReader: {"postgresql+psycopg"},
+    SqliteReader: {"sqlite", "sqlite+pysqlite"},
+    MySqlReader: {"mysql+pymysql", "mariadb+pymysql"},
+}
+
+
 def reader_for(dialect: Dialect, moments: Moments) -> Reader:
-    """Return the reader for a dialect. One named by hand for another database's driver reads as the general one."""
+    """Return the reader for a dialect; the general one if the URL names another driver, or another database's."""
     kind = _READERS.get(dialect.name, GenericReader)
-    driver = dialect.target.drivername.partition("+")[0]
-    fits = {"PostgreSqlReader": {"postgresql"}, "SqliteReader": {"sqlite"}, "MySqlReader": {"mysql", "mariadb"}}
-    if driver not in fits.get(kind.__name__, {driver}):
-        kind = GenericReader
-    return kind(dialect, moments)
+    driver = dialect.target.drivername
+    return (kind if driver in _DRIVERS.get(kind, {driver}) else GenericReader)(dialect, moments)

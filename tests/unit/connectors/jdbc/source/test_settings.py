@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pytest
 from penstock.api import ExactlyOnceSupport
 from penstock.config.info import key_info
 from penstock.errors import ConnectError
+from penstock_connectors.jdbc.dialects import dialect_for
 from penstock_connectors.jdbc.source.config_def import CONFIG_DEF, OWN_KEYS
 from penstock_connectors.jdbc.source.connector import JdbcSourceConnector
+from penstock_connectors.jdbc.source.moments import Moments
+from penstock_connectors.jdbc.source.reading import reader_for
+from penstock_connectors.jdbc.urls import database_url
 
 RECORDED = json.loads((Path(__file__).parents[4] / "vectors" / "jdbc" / "config_source.json").read_text())
 OF_THE_CONNECTOR = RECORDED[: next(i for i, key in enumerate(RECORDED) if key["name"] == "name")]
@@ -121,3 +126,21 @@ def test_a_query_that_ends_in_semicolons_and_comments_is_valid(query: str) -> No
 def test_settings_that_the_driver_does_not_take_are_told_at_the_url() -> None:
     (text,) = errors(connection__url="jdbc:sqlite:a\0b")["connection.url"]
     assert text.startswith("Could not connect to database. The database's driver does not take the settings")
+
+
+READERS = [
+    ("jdbc:postgresql://h/d", "PostgreSqlReader"),
+    ("postgresql://h/d", "PostgreSqlReader"),
+    ("postgresql+psycopg2://h/d", "GenericReader"),
+    ("jdbc:mysql://h/d", "MySqlReader"),
+    ("mysql+mysqldb://h/d", "GenericReader"),
+    ("jdbc:mariadb://h/d", "MySqlReader"),
+    ("jdbc:sqlite:x", "SqliteReader"),
+    ("sqlite:///x", "SqliteReader"),
+    ("jdbc:sqlserver://h", "GenericReader"),
+]
+
+
+@pytest.mark.parametrize(("url", "reader"), READERS)
+def test_a_driver_that_no_reader_is_written_for_is_read_in_the_general_way(url: str, reader: str) -> None:
+    assert type(reader_for(dialect_for(database_url(url)), Moments(dt.UTC))).__name__ == reader
