@@ -48,7 +48,8 @@ class TableMonitor:
         self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._tables: list[TableId] | None = None
-        self._thread = threading.Thread(target=self._run, name="jdbc-table-monitor", daemon=True)
+        name = f"{threading.current_thread().name} jdbc-table-monitor"  # the log names the connector by it
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""

@@ -87,7 +87,8 @@ class JdbcSourceTask(SourceTask):
         self._processor = Processor(
             queriers, keeper, self._queue, config["poll.interval.ms"] / 1000, config["query.retry.attempts"], self.clock
         )
-        self._thread = threading.Thread(target=self._processor.run, name="jdbc-source", daemon=True)
+        name = f"{threading.current_thread().name} jdbc-source"  # the log names connector and task by it
+        self._thread = threading.Thread(target=self._processor.run, name=name, daemon=True)
         self._thread.start()
 
     def poll(self) -> Sequence[SourceRecord] | None:

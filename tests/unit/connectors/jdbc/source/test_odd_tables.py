@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -113,6 +115,19 @@ def causes(error: BaseException | None) -> str:
         texts.append(error)
         error = error.__cause__
     return "\n".join(map(str, texts))
+
+
+def test_lines_of_the_log_name_connector_and_task(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's threads have these names, which the log shows; the connector's own threads carry them on."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(threading.current_thread(), "name", "[shop|task-0]")
+    read({**database(*ROWS), "table.whitelist": "t"}, 2)
+    threads = {
+        record.threadName for record in caplog.records if record.message.startswith(("Begin using", "Found 1 tables"))
+    }
+    assert threads == {"[shop|task-0] jdbc-source", "[shop|task-0] jdbc-table-monitor"}
 
 
 def test_javas_doubled_question_mark_is_postgresqls_operator(postgres: PostgresServer) -> None:
