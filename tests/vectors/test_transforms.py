@@ -156,15 +156,15 @@ def ignoring_identity(case, result):
 
     Kafka's transforms often return a new, equal record; a bound transform that may write is given a copy even if it
     then leaves it alone. What counts: nothing changed where Kafka returned the very record, and no record that differs
-    from the one given is that very object.
+    from the one given is that very object. Some of Debezium's alter the record they are given; such a one counts as new.
     """
     if case.expect is None or "sameObject" not in case.expect:
         return result
     node = case.input.get("record", case.input)
-    if result["sameObject"] or case.expect["sameObject"]:
-        assert (
-            vectors.problem(Case(case.id, "", "", "", {}, {}, {"record": node}), {"record": result["record"]}) is None
-        )
+    unchanged = Case(case.id, "", "", "", {}, {}, {"record": node})
+    kept = case.expect["sameObject"] and vectors.problem(unchanged, {"record": case.expect["record"]}) is None
+    if result["sameObject"] or kept:
+        assert vectors.problem(unchanged, {"record": result["record"]}) is None
     return {**result, "sameObject": case.expect["sameObject"]}
 
 

@@ -11,7 +11,7 @@ from penstock_transforms.debezium.envelope import Get
 from penstock_transforms.levels import copy_basics
 from penstock_transforms.requirements import require_map_or_null
 
-__all__ = ["EventField"]
+__all__ = ["EventField", "split_as_java"]
 
 #: The parts looked for in the event itself if no struct stands before them; all others stand in ``source``.
 _OF_EVENT: Final = frozenset({"op", "ts_ms", "ts_us", "ts_ns"})
@@ -31,8 +31,8 @@ class EventField(NamedTuple):
 
         Raise a `ConfigError` that names `setting` for anything else.
         """
-        parts = _split(text.strip(), ":")
-        steps = _split(parts[0], ".") if parts else []
+        parts = split_as_java(text.strip(), ":")
+        steps = split_as_java(parts[0], ".") if parts else []
         if not steps or len(parts) > 2:
             problem = "a part is written field, struct.field, or either with :name behind it"
             raise ConfigError(setting, text, f"Unexpected field name: {text}; {problem}")
@@ -100,7 +100,7 @@ def _struct_of(field: str) -> str | None:
     return "transaction" if field in _OF_TRANSACTION else "source"
 
 
-def _split(text: str, separator: str) -> list[str]:
+def split_as_java(text: str, separator: str) -> list[str]:
     """``Pattern.split``: empty parts at the end do not count, unless there is but one part."""
     parts = text.split(separator)
     if len(parts) > 1:

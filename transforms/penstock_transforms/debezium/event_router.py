@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from penstock import __version__
 from penstock.api import NOTHING, BoundTransform, Shape, Transform
@@ -17,10 +17,10 @@ from penstock.data.javatext import java_text
 from penstock.errors import ConnectError, DataError
 from penstock.java.regex import compile_regex
 from penstock_transforms.blame import MISFITS, blame_part
-from penstock_transforms.debezium.envelope import AFTER, OP, field_of, is_envelope, refusing
+from penstock_transforms.debezium.envelope import AFTER, OP, field_of, is_envelope, plain_struct, refusing
 from penstock_transforms.debezium.json_payload import JsonPayloads
 from penstock_transforms.debezium.names import field_adjuster
-from penstock_transforms.debezium.outbox_row import OutboxRow, Routing
+from penstock_transforms.debezium.outbox_row import PURPOSE, OutboxRow, Routing
 from penstock_transforms.debezium.outbox_settings import OUTBOX, UNUSED, additional_fields
 from penstock_transforms.debezium.settings import parse_each, warn_of_unused, word
 from penstock_transforms.requirements import not_a_struct
@@ -99,7 +99,15 @@ class EventRouter(Transform):
                 raise DataError(f"Unknown field: {AFTER}")
             return OutboxRow(self._routing, envelope, after.schema).route
         except ConnectError as error:
-            return refusing(error)
+            refuse = refusing(error)
+
+            def refuse_row(record: Any, event: dict[str, Any]) -> NoReturn:
+                plain_struct(
+                    event.get(AFTER), PURPOSE, None
+                )  # an event without a row is the first thing to complain about
+                refuse()
+
+            return refuse_row
 
     def _misplaced(self, record: Any) -> None:
         """An update: rows of an outbox are only ever inserted and deleted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from penstock.api import LEFT_TO_APPLY, BoundTransform, NewPart, Shape
 from penstock.data import OPTIONAL_STRING, Header, Schema, Type
@@ -71,12 +71,11 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
     """
     envelope = shape.value_schema
     after, before = _row_schemas(envelope)
-    additions = _additions(envelope, plan.fields)
-    headers = _additions(envelope, plan.headers, whole=True)
-    take_row = _rows(plan, after, additions)
-    take_delete = _deletes(plan, before, after, additions)
+    headers, no_headers = _header_additions(plan, envelope)
+    take_row, unaddable = _rows_with_additions(plan, envelope, after)
+    take_delete = _deletes(plan, envelope, before, after)
     drop = plan.drop
-    new_topic, old_topic = _router(plan.route, take_row.schema), _router(plan.route, before)
+    new_topic, old_topic = _router(plan.route, _rows(plan, after, ()).schema), _router(plan.route, before)
 
     def apply(record: Any) -> Any:
         event = record.value
@@ -84,6 +83,8 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
             return tombstone(record)
         if not isinstance(event, dict):
             raise not_a_struct(_PURPOSE, event, envelope)
+        if no_headers is not None:
+            no_headers()
         try:
             if headers:
                 _add_headers(record, event, headers)
@@ -98,6 +99,8 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
             record.value_schema = take_row.schema
             if new_topic is not None:
                 new_topic(record, value)
+            if unaddable is not None:
+                unaddable()
             return record if drop is None else drop.apply(record)
         except MISFITS as error:
             raise blame_part(error, "value") from error
@@ -107,8 +110,8 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
         _shape_after(plan, shape, take_row.schema, before == after),
         writes=frozenset({"record", "headers"} if plan.headers else {"record"}),
     )
-    if drop is not None:
-        return bound._replace(replaces=frozenset({"key", "value"}))
+    if drop is not None or unaddable is not None:
+        return bound._replace(shape=None, replaces=frozenset({"key", "value"}))
     value_alone = frozenset({"value"})
     bound = bound._replace(owns=value_alone) if take_row.copies else bound._replace(replaces=value_alone)
     if plan.route or plan.headers:
@@ -157,6 +160,17 @@ def _rows(plan: Plan, schema: Schema | None, additions: Sequence[Addition], dele
     return _Rows(after, _maker(schema, fill, mark, [(name, get) for name, _, get in additions]), True)
 
 
+def _rows_with_additions(
+    plan: Plan, envelope: Schema | None, schema: Schema | None, deleted: str = "false"
+) -> tuple[_Rows, Callable[[], NoReturn] | None]:
+    """Return the way of rows with the parts that the plan adds. If these cannot be added, the way goes without, and what raises
+    the error comes too: other records of the schema may do without them."""
+    try:
+        return _rows(plan, schema, _additions(envelope, plan.fields), deleted), None
+    except ConnectError as error:
+        return _rows(plan, schema, (), deleted), refusing(error)
+
+
 def _maker(schema: Schema | None, fill: Edit | None, mark: str | None, reads: Sequence[tuple[str, Get]]) -> Make:
     def make(event: dict[str, Any], row: Any) -> dict[str, Any]:
         if not isinstance(row, dict):
@@ -187,9 +201,7 @@ def _extended(schema: Schema, marked: bool, additions: Sequence[Addition]) -> Sc
 TakeDelete = Callable[[Any, dict[str, Any], Any, Callable[[Any, Any], None] | None], Any]
 
 
-def _deletes(
-    plan: Plan, before: Schema | None, after: Schema | None, additions: Sequence[Addition]
-) -> TakeDelete | None:
+def _deletes(plan: Plan, envelope: Schema | None, before: Schema | None, after: Schema | None) -> TakeDelete | None:
     """Return what takes deletes; None if they are dropped."""
     if plan.deletes is Deletes.DROP:
         return None
@@ -204,11 +216,18 @@ def _deletes(
             return record if drop is None else drop.apply(record)
 
         return forget
-    if drop is None:
-        rows = _rows(plan, before, additions, "true")
-        return lambda record, event, old, topic: _rewritten(record, event, old, topic, rows)
+    rows, unaddable = _rows_with_additions(plan, envelope, before, "true")
+
+    def add_at_once(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None) -> Any:
+        record = _rewritten(record, event, old, topic, rows)
+        if unaddable is not None:
+            unaddable()
+        return record
+
+    if drop is None or unaddable is not None:
+        return add_at_once
     # Debezium drops fields before it adds some: a header that names __op leaves it there.
-    rows, late = _rows(plan, before, (), "true"), _LateAdditions(additions)
+    rows, late = _rows(plan, before, (), "true"), _LateAdditions(_additions(envelope, plan.fields))
 
     def rewrite(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None) -> Any:
         record = _rewritten(record, event, old, topic, rows)
@@ -259,6 +278,14 @@ def _additions(envelope: Schema | None, fields: Sequence[EventField], whole: boo
         return [(field.name, None, field.value_in) for field in fields]
     bound = ((field.name, field.bound_to(envelope, whole)) for field in fields)
     return [(name, *found) for name, found in bound if found is not None]
+
+
+def _header_additions(plan: Plan, envelope: Schema | None) -> tuple[list[Addition], Callable[[], NoReturn] | None]:
+    """Return the parts that become headers, and what raises the error for each event if they cannot."""
+    try:
+        return _additions(envelope, plan.headers, whole=True), None
+    except ConnectError as error:
+        return [], refusing(error)
 
 
 def _add_headers(record: Any, event: dict[str, Any], headers: Sequence[Addition]) -> None:

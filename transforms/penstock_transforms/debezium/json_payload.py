@@ -115,8 +115,10 @@ class JsonPayloads:
         seen = set()
         for key, item in node.items():
             field = self._adjust(key)
+            if not field:
+                raise NotExpandableError("a name is empty")
             schema = self._schema(item, f"{name}.{field}" if name and name.strip() else field)
-            if schema is not None and field and field not in seen:
+            if schema is not None and field not in seen:
                 seen.add(field)
                 builder.field(field, schema)
         return builder.build()

@@ -14,11 +14,11 @@ from penstock_transforms.debezium.json_payload import JsonPayloads, NotExpandabl
 from penstock_transforms.debezium.outbox_settings import AdditionalField
 from penstock_transforms.regex_replacement import replaced_whole
 
-__all__ = ["OutboxRow", "Routing"]
+__all__ = ["PURPOSE", "OutboxRow", "Routing"]
 
 log = logging.getLogger(__name__)
 
-_PURPOSE: Final = "Read Outbox Event"
+PURPOSE: Final = "Read Outbox Event"
 #: The name of the payload among further fields, whatever the column is called.
 _PAYLOAD: Final = "payload"
 _MAX_KNOWN: Final = 1000
@@ -62,6 +62,11 @@ class OutboxRow:
         self._timestamp = _timestamp(routing.timestamp_field, envelope, row)
         self._id = field_of(row, routing.id_field)
         self._get_id = getter(self._id)
+        self._wraps = any(f.place == "envelope" for f in routing.additional)
+        if self._wraps and routing.version_field is not None:
+            typed_field_of(row, routing.version_field, Type.INT32)
+        if self._wraps:
+            typed_field_of(row, routing.route_field, Type.STRING)
         self._version = _typed(row, routing.version_field, Type.INT32)
         self._route = _typed(row, routing.route_field, Type.STRING)
         present = [f for f in routing.additional if not (routing.skips_missing and row.field(f.field) is None)]
@@ -69,7 +74,6 @@ class OutboxRow:
         self._headers = [_column(row, f) for f in present if f.place == "header"]
         partitions = [typed_field_of(row, f.field, Type.INT32) for f in present if f.place == "partition"]
         self._partition = partitions[-1].name if partitions else None
-        self._wraps = any(f.place == "envelope" for f in routing.additional)
         self._key = field_of(row, routing.key_field)
         self._get_key = getter(self._key)
         self._topics: dict[str, str] = {}
@@ -78,7 +82,7 @@ class OutboxRow:
 
     def route(self, record: Any, event: dict[str, Any]) -> Any:
         """Make the record one of the row's; it and its headers are the caller's own."""
-        row = plain_struct(event.get("after"), _PURPOSE, self._row)
+        row = plain_struct(event.get("after"), PURPOSE, self._row)
         record.timestamp = self._timestamp(event, row)
         record.headers.append(Header("id", self._id.schema, self._get_id(row)))
         schema, payload = self._payload_schema, self._payload(row)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from penstock.config import ConfigDef, ConfigType, Importance, Validator, Width
+from penstock_transforms.debezium.event_fields import split_as_java
 from penstock_transforms.debezium.names import ADJUSTMENTS
 from penstock_transforms.debezium.settings import OneOf, Pattern, define_unused, refused, word
 
@@ -34,7 +35,7 @@ def additional_fields(config: Mapping[str, Any]) -> list[AdditionalField]:
     """Return the columns of ``table.fields.additional.placement``."""
     fields = []
     for text in config[_PLACEMENT] or ():
-        parts = [part.strip() for part in text.split(":")]
+        parts = [part.strip() for part in split_as_java(text, ":")]
         place = word(parts[1])
         fields.append(AdditionalField(parts[0], place, parts[2] if len(parts) == 3 else parts[0]))
     return fields
@@ -45,7 +46,7 @@ class _Placements:
 
     def ensure_valid(self, name: str, value: Any) -> None:
         for text in value or ():
-            parts = text.split(":")
+            parts = split_as_java(text, ":")
             if len(parts) not in (2, 3):
                 problem = "A comma-separated list of valid String pairs or trios is expected but got: "
                 raise refused(name, ",".join(value), problem + f"[{', '.join(value)}]")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from penstock.config import ConfigDef, ConfigType, Importance
+from penstock.config.types import parse_type
 from penstock.errors import ConfigError
 from penstock.java.hash_order import keys_in_java_order
 from penstock.java.regex import JavaRegexError, compile_regex
@@ -95,25 +96,31 @@ class Required:
         return "non-empty string"
 
 
-def parse_all(definition: ConfigDef, configs: Mapping[str, Any], plain: Container[str | None] = ()) -> dict[str, Any]:
+def parse_all(definition: ConfigDef, configs: Mapping[str, Any], plain: Collection[str | None] = ()) -> dict[str, Any]:
     """Return the parsed settings, or raise a `ConfigError` that leaves it to its cause to name the setting, as some of Debezium's
     transforms do. Errors of `plain` settings are raised as they are."""
     try:
         return definition.parse(configs)
     except ConfigError as error:
         if error.setting in plain:
+            parse_all(definition, {name: value for name, value in configs.items() if name not in plain})
             raise
         raise ConfigError("Unable to validate config.") from error
 
 
 def parse_each(definition: ConfigDef, configs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parsed settings, or raise a `ConfigError` that names the setting, in Debezium's words."""
-    for key in definition.keys:
-        value = configs.get(key.name)
+    for name in keys_in_java_order(
+        tuple(key.name for key in definition.keys)
+    ):  # of several errors Debezium's is the first of these
+        key, value = definition.key(name), configs.get(name)
+        assert key is not None  # of its own definition
         if value is None and not key.has_default:
-            raise refused(key.name, value, "A value is required")
+            raise refused(name, value, "A value is required")
         if key.type is ConfigType.BOOLEAN and isinstance(value, str) and word(value) not in ("true", "false"):
-            raise refused(key.name, value, "Either 'true' or 'false' is expected")
+            raise refused(name, value, "Either 'true' or 'false' is expected")
+        if value is not None and key.validator is not None:
+            key.validator.ensure_valid(name, parse_type(name, value, key.type))
     return definition.parse(configs)
 
 

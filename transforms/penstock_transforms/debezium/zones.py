@@ -79,9 +79,9 @@ def _seconds(offset: dt.timedelta | None) -> int:
     return 0 if offset is None else offset.days * _DAY + offset.seconds
 
 
-_TIME_TEXT: Final = r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)"
+_TIME_TEXT: Final = r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::\d\d(?::\d\d)?)?)"
 _ISO_TIME: Final = re.compile(_TIME_TEXT, re.ASCII | re.IGNORECASE)
-_ISO_TIMESTAMP: Final = re.compile(r"([+-]?\d{4,10})-(\d\d)-(\d\d)T" + _TIME_TEXT, re.ASCII | re.IGNORECASE)
+_ISO_TIMESTAMP: Final = re.compile(r"(-?\d{4}|[+-]\d{5,10})-(\d\d)-(\d\d)T" + _TIME_TEXT, re.ASCII | re.IGNORECASE)
 
 
 def moved_timestamp(text: str, zone: Zone) -> str:
