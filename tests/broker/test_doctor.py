@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 import bcrypt
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -22,6 +23,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from lab.patience import PATIENCE_S
+from lab.worker_process import WorkerProcess
 from penstock.cli import main
 from penstock.data import SchemaBuilder, Struct
 from penstock.data.schema import STRING
@@ -63,7 +66,7 @@ class Place:
         arguments = ["doctor", str(self.worker_file(**changed)), "--timeout", "8", "--json", *options]
         if connector is not None:
             file = self.folder / "connector.json"
-            file.write_text(json.dumps({"name": "c", "config": connector}))
+            file.write_text(json.dumps({"name": "c", **connector}))
             arguments.insert(2, str(file))
         self._capsys.readouterr()
         status = main(arguments)
@@ -420,6 +423,57 @@ def test_without_any_right_each_is_told_with_the_command_that_gives_it_and_with_
     assert [
         finding["about"] for finding in worse(findings, "skipped") if finding["check"] == "clock"
     ]  # no Describe on the cluster
+
+
+def grant(place: Place, command: str) -> None:
+    """Do what one of the doctor's commands does."""
+    words = command.removeprefix("kafka-acls.sh --add --allow-principal User:").split()
+    kind, name = words[-2].removeprefix("--"), words[-1]
+    operations = [word for word in words[1:-2] if not word.startswith("--")]
+    allow(place, words[0], kind, name, *(re.sub("(?<=[a-z])(?=[A-Z])", "_", word).upper() for word in operations))
+
+
+def test_with_the_rights_that_the_doctor_asks_for_a_worker_and_its_connectors_work(
+    guarded_place: Place, guarded: tuple[str, str]
+) -> None:
+    place, stem = guarded_place, uuid.uuid4().hex[:8]
+    orders, lines = f"orders-{stem}", f"lines-{stem}"
+    for name in (orders, lines):
+        place.create_topic(name)
+    write(guarded[0], orders, [b'{"n": 1}'])
+    (place.folder / "lines.txt").write_text("one\n")
+    source = {"connector.class": "FileStreamSource", "topic": lines, "file": str(place.folder / "lines.txt")}
+    connectors = {"c": sink(orders, file=str(place.folder / "out.txt")), "s": source}
+    for name, config in [*connectors.items()] * 2:  # the settings of a topic are read once it may be described
+        for finding in place.run({**config, "name": name})[1]:
+            if (finding["advice"] or "").startswith("kafka-acls.sh"):
+                grant(place, finding["advice"])
+    [port] = free_ports(1)
+    rest = f"http://127.0.0.1:{port}"
+    with WorkerProcess(["worker", place.worker_file(listeners=rest)], place.folder / "worker.log", rest) as worker:
+        worker.wait_ready()
+        for name, config in connectors.items():
+            assert worker.call("PUT", f"/connectors/{name}/config", config)[0] == 201
+            worker.wait_running(name)
+        eventually("the sink's record", lambda: "n=1" in (place.folder / "out.txt").read_text())
+        eventually("the source's record", lambda: ends(guarded[0], lines) == 1)
+        assert worker.stop() == 0
+        assert "uthorization" not in worker.log(), worker.log()
+
+
+def ends(kafka: str, topic: str) -> int:
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "looks"})
+    try:
+        return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
+    finally:
+        consumer.close()
+
+
+def eventually(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not in time"
+        time.sleep(0.1)
 
 
 def test_a_wrong_password_is_told_without_it(guarded_place: Place) -> None:

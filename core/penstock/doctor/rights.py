@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from penstock.config.jaas import parse_jaas
 from penstock.doctor.cluster import Cluster
 from penstock.doctor.finding import Finding, broken, ok, skipped, warning
 from penstock.doctor.situation import ADMIN, CONSUMER, PRODUCER, WORKER, Role, Situation
@@ -140,22 +139,12 @@ class RightsCheck:
         return _allowed(want) if allowed else self._denied(want, f"{_names(want.operations)} is not allowed")
 
     def _denied(self, want: Want, message: str, operations: list[str] | None = None) -> Finding:
-        flags = " ".join(f"--operation {_WORDS[operation]}" for operation in operations or want.operations)
-        user = _principal(self._situation.connection(want.role))
+        named = [_WORDS[operation] for operation in operations or want.operations]
         return broken(
             _shown(want),
             f"{message} to the {want.role} client ({want.why})",
-            f"kafka-acls.sh --add --allow-principal User:{user} {flags} --{want.kind} {want.name}",
+            self._situation.grant(want.role, named, want.kind, want.name),
         )
-
-
-def _principal(connection: dict[str, str]) -> str:
-    """Return the user's name if the settings have one; it is no secret, but the rest of its line is."""
-    try:
-        told = parse_jaas(connection.get("sasl.jaas.config", ""))
-    except ConnectError:
-        return "NAME"
-    return str(told.get("sasl.username", "NAME"))
 
 
 def _shown(want: Want) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from penstock.api import SinkConnector
+from penstock.config.jaas import parse_jaas
 from penstock.config.worker import WorkerConfig, client_settings
 from penstock.errors import ConnectError
 from penstock.kafka import ClientKind, KafkaClients
@@ -80,6 +81,15 @@ class Situation:
             return self.worker.client_settings()
         overrides = strip_prefix(self.connector or {}, f"{role}.override.")
         return client_settings(self.clients.java_settings(ClientKind(role), overrides))
+
+    def grant(self, role: Role, operations: Sequence[str], kind: str, name: str) -> str:
+        """Return the command that allows `operations`, in the words of ``kafka-acls.sh``, to the user of the role's client."""
+        try:
+            user = parse_jaas(self.connection(role).get("sasl.jaas.config", "")).get("sasl.username", "NAME")
+        except ConnectError:
+            user = "NAME"
+        flags = " ".join(f"--operation {operation}" for operation in operations)
+        return f"kafka-acls.sh --add --allow-principal User:{user} {flags} --{kind} {name}"
 
     @property
     def sink_group(self) -> str:

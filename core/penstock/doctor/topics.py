@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from penstock.config.worker import WorkerConfig
 from penstock.doctor.cluster import Cluster
 from penstock.doctor.finding import Finding, broken, ok, warning
-from penstock.doctor.situation import Situation
+from penstock.doctor.situation import WORKER, Situation
 from penstock.errors import ConnectError
 from penstock.kafka.examining import TopicFacts
 
@@ -51,7 +51,7 @@ class TopicsCheck:
     needs = ("kafka",)
 
     def __init__(self, situation: Situation, cluster: Cluster) -> None:
-        self._config, self._cluster = situation.worker, cluster
+        self._situation, self._config, self._cluster = situation, situation.worker, cluster
 
     def findings(self) -> Iterator[Finding]:
         wanted = internal_topics(self._config)
@@ -64,8 +64,16 @@ class TopicsCheck:
             elif facts is None:
                 yield self._missing(topic)
             else:
-                problems = [*_form(topic, facts), *_safety(topic, facts, brokers)]
+                problems = [*self._readable(topic, facts), *_form(topic, facts), *_safety(topic, facts, brokers)]
                 yield from problems or [ok(topic.name, _described(topic, facts))]
+
+    def _readable(self, topic: InternalTopic, facts: TopicFacts) -> Iterator[Finding]:
+        if facts.settings is None:
+            yield warning(
+                topic.name,
+                "its settings may not be read, so that a wrong cleanup.policy would not be noticed",
+                self._situation.grant(WORKER, ["DescribeConfigs"], "topic", topic.name),
+            )
 
     def _missing(self, topic: InternalTopic) -> Finding:
         if not self._config["internal.topics.automatic.creation.enable"]:
@@ -102,15 +110,8 @@ def _form(topic: InternalTopic, facts: TopicFacts) -> Iterator[Finding]:
             f"it has {count} partitions, but configurations need the order that a single one gives",
             f"Name another topic in {topic.setting}: a topic's partitions cannot be taken away",
         )
-    if facts.settings is None:
-        yield warning(
-            topic.name,
-            "its settings may not be read, so that a wrong cleanup.policy would not be noticed",
-            "Allow the worker's principal DescribeConfigs on the topic",
-        )
-        return
-    policy = facts.settings.get("cleanup.policy", "delete")
-    if policy != "compact":
+    policy = (facts.settings or {}).get("cleanup.policy")
+    if policy not in (None, "compact"):
         yield broken(
             topic.name,
             f"cleanup.policy is {policy}: Kafka would delete {topic.holds} by age or size",

@@ -37,6 +37,7 @@ __all__ = [
     "client_errors",
     "connect_error",
     "error_code",
+    "is_about_group",
     "meaning_of",
     "reason_of",
     "renamed",
@@ -357,6 +358,15 @@ def error_code(error: BaseException | KafkaError) -> int | None:
     """Return Kafka's code (`KafkaError.code`); None for an exception that carries none."""
     cause = _kafka_error(error)
     return None if cause is None else int(cause.code())
+
+
+def is_about_group(error: KafkaError) -> bool:
+    """Return whether `error` tells that the consumer's group may not be read.
+
+    A reader that was assigned its partitions commits nothing, and needs no such right: the library asks for the
+    coordinator of the group all the same, since it wants every consumer to name one. Fetching goes on.
+    """
+    return bool(error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
 def meaning_of(error: BaseException | KafkaError) -> Meaning:

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from penstock.errors import ConnectError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.errors import client_errors, connect_error
+from penstock.kafka.errors import client_errors, connect_error, is_about_group
 from penstock.kafka.headers import with_safe_headers
 
 __all__ = ["read_message"]
@@ -37,11 +37,16 @@ def read_message(
             deadline = clock() + timeout
             while clock() < deadline:
                 message = consumer.poll(_POLL_S)
-                if message is not None:
+                if message is not None and not _passes(message):
                     return _checked(with_safe_headers([message])[0], offset, where)
         raise ConnectError(f"no answer about {where} within {timeout:.0f} s from {clients.bootstrap_servers}")
     finally:
         consumer.close()
+
+
+def _passes(message: Message) -> bool:
+    error = message.error()
+    return error is not None and is_about_group(error)
 
 
 def _checked(message: Message, offset: int, where: str) -> Message:

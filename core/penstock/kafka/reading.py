@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from penstock.errors import ConnectError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.errors import client_errors, connect_error
+from penstock.kafka.errors import client_errors, connect_error, is_about_group
 from penstock.kafka.headers import with_safe_headers
 
 __all__ = ["read_between"]
@@ -55,6 +55,8 @@ def _within(message: Message, left: dict[tuple[str, int], int]) -> bool:
     place = message.topic() or "", message.partition() or 0
     offset = message.offset() or 0
     error = message.error()
+    if error is not None and is_about_group(error):
+        return False
     if error is not None and error.code() != KafkaError._PARTITION_EOF:
         raise connect_error(error, f"Cannot read {_names([place])}", "consumer.override.")
     end = left.get(place)

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from penstock.errors import ConnectError
 from penstock.kafka.clients import KafkaClients
-from penstock.kafka.errors import client_errors, connect_error
+from penstock.kafka.errors import client_errors, connect_error, is_about_group
 from penstock.kafka.headers import with_safe_headers
 
 __all__ = ["matching_topics", "newest_records"]
@@ -80,6 +80,8 @@ def _read(
     while left and clock() < deadline:
         for message in with_safe_headers(consumer.consume(100, _POLL_S)):
             error, number, offset = message.error(), message.partition() or 0, message.offset() or 0
+            if error is not None and is_about_group(error):
+                continue
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 left.pop(number, None)
             elif error is not None:

@@ -26,7 +26,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 from penstock.errors import ConfigError, ConnectError, RetriableError, WorkerError
 from penstock.kafka.clients import KafkaClients
 from penstock.kafka.delivery import Outcomes, Sent, report
-from penstock.kafka.errors import Fault, connect_error, meaning_of
+from penstock.kafka.errors import Fault, connect_error, is_about_group, meaning_of
 from penstock.kafka.producing import RecordProducer
 from penstock.kafka.topic_admin import TopicSpec, end_offsets, ensure_topic
 from penstock.logs import log_failure
@@ -243,6 +243,8 @@ class TopicLog:
                 reached[partition] = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:
                 reached[partition] = offset
+            elif is_about_group(error):
+                _log.debug("%s: %s; nothing is committed under that name", self._name, error.str())
             else:
                 self._reached(reached)
                 reached = {}
