@@ -8,7 +8,7 @@ from typing import Final
 
 from penstock.errors import ConnectError
 
-__all__ = ["SUMMARY", "log_failure", "log_summary"]
+__all__ = ["SUMMARY", "log_failure", "log_summary", "no_wire_logs"]
 
 #: The attribute of a log record with the lines of a summary.
 SUMMARY: Final = "summary"
@@ -33,3 +33,17 @@ def log_failure(
         logger.debug("The trace of the failure above", exc_info=error)
     else:
         logger.log(level, message, *arguments, exc_info=error)
+
+
+class _NoDetails(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.INFO
+
+
+def no_wire_logs(*names: str) -> None:
+    """Keep a library's loggers from telling at DEBUG what it sends and receives, secrets among it, whatever level somebody
+    sets. `names` are those of the loggers themselves: what is below them goes on."""
+    for name in names:
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _NoDetails) for known in logger.filters):
+            logger.addFilter(_NoDetails())

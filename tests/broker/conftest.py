@@ -14,11 +14,11 @@ from lab.worker_group import WorkerGroup
 def group(tmp_path: Path) -> Iterator[Callable[..., WorkerGroup]]:
     groups: list[WorkerGroup] = []
 
-    def make(bootstrap: str, name: str, **settings: str) -> WorkerGroup:
+    def make(bootstrap: str, name: str, *, authorization: str | None = None, **settings: str) -> WorkerGroup:
         folder = tmp_path / name
         folder.mkdir()
         settings = {key.replace("_", "."): value for key, value in settings.items()}
-        made = WorkerGroup(bootstrap, folder, name, **settings)
+        made = WorkerGroup(bootstrap, folder, name, authorization=authorization, **settings)
         groups.append(made)
         made.start(0).wait_ready()
         made.until("the group is whole", lambda: made.settled(1))

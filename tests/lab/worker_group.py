@@ -22,11 +22,15 @@ DELAY_S: Final = 1
 
 
 class WorkerGroup:
-    """Workers of one group, each a process."""
+    """Workers of one group, each a process. `authorization` is the header of every call, where the group has users."""
 
-    def __init__(self, bootstrap: str, folder: Path, group: str, **settings: str) -> None:
+    def __init__(
+        self, bootstrap: str, folder: Path, group: str, *, authorization: str | None = None, **settings: str
+    ) -> None:
+        self._authorization = authorization
         self.name, self.folder, self.workers = group, folder, dict[int, WorkerProcess]()
         self._ports: dict[int, int] = {}
+        self._own: dict[int, dict[str, str]] = {}
         self._settings = {
             "bootstrap.servers": bootstrap,
             "group.id": group,
@@ -50,16 +54,19 @@ class WorkerGroup:
 
     def write(self, number: int, port: int) -> Path:
         file = self.folder / f"worker{number}.properties"
-        settings = {**self._settings, "listeners": f"http://127.0.0.1:{port}"}
+        settings = {**self._settings, **self._own.get(number, {}), "listeners": f"http://127.0.0.1:{port}"}
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return file
 
-    def start(self, number: int) -> WorkerProcess:
-        """A worker that was there before comes back at its address."""
+    def start(self, number: int, own: dict[str, str] | None = None) -> WorkerProcess:
+        """Start a worker; one that was there before comes back at its address. `own` are settings of this one alone."""
+        self._own.setdefault(number, {}).update(own or {})
         port = self._ports[number] = self._ports.get(number) or free_port()
         file = self.write(number, port)
-        log, own = self.folder / f"worker{number}.log", {WORKER_VARIABLE: str(number)}
-        worker = WorkerProcess(["worker", file], log, f"http://127.0.0.1:{port}", own)
+        log, variables = self.folder / f"worker{number}.log", {WORKER_VARIABLE: str(number)}
+        worker = WorkerProcess(
+            ["worker", file], log, f"http://127.0.0.1:{port}", variables, authorization=self._authorization
+        )
         self.workers[number] = worker
         return worker
 

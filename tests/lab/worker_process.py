@@ -38,8 +38,10 @@ class WorkerProcess:
         rest: str = "",
         environ: Mapping[str, str] | None = None,
         program: Path | None = None,
+        authorization: str | None = None,
     ) -> None:
-        self.rest, self._log = rest, log
+        """`authorization` is the header of calls that name no other."""
+        self.rest, self._log, self._authorization = rest, log, authorization
         program = program or Path(sys.executable).with_name("penstock")
         with log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -83,19 +85,28 @@ class WorkerProcess:
             self.kill()
             raise AssertionError(f"penstock did not stop within {timeout:g} s:\n{self.log()}") from None
 
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One REST call: status and parsed answer. OSError if nobody listens."""
+    def call(self, method: str, path: str, body: Any = None, *, authorization: str | None = None) -> tuple[int, Any]:
+        """One REST call: status and parsed answer. OSError if nobody listens. An empty `authorization` sends none."""
+        known = self._authorization if authorization is None else authorization
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         request = urllib.request.Request(
             self.rest + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers=headers | ({"Authorization": known} if known else {}),
         )
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_S / 2) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
+
+    def text(self, path: str) -> str:
+        """Return the answer to a GET whatever it is made of, such as the metrics."""
+        headers = {"Authorization": self._authorization} if self._authorization else {}
+        request = urllib.request.Request(self.rest + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S / 2) as answer:
+            return str(answer.read().decode())
 
     def wait_ready(self, path: str = "/connectors", timeout: float = PATIENCE_S) -> WorkerProcess:
         """Until the REST API answers `path`."""

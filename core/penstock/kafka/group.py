@@ -20,11 +20,13 @@ from kafka.net.compat import KafkaNetClient
 from penstock.errors import ConnectError, WorkerError
 from penstock.kafka.group_coordinator import Coordinator, Subprotocol
 from penstock.kafka.group_settings import connection_settings
-from penstock.logs import log_failure
+from penstock.logs import log_failure, no_wire_logs
 
 __all__ = ["GroupListener", "GroupMember", "Subprotocol"]
 
 _log: Final = logging.getLogger(__name__)
+# At DEBUG these have the bytes of every request, the password of a login among them.
+no_wire_logs("kafka.net.connection", "kafka.protocol.parser")
 
 
 class GroupListener(Protocol):

@@ -126,7 +126,7 @@ def _role(rest: Sequence[str], changes: bool) -> WorkerRole:
 def _is_internal(method: str, segments: Sequence[str]) -> bool:
     """Return whether workers of a group make this request: these are signed, and have no user (``JaasBasicAuthFilter``)."""
     match method, segments:
-        case ("POST", ["connectors", _, "tasks"]) | ("PUT", ["connectors", _, "fence"]):
+        case ("POST", ["connectors", _, "tasks"]) | ("PUT", ["connectors", _, "fence"]) | ("GET", ["cluster"]):
             return True
         case _:
             return False

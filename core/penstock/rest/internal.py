@@ -18,7 +18,7 @@ from penstock.rest.access import UNSIGNED
 from penstock.rest.context import Body, HerderDep, Name
 from penstock.rest.errors import RestError, Route
 
-__all__ = ["router"]
+__all__ = ["check_claimed_signature", "router"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,14 @@ def fence_zombies(request: Request, name: Name, body: Body, herder: HerderDep) -
     internal = _internal(herder)
     _checked(request, lambda: internal.fence_zombies(name, signature_of(request.headers, body)))
     return Response(status_code=204)
+
+
+def check_claimed_signature(request: Request, herder: Herder, signed: bytes) -> None:
+    """Raise a 401 if the request was let through for a signature of another worker that turns out to be wrong. `signed` are
+    the bytes that it is of."""
+    if UNSIGNED in request.scope:
+        internal = _internal(herder)
+        _checked(request, lambda: internal.check_signature(signature_of(request.headers, signed)))
 
 
 def _checked(request: Request, action: Callable[[], _T]) -> _T:

@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import penstock
+from penstock.herder.distributed.signatures import SIGNED_OF_CLUSTER
 from penstock.herder.interface import HealthStatus
 from penstock.rest.access import sees_everything
 from penstock.rest.context import ContextDep, HerderDep
 from penstock.rest.errors import JsonResponse, Route
+from penstock.rest.internal import check_claimed_signature
 from penstock.rest.openapi import describe
 
 __all__ = ["router"]
@@ -51,5 +53,7 @@ def openapi(request: Request) -> Response:
 
 
 @router.get("/cluster")
-def cluster(herder: HerderDep) -> Response:
+def cluster(request: Request, herder: HerderDep) -> Response:
+    # A follower asks its leader, and answers its users with what it hears.
+    check_claimed_signature(request, herder, SIGNED_OF_CLUSTER)
     return JsonResponse(herder.cluster())

@@ -13,6 +13,8 @@ from penstock.config.disclosure import LookedUpValues
 
 __all__ = ["DisclosingFilter", "disclosed_text", "looked_up_values", "remember_looked_up"]
 
+#: The logger that has the lines of librdkafka (`penstock.kafka.clients`).
+LIBRARY_LOGGER: Final = "penstock.kafka.librdkafka"
 _NOTHING: Final = LookedUpValues({}, {})
 _lock: Final = threading.Lock()
 _known_values: dict[str, LookedUpValues] = {}
@@ -40,16 +42,23 @@ def disclosed_text(connector: str, text: str) -> str:
 
 class DisclosingFilter(logging.Filter):
     """Keeps looked-up values out of the log lines of a connector and its tasks: those of their threads, and those that
-    begin with ``[connector|``. For handlers."""
+    begin with ``[connector|``; and out of all lines of the client library, which come in whichever thread polls a client.
+    For handlers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _known_values:
-            message = record.getMessage()
-            for text in (record.threadName or "", message):
-                values = looked_up_values(_connector_of(text))
+            for values in _values_behind(record):
                 if values:
-                    _disclose(record, message, values)
+                    _disclose(record, record.getMessage(), values)
         return True
+
+
+def _values_behind(record: logging.LogRecord) -> list[LookedUpValues]:
+    """Return the values that a line may show."""
+    if record.name == LIBRARY_LOGGER:
+        with _lock:
+            return list(_known_values.values())
+    return [looked_up_values(_connector_of(text)) for text in (record.threadName or "", record.getMessage())]
 
 
 def _connector_of(text: str) -> str:

@@ -16,11 +16,11 @@ from penstock.config.secrets.store import (
     SecretPath,
     SecretStore,
     SecretUnavailableError,
-    no_wire_logs,
     secret_of_text,
     store_def,
 )
 from penstock.errors import ConfigError
+from penstock.logs import no_wire_logs
 
 __all__ = ["SecretsManagerConfigProvider"]
 

@@ -23,7 +23,6 @@ __all__ = [
     "SecretPath",
     "SecretStore",
     "SecretUnavailableError",
-    "no_wire_logs",
     "secret_of_text",
     "store_def",
 ]
@@ -214,17 +213,3 @@ def secret_of_text(text: str, where: str, as_json: bool = True) -> Mapping[str, 
 def as_text(value: object) -> str:
     """Return a member of a JSON object as a setting's value."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-class _NoDetails(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.INFO
-
-
-def no_wire_logs(*names: str) -> None:
-    """Keep the loggers of a library from telling at DEBUG what was sent and received: secrets, and what opens the store.
-    No level that somebody sets later changes that."""
-    for name in names:
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, _NoDetails) for known in logger.filters):
-            logger.addFilter(_NoDetails())

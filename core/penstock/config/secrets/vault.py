@@ -18,12 +18,12 @@ from penstock.config.secrets.store import (
     SecretStore,
     SecretUnavailableError,
     as_text,
-    no_wire_logs,
     store_def,
 )
 from penstock.config.validators import Range
 from penstock.credentials import without_credentials
 from penstock.errors import ConfigError
+from penstock.logs import no_wire_logs
 
 __all__ = ["VaultConfigProvider"]
 

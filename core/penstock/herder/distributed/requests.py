@@ -32,14 +32,17 @@ class WorkerRequests:
 
     def __init__(self, config: WorkerConfig, store: ConfigStore, membership: Membership, client: WorkerClient) -> None:
         self._config, self._store, self._membership, self._client = config, store, membership, client
+        method: str = config["authentication.method"]
+        self._has_users = method.strip().upper() not in ("", "NONE") or bool(config["rest.extension.classes"])
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="herder-forward")
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def check(self, signature: RequestSignature | None) -> None:
-        """Raise `InternalRequestError` for a request that no worker of the group has signed, where the group signs."""
-        if self._membership.view().signed:
+        """Raise `InternalRequestError` for a request that no worker of the group has signed, where the group signs or this
+        worker asks for users: one member that cannot sign must not open it to everybody."""
+        if self._has_users or self._membership.view().signed:
             allowed = self._config["inter.worker.verification.algorithms"]
             signatures.check(signature, self._store.snapshot().session_key, allowed)
 
@@ -122,7 +125,11 @@ class WorkerRequests:
     def leaders_description(self, url: str) -> Mapping[str, Any] | None:
         """Return the group as its leader at `url` describes it; None if it does not."""
         try:
-            answer = self._client.request("GET", url, "/cluster", None, {}, timeout=_CLUSTER_TIMEOUT)
+            key = self._store.snapshot().session_key
+            headers = {} if key is None else self._signed(signatures.SIGNED_OF_CLUSTER)
+            answer = self._client.request("GET", url, "/cluster", None, headers, timeout=_CLUSTER_TIMEOUT)
+            if answer.status != 200:
+                raise ConnectError(f"{answer.status}: {answer.message}")
             described = json.loads(answer.body)
             group: Mapping[str, Any] | None = described["group"] if described.get("leader") else None
         except (ConnectError, ValueError, KeyError, TypeError) as error:

@@ -17,10 +17,21 @@ from penstock.errors import ConfigError
 from penstock.herder.interface import InternalRequestError, RequestSignature
 from penstock.storage.config_records import SessionKey
 
-__all__ = ["SIGNATURE_ALGORITHM_HEADER", "SIGNATURE_HEADER", "check", "new_key", "sign", "signature_of"]
+__all__ = [
+    "SIGNATURE_ALGORITHM_HEADER",
+    "SIGNATURE_HEADER",
+    "SIGNED_OF_CLUSTER",
+    "check",
+    "new_key",
+    "sign",
+    "signature_of",
+]
 
 SIGNATURE_HEADER: Final = "X-Connect-Authorization"
 SIGNATURE_ALGORITHM_HEADER: Final = "X-Connect-Request-Signature-Algorithm"
+#: The bytes that are signed where a follower asks its leader how the group is (penstock's own). They differ from those of a
+#: request to fence, which are none, so that the signature of one is of no use for the other.
+SIGNED_OF_CLUSTER: Final = b"GET /cluster"
 #: Java's names of HMACs, as the digest here and the bits its generator makes where no size is given.
 _ALGORITHMS: Final[Mapping[str, tuple[str, int]]] = {
     "hmacmd5": ("md5", 512),

@@ -3,6 +3,7 @@ error, a trace, the log, nor a dead letter's headers."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import threading
@@ -207,6 +208,24 @@ def worker(folder: Path, listener: Listener, secret: str) -> Worker:
         clients=KafkaClients({"bootstrap.servers": "127.0.0.1:1"}),
         transformer=ConfigTransformer({"p": Vault(secret)}),
     )
+
+
+def test_the_client_librarys_lines_show_no_looked_up_value_whichever_thread_has_them(log: Lines) -> None:
+    values = LookedUpValues({"topic": "${p::topic}"}, {"topic": "hunter2-of-a-topic"})
+    remember_looked_up("of-the-library", values)
+    try:
+        logging.getLogger("penstock.kafka.librdkafka").warning("Topic %s is not there", "hunter2-of-a-topic")
+        logging.getLogger("penstock.other").warning("a line of nobody's")
+    finally:
+        remember_looked_up("of-the-library", LookedUpValues({}, {}))
+    assert log.lines == ["Topic ${p::topic} is not there", "a line of nobody's"]
+
+
+def test_the_logins_of_the_groups_client_are_in_no_line(log: Lines) -> None:
+    importlib.import_module("penstock.kafka.group")
+    for name in ("kafka.net.connection", "kafka.protocol.parser"):
+        logging.getLogger(name).debug("SaslAuthenticateRequest(auth_bytes=%r)", b"worker\0hunter2")
+    assert not log.lines
 
 
 def test_neither_trace_nor_log_of_a_start_shows_a_looked_up_value(tmp_path: Path, log: Lines) -> None:

@@ -14,7 +14,7 @@ from lab.fake_worker import standalone_over_fakes
 from lab.rest_users import PASSWORD, users_file
 from penstock.config.worker import WorkerConfig
 from penstock.errors import ConfigError
-from penstock.herder.distributed.signatures import check, sign
+from penstock.herder.distributed.signatures import SIGNED_OF_CLUSTER, check, sign
 from penstock.herder.interface import InternalHerder, RequestSignature, RequestTargetError
 from penstock.herder.standalone import StandaloneHerder
 from penstock.plugins import Plugins
@@ -197,6 +197,19 @@ def test_a_wrong_signature_is_a_strangers(
             kind = {"Content-Type": "application/json"}
             refused_without_a_word(CLIENT.request(method, url + path, content=body, headers=kind | headers))
         assert reason in caplog.text
+
+
+def test_a_follower_asks_its_leader_how_the_group_is_with_a_signature_of_that_alone(
+    group: Callable[..., tuple[str, InGroup]],
+) -> None:
+    url, _ = group()
+    right = sign(KEY.key, KEY.algorithm, SIGNED_OF_CLUSTER)
+    assert CLIENT.get(f"{url}/cluster", headers=right).json()["mode"] == "standalone"
+    of_a_fence = sign(KEY.key, KEY.algorithm, b"")
+    refused_without_a_word(CLIENT.get(f"{url}/cluster", headers=of_a_fence))
+    refused_without_a_word(CLIENT.put(f"{url}{C}/fence", headers=right))
+    refused_without_a_word(CLIENT.get(f"{url}/metrics", headers=right))
+    assert CLIENT.get(f"{url}/cluster", headers=of_a_fence, auth=("reader", PASSWORD)).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path", "body"), INTERNAL)
