@@ -21,6 +21,7 @@ __all__ = [
     "OP",
     "SOURCE",
     "Get",
+    "field_missing",
     "field_of",
     "getter",
     "is_envelope",
@@ -42,6 +43,11 @@ Get = Callable[[dict[str, Any]], Any]
 def is_envelope(schema: Schema | None) -> bool:
     """Return whether values of `schema` are change events."""
     return schema is not None and (schema.name or "").endswith(".Envelope")
+
+
+def field_missing(name: str) -> Callable[..., NoReturn]:
+    """Return a function that raises the error for a field that a struct's schema has not, for each record anew."""
+    return refusing(DataError(f"{name} is not a valid field name"))
 
 
 def field_of(schema: Schema, name: str) -> Field:

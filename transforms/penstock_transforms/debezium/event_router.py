@@ -17,7 +17,15 @@ from penstock.data.javatext import java_text
 from penstock.errors import ConnectError, DataError
 from penstock.java.regex import compile_regex
 from penstock_transforms.blame import MISFITS, blame_part
-from penstock_transforms.debezium.envelope import AFTER, OP, field_of, is_envelope, plain_struct, refusing
+from penstock_transforms.debezium.envelope import (
+    AFTER,
+    OP,
+    field_missing,
+    is_envelope,
+    plain_struct,
+    refusing,
+    typed_field_of,
+)
 from penstock_transforms.debezium.json_payload import JsonPayloads
 from penstock_transforms.debezium.names import field_adjuster
 from penstock_transforms.debezium.outbox_row import PURPOSE, OutboxRow, Routing
@@ -69,6 +77,7 @@ class EventRouter(Transform):
             return BoundTransform(lambda record: None if record.value is None else record, shape, NOTHING)
         route = self._bound_row(schema)
         misplaced = self._misplaced
+        no_op = None if schema.type is not Type.STRUCT or schema.field(OP) is not None else field_missing(OP)
 
         def apply(record: Any) -> Any:
             event = record.value
@@ -76,6 +85,8 @@ class EventRouter(Transform):
                 return None
             if not isinstance(event, dict):
                 raise not_a_struct("Detect Debezium Operation", event, schema)
+            if no_op is not None:
+                no_op()
             op = event.get(OP)
             if op == "d":
                 return None
@@ -92,8 +103,7 @@ class EventRouter(Transform):
 
     def _bound_row(self, envelope: Schema) -> Any:
         try:
-            if field_of(envelope, OP).schema.type is not Type.STRING:
-                raise DataError(f"Field '{OP}' is not of type STRING")
+            typed_field_of(envelope, OP, Type.STRING)
             after = envelope.field(AFTER)
             if after is None:
                 raise DataError(f"Unknown field: {AFTER}")

@@ -70,12 +70,12 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
     Raise a `DataError` if no event of that schema can be handled.
     """
     envelope = shape.value_schema
-    after, before = _row_schemas(envelope)
+    after, before = _row_schema(envelope, AFTER), _row_schema(envelope, BEFORE)
     headers, no_headers = _header_additions(plan, envelope)
     take_row, unaddable = _rows_with_additions(plan, envelope, after)
     take_delete = _deletes(plan, envelope, before, after)
     drop = plan.drop
-    new_topic, old_topic = _router(plan.route, _rows(plan, after, ()).schema), _router(plan.route, before)
+    new_topic, old_topic = _router(plan.route, _plain_rows(plan, after).schema), _router(plan.route, before)
 
     def apply(record: Any) -> Any:
         event = record.value
@@ -89,9 +89,9 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
             if headers:
                 _add_headers(record, event, headers)
             row = event.get(AFTER)
+            if (row is None or after is None) and envelope is not None:
+                _require_rows(after, before)
             if row is None:
-                if before is None and envelope is not None:
-                    raise DataError(f"Unknown field: {BEFORE}")
                 old = event.get(BEFORE)
                 # A truncated table or a message has neither; nobody wants deletes where there is nothing to take them.
                 return None if old is None or take_delete is None else take_delete(record, event, old, old_topic)
@@ -117,6 +117,11 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
     if plan.route or plan.headers:
         return bound
     return bound._replace(new_part=_row_alone(take_row.make, shape._replace(value_schema=take_row.schema)))
+
+
+def _require_rows(after: Schema | None, before: Schema | None) -> None:
+    if after is None or before is None:
+        raise DataError(f"Unknown field: {AFTER if after is None else BEFORE}")
 
 
 def _row_alone(make: Make, after: Shape) -> NewPart:
@@ -166,9 +171,19 @@ def _rows_with_additions(
     """Return the way of rows with the parts that the plan adds. If these cannot be added, the way goes without, and what raises
     the error comes too: other records of the schema may do without them."""
     try:
+        if envelope is not None:
+            field_of(envelope, OP)
         return _rows(plan, schema, _additions(envelope, plan.fields), deleted), None
     except ConnectError as error:
-        return _rows(plan, schema, (), deleted), refusing(error)
+        return _plain_rows(plan, schema), refusing(error)
+
+
+def _plain_rows(plan: Plan, schema: Schema | None) -> _Rows:
+    """Return the way of rows without anything added by the plan, but the mark if the row can take it."""
+    try:
+        return _rows(plan, schema, ())
+    except ConnectError:
+        return _rows(plan._replace(deletes=Deletes.DROP), schema, ())
 
 
 def _maker(schema: Schema | None, fill: Edit | None, mark: str | None, reads: Sequence[tuple[str, Get]]) -> Make:
@@ -262,15 +277,10 @@ class _LateAdditions:
         return record
 
 
-def _row_schemas(envelope: Schema | None) -> tuple[Schema | None, Schema | None]:
-    """Return the schemas of the row after and before a change; None beside no schema, and where there is no row before it."""
-    if envelope is None:
-        return None, None
-    field_of(envelope, OP)
-    after, before = envelope.field(AFTER), envelope.field(BEFORE)
-    if after is None:
-        raise DataError(f"Unknown field: {AFTER}")
-    return after.schema, None if before is None else before.schema
+def _row_schema(envelope: Schema | None, part: str) -> Schema | None:
+    """Return the schema of the row before or after a change; None beside no schema, and where events have no such row."""
+    field = None if envelope is None else envelope.field(part)
+    return None if field is None else field.schema
 
 
 def _additions(envelope: Schema | None, fields: Sequence[EventField], whole: bool = False) -> list[Addition]:

@@ -166,7 +166,7 @@ class ToLogicalTopicRouter(Transform):
 
     def _identifier(self, topic: str) -> str:
         found = None
-        if self._key_pattern is not None:
+        if self._key_field is not None and self._key_pattern is not None:
             found = replaced_whole(topic, self._key_pattern, self._key_replacement)
         return topic if found is None else found
 

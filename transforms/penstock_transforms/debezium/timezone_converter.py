@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from penstock import __version__
 from penstock.api import BoundTransform, InPlace, Shape, Transform
-from penstock.config import CompositeValidator, ConfigDef, ConfigType, Importance, LambdaValidator, Width
+from penstock.config import CompositeValidator, ConfigDef, ConfigType, Importance, LambdaValidator, Validator, Width
+from penstock.config.types import parse_type
 from penstock.data import Field, Schema, Type
 from penstock.data.logical import TIMESTAMP_NAME, timestamp_to_millis
 from penstock.errors import ConfigError, DataError
@@ -72,6 +73,12 @@ def _check_zone(name: str, value: Any) -> None:
 
 _RULES: Final = LambdaValidator(_check_rules, "list of rules")
 _ZONES: Final = LambdaValidator(_check_zone, "time zone by name or offset")
+#: Debezium's own checks come before those of zone and rules.
+_CHECKED_FIRST: Final[dict[str, Validator]] = {
+    "exclude.list": Patterns(),
+    _TIMEZONE: Required(),
+    "include.list": Patterns(),
+}
 _CONFIG: Final = (
     ConfigDef()
     .define(
@@ -115,6 +122,10 @@ class TimezoneConverter(Transform):
         return _CONFIG
 
     def configure(self, configs: Mapping[str, Any]) -> None:
+        for name, check in _CHECKED_FIRST.items():
+            check.ensure_valid(
+                name, parse_type(name, configs.get(name), ConfigType.STRING if name == _TIMEZONE else ConfigType.LIST)
+            )
         config = parse_each(_CONFIG, configs)
         self._rules = _rules(config["include.list"], config["exclude.list"])
         zone = zone_of(config[_TIMEZONE])

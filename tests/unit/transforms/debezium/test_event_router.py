@@ -188,8 +188,13 @@ def test_rows_that_lack_a_column_are_data_errors_but_their_deletes_are_dropped()
         with pytest.raises(DataError, match=message):
             routed(config)
         assert run(EventRouter, event("d", VALUES), ENVELOPE, config) is None
-    with pytest.raises(DataError, match=r"Only Struct objects supported for \[Read Outbox Event\], found: null"):
-        run(EventRouter, event("t"), ENVELOPE, {})
+    for config in ({}, {"table.field.event.id": "no"}):
+        with pytest.raises(DataError, match=r"Only Struct objects supported for \[Read Outbox Event\], found: null"):
+            run(EventRouter, event("t"), ENVELOPE, config)
+
+
+def test_a_colon_at_the_end_of_a_placement_is_nothing():
+    assert routed({"table.fields.additional.placement": "type:header:"}).headers[1].key == "type"
 
 
 def test_a_payload_of_bytes_stays_bytes():

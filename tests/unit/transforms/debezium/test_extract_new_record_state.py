@@ -235,6 +235,27 @@ def test_events_that_contradict_themselves_are_data_errors():
         unwrap(CREATE, add_fields="nothing.x")
 
 
+def test_parts_that_cannot_be_added_fail_the_rows_alone():
+    for text, message in (
+        ("nope.x", "nope is not a valid field name"),
+        ("op,op", "duplication __op"),
+        ("op.x", "non-struct type"),
+    ):
+        with pytest.raises(DataError, match=message):
+            unwrap(CREATE, add_fields=text)
+        assert unwrap(DELETE, add_fields=text).value is None
+        assert unwrap(TRUNCATE, add_fields=text) is None
+        with pytest.raises(DataError, match="Field 'id' is not of type STRING"):
+            unwrap(CREATE, add_fields=text, route_by_field="id")
+
+
+def test_a_topic_is_made_of_the_row_before_parts_are_added():
+    with pytest.raises(DataError, match="__op is not a valid field name"):
+        unwrap(CREATE, add_fields="op", route_by_field="__op")
+    rewrite = {"delete_tombstone_handling_mode": "rewrite"}
+    assert unwrap(event("c", None, {"id": 1}), route_by_field="state", **rewrite).topic == "new"
+
+
 @pytest.mark.parametrize(
     ("config", "cause"),
     [
