@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from lab.measured import Scrape, parse
+from penstock.api import HasMeasurements
 from penstock.cli.services import start_registry
 from penstock.cli.wiring import embedded_registry
 from penstock.config.worker import WorkerConfig
@@ -210,6 +211,16 @@ def test_the_metrics_that_the_manual_names_are_there(asking: Callable[..., Askin
     prefix = f"{P}jersey_metrics_"
     assert LISTED - {"certificate_expiration_truststore"} <= {name.removeprefix(P) for name in named_there}
     assert {name for name in named_there if name != prefix} <= asking().scrape().names()
+
+
+def test_a_service_is_measured_between_start_and_stop() -> None:
+    service = RegistryService()
+    assert isinstance(service, HasMeasurements)
+    assert list(service.measurements()) == []
+    service.start({**LOCAL, "registry.name": "measured"})
+    assert "registered-count" in {measured.name for measured in service.measurements()}
+    service.stop()
+    assert list(service.measurements()) == []
 
 
 # --- who may see them

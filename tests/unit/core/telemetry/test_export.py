@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from opentelemetry.trace import get_current_span
 
 from lab.otel_collector import Collector, Span, collector
+from lab.worker_process import WorkerProcess
 from penstock.api import SinkConnector, SinkTask, SourceConnector, SourceTask, Transform
 from penstock.config import ConfigDef
 from penstock.data import STRING, Header, Headers, SinkRecord, SourceRecord
@@ -213,6 +216,8 @@ class TakeTask(SinkTask):
         self.raises: list[BaseException] = []
 
     def put(self, records: Sequence[SinkRecord]) -> None:
+        if records:
+            self.inside = format(get_current_span().get_span_context().span_id, "016x")
         if records and self.raises:
             raise self.raises.pop(0)
 
@@ -274,6 +279,14 @@ def test_a_put_goes_on_with_the_one_trace_of_its_records_or_is_linked_to_all(
         assert span.parent_id == ""
     else:
         assert (span.trace_id, span.parent_id) == (trace, "1" * 16)
+
+
+def test_what_a_library_traces_inside_a_put_is_part_of_its_span(received: Collector, started: Start) -> None:
+    telemetry = started()
+    with SinkHarness(TakeSink, {"topics": "t"}, partitions=1) as harness:
+        harness.put(SinkRecord("t", 0, None, None, STRING, "v"))
+        (span,) = spans_of(received, telemetry)
+        assert harness.task.inside == span.span_id  # type: ignore[attr-defined]  # TakeTask's
 
 
 def test_a_put_that_fails_is_told_without_its_message(received: Collector, started: Start) -> None:
@@ -340,3 +353,15 @@ def test_a_collector_that_is_not_there_stops_no_task_and_holds_nobody_up(started
     assert len(parents_sent([[Headers()], [Headers()]])) == 2
     telemetry.stop()
     telemetry.stop = lambda: None  # type: ignore[method-assign]  # it is stopped
+
+
+def test_a_registry_sends_its_metrics_and_a_last_time_when_it_stops(received: Collector, tmp_path: Path) -> None:
+    file, url = tmp_path / "registry.properties", f"http://127.0.0.1:{free_ports(1)[0]}"
+    file.write_text(f"listeners={url}\nstore=memory\n")
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": received.url, "OTEL_METRIC_EXPORT_INTERVAL": "100000"}
+    with WorkerProcess(["registry", file], tmp_path / "registry.log", url, environ) as registry:
+        registry.wait_ready("/subjects")
+        assert registry.call("POST", "/subjects/s/versions", {"schema": '"int"'})[0] == 200
+        assert registry.stop() == 0
+    assert received.values("kafka_schema_registry_registered_count") == [1]
+    assert {point.resource["service.instance.id"] for point in received.points} == {url}
