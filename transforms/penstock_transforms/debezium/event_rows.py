@@ -2,87 +2,55 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any
 
 from penstock.api import LEFT_TO_APPLY, BoundTransform, NewPart, Shape
-from penstock.data import OPTIONAL_STRING, Header, Schema, Type
+from penstock.data import Header, Schema, Type
 from penstock.errors import ConnectError, DataError
 from penstock_transforms.blame import MISFITS, blame_part
-from penstock_transforms.debezium.dropped_fields import FieldsFromHeader
 from penstock_transforms.debezium.envelope import (
     AFTER,
     BEFORE,
-    OP,
-    Get,
-    field_of,
-    plain_struct,
-    rebuilt,
     refusing,
     typed_field_of,
 )
-from penstock_transforms.debezium.event_fields import EventField
-from penstock_transforms.operating import Edit, defaults_filler
+from penstock_transforms.debezium.row_making import (
+    PURPOSE,
+    Addition,
+    Deletes,
+    Make,
+    Plan,
+    Rows,
+    additions_of,
+    extended,
+    header_additions,
+    plain_rows,
+    row_schema,
+    rows_of,
+    rows_with_additions,
+)
 from penstock_transforms.requirements import not_a_struct
 
-__all__ = ["Deletes", "Plan", "bind_events"]
-
-_PURPOSE: Final = "source field insertion"
-_DELETED: Final = "__deleted"
-
-#: Takes an event and the row in it; gives the new value.
-Make = Callable[[dict[str, Any], Any], dict[str, Any]]
-#: A part of the event by the name it gets: its schema (None beside no schema) and how to read it.
-Addition = tuple[str, Schema | None, Get]
-
-
-class Deletes(enum.Enum):
-    """The treatment of the event of a deleted row."""
-
-    DROP = "drop"
-    #: The value becomes null, its schema stays that of the row.
-    NULL = "null"
-    #: Value and schema become null.
-    TOMBSTONE = "tombstone"
-    REWRITE = "rewrite"
-
-
-class Plan(NamedTuple):
-    """The settings of the transform."""
-
-    deletes: Deletes
-    keeps_tombstones: bool
-    fill: bool
-    fields: Sequence[EventField]
-    headers: Sequence[EventField]
-    route: str
-    drop: FieldsFromHeader | None
-
-    @property
-    def rewrites(self) -> bool:
-        return self.deletes is Deletes.REWRITE
+__all__ = ["bind_events"]
 
 
 def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> BoundTransform:
-    """Tie to records whose values are events of the shape's value schema, or maps without one. `tombstone` takes nulls.
-
-    Raise a `DataError` if no event of that schema can be handled.
-    """
+    """Tie to records whose values are events of the shape's value schema, or maps without one. `tombstone` takes nulls."""
     envelope = shape.value_schema
-    after, before = _row_schema(envelope, AFTER), _row_schema(envelope, BEFORE)
-    headers, no_headers = _header_additions(plan, envelope)
-    take_row, unaddable = _rows_with_additions(plan, envelope, after)
+    after, before = row_schema(envelope, AFTER), row_schema(envelope, BEFORE)
+    headers, no_headers = header_additions(plan, envelope)
+    take_row, unaddable = rows_with_additions(plan, envelope, after)
     take_delete = _deletes(plan, envelope, before, after)
     drop = plan.drop
-    new_topic, old_topic = _router(plan.route, _plain_rows(plan, after).schema), _router(plan.route, before)
+    new_topic, old_topic = _router(plan.route, plain_rows(plan, after).schema), _router(plan.route, before)
 
     def apply(record: Any) -> Any:
         event = record.value
         if event is None:
             return tombstone(record)
         if not isinstance(event, dict):
-            raise not_a_struct(_PURPOSE, event, envelope)
+            raise not_a_struct(PURPOSE, event, envelope)
         if no_headers is not None:
             no_headers()
         try:
@@ -114,7 +82,7 @@ def bind_events(plan: Plan, shape: Shape, tombstone: Callable[[Any], Any]) -> Bo
         return bound._replace(shape=None, replaces=frozenset({"key", "value"}))
     value_alone = frozenset({"value"})
     bound = bound._replace(owns=value_alone) if take_row.copies else bound._replace(replaces=value_alone)
-    if plan.route or plan.headers:
+    if plan.route or plan.headers or (after is None and envelope is not None):
         return bound
     return bound._replace(new_part=_row_alone(take_row.make, shape._replace(value_schema=take_row.schema)))
 
@@ -145,73 +113,6 @@ def _shape_after(plan: Plan, shape: Shape, schema: Schema | None, alike: bool) -
     return shape._replace(value_schema=schema)
 
 
-class _Rows(NamedTuple):
-    """A way to make a row's value. `schema` is what it has then; `copies`: nobody else holds what comes out."""
-
-    schema: Schema | None
-    make: Make
-    copies: bool
-
-
-def _rows(plan: Plan, schema: Schema | None, additions: Sequence[Addition], deleted: str = "false") -> _Rows:
-    """Return the way of the rows of `schema`: marked if the plan says so, with `additions`."""
-    mark = deleted if plan.rewrites else None
-    if schema is not None and schema.type is not Type.STRUCT:
-        return _Rows(schema, lambda _event, row: plain_struct(row, _PURPOSE, schema), False)
-    fill = defaults_filler(schema) if mark is not None and plan.fill else None
-    after = None if schema is None else _extended(schema, mark is not None, additions)
-    if mark is None and not additions:
-        return _Rows(after, lambda _event, row: plain_struct(row, _PURPOSE, schema), False)
-    return _Rows(after, _maker(schema, fill, mark, [(name, get) for name, _, get in additions]), True)
-
-
-def _rows_with_additions(
-    plan: Plan, envelope: Schema | None, schema: Schema | None, deleted: str = "false"
-) -> tuple[_Rows, Callable[[], NoReturn] | None]:
-    """Return the way of rows with the parts that the plan adds. If these cannot be added, the way goes without, and what raises
-    the error comes too: other records of the schema may do without them."""
-    try:
-        if envelope is not None:
-            field_of(envelope, OP)
-        return _rows(plan, schema, _additions(envelope, plan.fields), deleted), None
-    except ConnectError as error:
-        return _plain_rows(plan, schema), refusing(error)
-
-
-def _plain_rows(plan: Plan, schema: Schema | None) -> _Rows:
-    """Return the way of rows without anything added by the plan, but the mark if the row can take it."""
-    try:
-        return _rows(plan, schema, ())
-    except ConnectError:
-        return _rows(plan._replace(deletes=Deletes.DROP), schema, ())
-
-
-def _maker(schema: Schema | None, fill: Edit | None, mark: str | None, reads: Sequence[tuple[str, Get]]) -> Make:
-    def make(event: dict[str, Any], row: Any) -> dict[str, Any]:
-        if not isinstance(row, dict):
-            raise not_a_struct(_PURPOSE, row, schema)
-        value = dict(row)
-        if fill is not None:
-            fill(value)
-        if mark is not None:
-            value[_DELETED] = mark
-        for name, get in reads:
-            value[name] = get(event)
-        return value
-
-    return make
-
-
-def _extended(schema: Schema, marked: bool, additions: Sequence[Addition]) -> Schema:
-    builder = rebuilt(schema)
-    if marked:
-        builder.field(_DELETED, OPTIONAL_STRING)
-    for name, added, _ in additions:
-        assert added is not None  # beside a schema each has one
-        builder.field(name, added)
-    return builder.build()
-
-
 #: Takes the record, the event, the row in it, and what finds its topic; gives the record.
 TakeDelete = Callable[[Any, dict[str, Any], Any, Callable[[Any, Any], None] | None], Any]
 
@@ -231,7 +132,7 @@ def _deletes(plan: Plan, envelope: Schema | None, before: Schema | None, after: 
             return record if drop is None else drop.apply(record)
 
         return forget
-    rows, unaddable = _rows_with_additions(plan, envelope, before, "true")
+    rows, unaddable = rows_with_additions(plan, envelope, before, "true")
 
     def add_at_once(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None) -> Any:
         record = _rewritten(record, event, old, topic, rows)
@@ -242,7 +143,7 @@ def _deletes(plan: Plan, envelope: Schema | None, before: Schema | None, after: 
     if drop is None or unaddable is not None:
         return add_at_once
     # Debezium drops fields before it adds some: a header that names __op leaves it there.
-    rows, late = _rows(plan, before, (), "true"), _LateAdditions(_additions(envelope, plan.fields))
+    rows, late = rows_of(plan, before, (), "true"), _LateAdditions(additions_of(envelope, plan.fields))
 
     def rewrite(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None) -> Any:
         record = _rewritten(record, event, old, topic, rows)
@@ -251,7 +152,7 @@ def _deletes(plan: Plan, envelope: Schema | None, before: Schema | None, after: 
     return rewrite
 
 
-def _rewritten(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None, rows: _Rows) -> Any:
+def _rewritten(record: Any, event: Any, old: Any, topic: Callable[[Any, Any], None] | None, rows: Rows) -> Any:
     record.value_schema, record.value = rows.schema, rows.make(event, old)
     if topic is not None:
         topic(record, old)
@@ -262,7 +163,7 @@ class _LateAdditions:
     """Adds parts of the event to rows whose schema depends on the record."""
 
     def __init__(self, additions: Sequence[Addition]) -> None:
-        self._additions = additions
+        self.additions_of = additions
         self._schemas: dict[Schema, Schema] = {}
 
     def add(self, record: Any, event: dict[str, Any]) -> Any:
@@ -271,31 +172,10 @@ class _LateAdditions:
             if len(self._schemas) >= 1000:  # as many as headers can name
                 self._schemas.clear()
             if schema not in self._schemas:
-                self._schemas[schema] = _extended(schema, False, self._additions)
+                self._schemas[schema] = extended(schema, False, self.additions_of)
             record.value_schema = self._schemas[schema]
-        record.value = {**record.value, **{name: get(event) for name, _, get in self._additions}}
+        record.value = {**record.value, **{name: get(event) for name, _, get in self.additions_of}}
         return record
-
-
-def _row_schema(envelope: Schema | None, part: str) -> Schema | None:
-    """Return the schema of the row before or after a change; None beside no schema, and where events have no such row."""
-    field = None if envelope is None else envelope.field(part)
-    return None if field is None else field.schema
-
-
-def _additions(envelope: Schema | None, fields: Sequence[EventField], whole: bool = False) -> list[Addition]:
-    if envelope is None:
-        return [(field.name, None, field.value_in) for field in fields]
-    bound = ((field.name, field.bound_to(envelope, whole)) for field in fields)
-    return [(name, *found) for name, found in bound if found is not None]
-
-
-def _header_additions(plan: Plan, envelope: Schema | None) -> tuple[list[Addition], Callable[[], NoReturn] | None]:
-    """Return the parts that become headers, and what raises the error for each event if they cannot."""
-    try:
-        return _additions(envelope, plan.headers, whole=True), None
-    except ConnectError as error:
-        return [], refusing(error)
 
 
 def _add_headers(record: Any, event: dict[str, Any], headers: Sequence[Addition]) -> None:

@@ -17,7 +17,8 @@ from penstock.data import STRING, Header, Type
 from penstock_transforms.debezium.dropped_fields import FieldsFromHeader
 from penstock_transforms.debezium.envelope import is_envelope
 from penstock_transforms.debezium.event_fields import EventField
-from penstock_transforms.debezium.event_rows import Deletes, Plan, bind_events
+from penstock_transforms.debezium.event_rows import bind_events
+from penstock_transforms.debezium.row_making import Deletes, Plan
 from penstock_transforms.debezium.settings import OneOf, define_unused, parse_all, warn_of_unused, word
 from penstock_transforms.operating import unchanged
 from penstock_transforms.requirements import not_a_struct
