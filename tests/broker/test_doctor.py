@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -341,22 +342,34 @@ MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
 @pytest.fixture(scope="module")
-def guarded(kafka_jars: Path) -> Iterator[tuple[str, str]]:
-    """Addresses of a broker with ACLs: one for its operator, and one that asks for user and password."""
-    [port] = free_ports(1)
-    address = f"127.0.0.1:{port}"
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 that signs itself, in one PEM file."""
+    folder = tmp_path_factory.mktemp("certificate")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=broker -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", "key", "-out", "cert"], cwd=folder, check=True, capture_output=True)
+    (folder / "store.pem").write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    return folder / "store.pem"
+
+
+@pytest.fixture(scope="module")
+def guarded(kafka_jars: Path, certificate: Path) -> Iterator[tuple[str, str, str]]:
+    """Addresses of a broker with ACLs: one for its operator, one that asks for user and password, and one with TLS."""
+    port, tls_port = free_ports(2)
+    address, tls = f"127.0.0.1:{port}", f"127.0.0.1:{tls_port}"
     broker = KafkaBroker(kafka_jars)
     plain = broker._settings()
     broker._properties = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT,TLS:SSL",
+        "listener.name.tls.ssl.keystore.type": "PEM",
+        "listener.name.tls.ssl.keystore.location": str(certificate),
         "listener.name.secured.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.secured.plain.sasl.jaas.config": f'{MODULE} required user_ann="hush-hush" user_bob="hush-hush";',
-        **{key: f"{plain[key]},SECURED://{address}" for key in ("listeners", "advertised.listeners")},
+        **{key: f"{plain[key]},SECURED://{address},TLS://{tls}" for key in ("listeners", "advertised.listeners")},
     }
     with broker:
-        yield broker.bootstrap, address
+        yield broker.bootstrap, address, tls
 
 
 def login(user: str) -> dict[str, str]:
@@ -365,7 +378,7 @@ def login(user: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def guarded_place(tmp_path: Path, guarded: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> Place:
+def guarded_place(tmp_path: Path, guarded: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> Place:
     place = Place(tmp_path, guarded[0], capsys)
     place.create_internal_topics()
     place.worker |= {"bootstrap.servers": guarded[1], **login("ann")}
@@ -434,7 +447,7 @@ def grant(place: Place, command: str) -> None:
 
 
 def test_with_the_rights_that_the_doctor_asks_for_a_worker_and_its_connectors_work(
-    guarded_place: Place, guarded: tuple[str, str]
+    guarded_place: Place, guarded: tuple[str, str, str]
 ) -> None:
     place, stem = guarded_place, uuid.uuid4().hex[:8]
     orders, lines = f"orders-{stem}", f"lines-{stem}"
@@ -474,6 +487,30 @@ def eventually(what: str, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not in time"
         time.sleep(0.1)
+
+
+def test_tls_is_spoken_by_every_client_and_a_certificate_that_nobody_trusts_is_told(
+    guarded_place: Place, guarded: tuple[str, str, str], certificate: Path
+) -> None:
+    place = guarded_place
+    place.worker = {name: value for name, value in place.worker.items() if "sasl." not in name}
+    trust = {"security.protocol": "SSL", "ssl.truststore.location": str(certificate.with_name("cert.pem"))}
+    certificate.with_name("cert.pem").write_text(certificate.with_name("cert").read_text())
+    place.worker |= {
+        "bootstrap.servers": guarded[2],
+        **trust,
+        **{f"consumer.{name}": text for name, text in trust.items()},
+    }
+    place.create_topic(orders := f"orders-{uuid.uuid4().hex[:8]}")
+    status, findings = place.run(sink(orders))
+    assert (status, worse(findings)) == (0, [])
+    assert next(finding for finding in findings if finding["check"] == "clock")["level"] == "ok"
+    del place.worker["ssl.truststore.location"]
+    status, findings = place.run(sink(orders))
+    [told] = worse(findings, "broken")
+    assert (status, told["check"]) == (1, "kafka")
+    assert "certificate" in told["message"]
+    assert "ssl.truststore.location" in told["message"]
 
 
 def test_a_wrong_password_is_told_without_it(guarded_place: Place) -> None:
