@@ -105,7 +105,10 @@ class _SqliteStream(CursorStream):
         """Go back to where the query stood, and read texts as sqlite-jdbc does. The module's own way is faster, and ends a
         query at the first text that is not UTF-8."""
         name = "the query" if self._table is None else f"table {self._table}"
-        log.warning("Bytes in %s that are not UTF-8 are read as U+FFFD: %s", name, str(error)[:200])
+        # The error ends with the text itself, which the log need not hold.
+        log.warning(
+            "Bytes in %s that are not UTF-8 are read as U+FFFD: %s", name, str(error).partition(" with text")[0]
+        )
         raw = self._connection.raw
         raw.text_factory = _lenient
         self.cursor.close()

@@ -66,7 +66,7 @@ def test_a_question_mark_in_a_query_leaves_the_columns_types_alone(database: Dat
 
 
 def test_bytes_that_are_no_utf8_are_read_as_the_replacement_character_and_nothing_is_lost_or_doubled(
-    database: Database,
+    database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = database(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
@@ -79,6 +79,8 @@ def test_bytes_that_are_no_utf8_are_read_as_the_replacement_character_and_nothin
             values = [(record.value["id"], record.value["v"]) for record in run.take(7)]
             assert values == [(1, "a"), (2, "b"), (3, "c"), (4, "a\ufffdb"), (5, "e"), (6, "\ufffd"), (7, "g")]
             assert run.rest(3) == []
+    warning = "Bytes in table \"t\" that are not UTF-8 are read as U+FFFD: Could not decode to UTF-8 column 'v'"
+    assert warning in caplog.messages
 
 
 def test_a_time_in_the_primary_key_counts_as_never_null(database: Database) -> None:
