@@ -137,9 +137,13 @@ def place_of(message: Any) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return the message of `error` with the notes on it, on one line."""
-    parts = [error.message if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"]
-    parts += [str(note) for note in getattr(error, "__notes__", ())]
-    if error.__cause__ is not None and str(error.__cause__) not in parts[0]:
-        parts.append(str(error.__cause__))
-    return " ".join(" ".join(parts).split())
+    """Return the message of `error` with its cause and the notes on it, each once, on one line."""
+    texts = [error.message if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"]
+    texts += [str(note) for note in getattr(error, "__notes__", ())]
+    if error.__cause__ is not None:
+        texts.append(str(error.__cause__))
+    parts: list[str] = []
+    for text in (" ".join(text.split()) for text in texts):
+        if not any(text in known for known in parts):
+            parts.append(text)
+    return " ".join(parts)

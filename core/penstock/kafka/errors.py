@@ -409,7 +409,9 @@ def connect_error(error: BaseException | KafkaError, what: str, prefix: str = ""
         return error
     meaning = meaning_of(error)
     advice = _SETTING.sub(lambda found: prefix + found[1], meaning.advice)
-    made = _CLASSES[meaning.fault](f"{what}: {reason_of(error)}" + (f". {advice}." if advice else ""))
+    reason = reason_of(error)
+    text = f"{what}: {reason.removesuffix('.')}. {advice}." if advice else f"{what}: {reason}"
+    made = _CLASSES[meaning.fault](text)
     if meaning.java_class and not meaning.retriable:
         made.java_class = meaning.java_class  # type: ignore[misc]  # the instance's own, finer than its class's
     return made

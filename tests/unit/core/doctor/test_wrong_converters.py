@@ -13,8 +13,9 @@ from penstock.data.schema import FLOAT64, INT32, INT64, STRING
 from penstock.doctor import Finding, Level
 from penstock.doctor.converters import ConvertersCheck
 from penstock.doctor.payload import Form, form_of
+from penstock.doctor.samples import reason
 from penstock.doctor.transforms import TransformsCheck
-from penstock.errors import ConnectError
+from penstock.errors import ConnectError, DataError
 from penstock.plugins import PluginKind
 from penstock.testing.fake_message import FakeMessage
 
@@ -230,6 +231,14 @@ def test_a_converter_whose_settings_are_wrong_is_told_as_such() -> None:
 )
 def test_bytes_are_known_by_their_form(data: bytes, form: Form) -> None:
     assert form_of(data) is form
+
+
+def test_the_reason_of_an_error_has_message_notes_and_cause_once_each() -> None:
+    error = DataError("cannot read it: no magic byte")
+    error.add_note("no magic byte")
+    error.__cause__ = ValueError("the payload\n  is text")
+    assert reason(error) == "cannot read it: no magic byte the payload is text"
+    assert reason(KeyError("a")) == "KeyError: 'a'"
 
 
 def test_a_schema_named_in_a_header_is_a_frame_of_that_part_only() -> None:

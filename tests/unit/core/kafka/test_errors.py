@@ -73,7 +73,7 @@ def test_an_error_names_what_to_change_and_its_java_class(
 def test_the_brokers_own_reason_is_told() -> None:
     reason = "Unable to replicate the partition 3 time(s): only 1 broker(s) are registered."
     error = connect_error(_exception(KafkaError.INVALID_REPLICATION_FACTOR, reason), "Cannot create topic t")
-    assert error.message.startswith(f"Cannot create topic t: {reason}")
+    assert error.message == f"Cannot create topic t: {reason} Lower the replication factor, or add brokers."
 
 
 def test_a_fatal_error_is_never_a_records_fault_nor_retriable() -> None:
