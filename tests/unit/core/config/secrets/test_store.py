@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.cli.services import config_transformer
 from penstock.config.secrets.store import (
     Secret,
     SecretPath,
@@ -18,8 +20,9 @@ from penstock.config.secrets.store import (
     secret_of_text,
     store_def,
 )
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PluginError
 from penstock.logs import no_wire_logs
+from penstock.plugins import Plugins
 
 
 class Store(SecretStore):
@@ -194,3 +197,17 @@ def test_the_page_about_secrets_has_every_setting(provider: str) -> None:
     page = (Path(__file__).parents[5] / "docs" / "secrets.md").read_text(encoding="utf-8")
     missing = {key.name for key in found.settings.keys if f"`{key.name}`" not in page}
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("provider", "module", "library"),
+    [("vault", "vault", "hvac"), ("aws-secrets", "aws", "botocore.config"), ("gcp-secrets", "gcp", "google.auth")],
+)
+def test_a_library_that_is_not_installed_is_named_with_the_extra_that_has_it(
+    provider: str, module: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"penstock.config.secrets.{module}", raising=False)
+    props = {"config.providers": "p", "config.providers.p.class": provider}
+    with pytest.raises(PluginError, match=rf'needs the module .*To install it: pip install "penstock\[{provider}\]"'):
+        config_transformer(props, Plugins.discover())
