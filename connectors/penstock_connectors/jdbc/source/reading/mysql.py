@@ -45,7 +45,11 @@ class MySqlReader(Reader):
 
         zero = connection.dialect.target.driver.get("zerodatetimebehavior", "exception").lower()
         cursor = connection.raw.cursor(SSCursor)
-        cursor.execute(statement, list(parameters)) if parameters else cursor.execute(statement)
+        try:
+            cursor.execute(statement, list(parameters)) if parameters else cursor.execute(statement)
+        except BaseException:
+            _abandon(cursor)
+            raise
         return _MySqlStream(cursor, rows, "null" in zero)
 
     def now(self, connection: DatabaseConnection) -> int:
@@ -84,6 +88,12 @@ class _MySqlStream(CursorStream):
             ]
         return rows
 
+    def close(self) -> None:
+        try:
+            self.cursor.close()
+        except Exception:  # the connection is gone
+            _abandon(self.cursor)
+
     def _codes(self) -> list[int]:
         return [field.type_code for field in self.cursor._result.fields]
 
@@ -114,6 +124,13 @@ class _MySqlStream(CursorStream):
             made.read = _checked(field.name, kind)
             made.instant = code == _TIMESTAMP
         return made
+
+
+def _abandon(cursor: Any) -> None:
+    """Keep PyMySQL from reading the rest of a result whose connection is gone, which it would do as the cursor is freed."""
+    result, cursor.connection = cursor._result, None
+    if result is not None:
+        result.unbuffered_active = False
 
 
 def _bit(value: bytes) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab.database_server import PostgresServer
+from lab.database_server import MariaDbServer, PostgresServer
 from lab.jdbc_source import JdbcSourceRun, read
 from penstock.errors import ConnectError
 
@@ -164,3 +167,27 @@ def test_the_isolation_level_outlives_the_connection(postgres: PostgresServer) -
             )
             run.rest(2)
             assert {record.value["level"] for record in run.rest(20)} == {"serializable"}
+
+
+def test_a_connection_that_mysql_ends_in_the_middle_of_a_result_loses_nothing_and_leaves_no_noise(
+    mariadb: MariaDbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", noise.append)
+    with mariadb.database() as name:
+        mariadb.execute(
+            "create table t(id int primary key, v text)",
+            "insert into t select seq, repeat('x', 1000) from seq_1_to_20000",
+            database=name,
+        )
+        own = {"batch.max.rows": "100", "max.buffer.size": "200", "connection.backoff.ms": "100"}
+        by_id = {"mode": "incrementing", "incrementing.column.name": "id", "table.whitelist": "t"}
+        with JdbcSourceRun({**mariadb.settings(name), **by_id, **own}) as run:
+            ids = [record.value["id"] for record in run.take(500)]
+            for (number,) in mariadb.query(f"select id from information_schema.processlist where db = '{name}'"):
+                with contextlib.suppress(Exception):  # its own, for one
+                    mariadb.execute(f"kill {number}")
+            ids += [record.value["id"] for record in run.take(19_500)]
+        assert ids == list(range(1, 20_001))
+    gc.collect()
+    assert noise == []
