@@ -43,6 +43,8 @@ _SOURCE_DEF = (
     .define("topic", ConfigType.STRING, importance=Importance.HIGH, doc="Topic to write to.")
     .define("shape", ConfigType.STRING, "struct", importance=Importance.LOW, doc="'struct' or 'string'.")
     .define("batch", ConfigType.INT, "1000", importance=Importance.LOW, doc="Records per poll.")
+    .define("size", ConfigType.INT, "0", importance=Importance.LOW, doc="Characters of a string; 0 for a row's text.")
+    .define("fields", ConfigType.INT, "0", importance=Importance.LOW, doc="Fields of a struct; 0 for the mixed row.")
 )
 
 
@@ -80,11 +82,23 @@ def mixed_row(number: int) -> dict[str, Any]:
     }
 
 
-def prebuilt(topic: str, shape: str, count: int) -> list[SourceRecord]:
-    schema = STRING if shape == "string" else mixed_schema()
-    values = [mixed_row(number) for number in range(count)]
+def wide_schema(fields: int) -> Schema:
+    """So many fields, integers and texts in turns."""
+    builder = SchemaBuilder.struct().name("bench.Wide")
+    for place in range(fields):
+        builder.field(f"field_{place}", STRING if place % 2 else INT32)
+    return builder.build()
+
+
+def wide_row(number: int, fields: int) -> dict[str, Any]:
+    return {f"field_{place}": f"text {number % 97}" if place % 2 else number for place in range(fields)}
+
+
+def prebuilt(topic: str, shape: str, count: int, size: int = 0, fields: int = 0) -> list[SourceRecord]:
+    schema = STRING if shape == "string" else wide_schema(fields) if fields else mixed_schema()
+    values: list[Any] = [wide_row(number, fields) if fields else mixed_row(number) for number in range(count)]
     if shape == "string":
-        values = [",".join(map(str, row.values())) for row in values]
+        values = ["x" * size if size else ",".join(map(str, row.values())) for row in values]
     where = {"bench": "memory"}
     return [
         SourceRecord(
@@ -101,7 +115,9 @@ class _Bench:
         self._props = dict(props)
 
     def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        return [self._props]
+        """Every task hands over, or takes, as many records, and has a marker of its own but the first."""
+        marker = self._props["marker"]
+        return [{**self._props, "marker": f"{marker}.{task}" if task else marker} for task in range(max_tasks)]
 
     def stop(self) -> None:
         pass
@@ -123,7 +139,9 @@ class BenchSource(_Bench, SourceConnector):
 class BenchSourceTask(SourceTask):
     def start(self, props: Mapping[str, str]) -> None:
         settings = _SOURCE_DEF.parse(props)
-        self._batch = prebuilt(settings["topic"], settings["shape"], settings["batch"])
+        self._batch = prebuilt(
+            settings["topic"], settings["shape"], settings["batch"], settings["size"], settings["fields"]
+        )
         self._records: int = settings["records"]
         self._left = self._records + WARM_UP
         self._marker: Path | None = Path(settings["marker"])

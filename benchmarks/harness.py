@@ -51,8 +51,8 @@ class Topics:
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-offsets"})
 
-    def make(self, name: str) -> str:
-        self._admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    def make(self, name: str, partitions: int = 1) -> str:
+        self._admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
         return name
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     status: int
     outsider: int = 403
     body: Any = None
-    #: Where the path is none of an existing connector's.
+    #: The path to ask for, if it is not one of an existing connector.
     path: str | None = None
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -107,6 +106,30 @@ def _quoted_part(text: str, rest: str, end: str) -> tuple[str, str]:
 def split_list(text: str, start: str = '"', end: str | None = None) -> list[str]:
     """Return the names between the commas of `text`; a comma between quotes belongs to its name."""
     end = end or start
-    quoted = f"{re.escape(start)}(?:[^{re.escape(end)}]|{re.escape(end * 2)})*{re.escape(end)}"
-    found = re.findall(rf"(?:{quoted}|[^,])+", text)
-    return [name.strip() for name in found if name.strip()]
+    names, begin, place = [], 0, 0
+    open_quotes = False  # from an open quote on there is no closed one
+    while place < len(text):
+        if text[place] == ",":
+            names.append(text[begin:place])
+            begin = place + 1
+        elif not open_quotes and text.startswith(start, place):
+            closed = _after_quotes(text, place + len(start), end)
+            open_quotes = closed is None
+            place = (closed or place + 1) - 1
+        place += 1
+    names.append(text[begin:])
+    return [name.strip() for name in names if name.strip()]
+
+
+def _after_quotes(text: str, place: int, end: str) -> int | None:
+    """Return the place behind the quote that closes a name whose text begins at `place`; None if none does.
+
+    If only doubled quotes follow, the first half of the last one closes the name.
+    """
+    closed: int | None = None
+    while (found := text.find(end, place)) >= 0:
+        closed = found + len(end)
+        if not text.startswith(end, closed):
+            return closed
+        place = closed + len(end)
+    return closed

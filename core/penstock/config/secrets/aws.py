@@ -24,7 +24,7 @@ from penstock.logs import no_wire_logs
 
 __all__ = ["SecretsManagerConfigProvider"]
 
-#: What AWS answers to requests that may do the next time.
+#: The errors of AWS that the next request may not meet.
 _PASSING: Final = frozenset(
     {
         "InternalServiceError",
