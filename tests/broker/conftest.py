@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.examined import Place
 from lab.worker_group import WorkerGroup
 
 
@@ -28,3 +29,9 @@ def group(tmp_path: Path) -> Iterator[Callable[..., WorkerGroup]]:
     for made in groups:
         for worker in made.workers.values():
             worker.kill()
+
+
+@pytest.fixture
+def place(tmp_path: Path, kafka: str, capsys: pytest.CaptureFixture[str]) -> Place:
+    """The settings of a group of workers of this test's own, for the doctor."""
+    return Place(tmp_path, kafka, capsys)
