@@ -39,13 +39,13 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two halves side by side: one computes, the other mostly waits for servers, and so two of its files at a time, each with a
+# Two halves side by side: one computes, the other mostly waits for servers, and so three of its files at a time, each with a
 # broker of its own. Each half's output comes whole, when it ends.
 test: venv
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-quick test-servers
 
 test-servers: venv
-	$(PYTEST) -m "broker or packaging" -n 2 --dist loadfile --durations=30 --durations-min=5
+	$(PYTEST) -m "broker or packaging" -n 3 --dist loadfile --durations=30 --durations-min=5
 
 test-quick: venv
 	$(PYTEST) -m "not broker and not packaging"
