@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import bcrypt
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -167,14 +168,25 @@ class Bench:
 
     def reads(self) -> None:
         """Every case by turns with the others, so that all meet the same machine."""
-        with self.registry("store=memory") as registry, hello(self.folder) as bare:
+        users = self.folder / "users"
+        users.write_text(f"reader:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}:admin\n")
+        guarded = f"store=memory\nauthentication.method=BASIC\nauthentication.basic.users.file={users}"
+        with (
+            self.registry("store=memory") as registry,
+            self.registry(guarded) as secured,
+            hello(self.folder) as bare,
+        ):
             client = Client(registry.wait_ready("/subjects").rest)
+            user = secured.wait_ready("/health").rest.replace("http://", "http://reader:secret@")
             for number in range(100):
                 client.call("POST", f"/subjects/s{number}/versions", {"schema": avro(number)})
+            address, request = request_bytes(f"{user}/subjects/s7/versions", json.dumps({"schema": avro(7)}).encode())
+            Connection(address).ask(request)
             lookup = json.dumps({"schema": avro(7)}).encode()
             cases: dict[str, tuple[int, str, bytes | None]] = {
                 "bare hello": (bare.pid, bare.url, None),
                 "schema by id": (registry.pid, f"{registry.rest}/schemas/ids/7", None),
+                "schema by id, a user": (secured.pid, f"{user}/schemas/ids/1", None),
                 "lookup": (registry.pid, f"{registry.rest}/subjects/s7", lookup),
                 "latest version": (registry.pid, f"{registry.rest}/subjects/s7/versions/latest", None),
             }
@@ -197,6 +209,13 @@ class Bench:
                 self.bars.append(
                     Bar(f"{name}: requests of a core, of the bare hello's", of_cpu, bar, "", at_least=True)
                 )
+        known = median(
+            without / with_user
+            for without, with_user in zip(cpu["schema by id"], cpu["schema by id, a user"], strict=True)
+        )
+        self.bars.append(
+            Bar("schema by id: requests of a core for a user, of those without users", known, 0.6, "", at_least=True)
+        )
         table(
             f"Registry, reads: {CONNECTIONS} connections, load by {generator()}",
             ["", "requests/s", "of hello", "CPU us", "of hello"],

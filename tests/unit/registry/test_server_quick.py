@@ -2,118 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import subprocess
 import sys
 import textwrap
 import tracemalloc
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.api.registry import ParsedSchema, SchemaFormat, SchemaReference
-from penstock_registry.formats.avro import AvroFormat
+from lab.registry_asked import LIMIT, Asking, avro, log
 from penstock_registry.server.formats import Formats
 from penstock_registry.server.http.answers import id_answer
-from penstock_registry.server.http.app import make_app
 from penstock_registry.server.id_view import Found
 from penstock_registry.server.registry import Registry
 from penstock_registry.server.weighed import WeighedCache
 from penstock_registry.store import DeleteSubjectKey, MemoryStore, SchemaKey, StoreRecord
-
-LIMIT = 100_000
-
-
-class CountingFormat(SchemaFormat):
-    """Avro, and how often it was asked to parse."""
-
-    schema_type = "AVRO"
-
-    def __init__(self) -> None:
-        self.parsed = 0
-        self._avro = AvroFormat()
-
-    def parse(
-        self, text: str, references: Sequence[SchemaReference] = (), resolved: Mapping[str, str] | None = None
-    ) -> ParsedSchema:
-        self.parsed += 1
-        return self._avro.parse(text, references, resolved)
-
-
-def avro(number: int) -> str:
-    field = {"name": f"discount_{number}", "type": ["null", "double"], "default": None}
-    other = [
-        {"name": f"field_{n}", "type": "string", "doc": "What is in here is told at some length."} for n in range(7)
-    ]
-    return json.dumps({"type": "record", "name": "Order", "fields": [field, *other]}, separators=(",", ":"))
-
-
-def log(count: int) -> list[StoreRecord]:
-    """Two versions of each subject."""
-    return [
-        StoreRecord(
-            SchemaKey(f"s{number // 2}", number % 2 + 1),
-            {
-                "subject": f"s{number // 2}", "version": number % 2 + 1, "id": number + 1, "schemaType": "AVRO",
-                "schema": avro(number), "deleted": False,
-            },
-            1,
-        )
-        for number in range(count)
-    ]  # fmt: skip
-
-
-Answer = tuple[int, dict[bytes, bytes], bytes]
-
-
-class Asking:
-    """A registry over HTTP without a server."""
-
-    def __init__(self, records: Sequence[StoreRecord] = ()) -> None:
-        self.format = CountingFormat()
-        self.registry = Registry(MemoryStore(records), Formats({"AVRO": lambda: self.format}))
-        self.registry.start()
-        self.front = make_app(self.registry, version="1", identity={}, max_request_size=LIMIT)
-
-    def routed(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """What the routes alone answer."""
-        quick, self.front._quick = self.front._quick, None
-        try:
-            return self.ask(method, target, body, headers)
-        finally:
-            self.front._quick = quick
-
-    def ask(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Status, headers and body."""
-        path, _, query = target.partition("?")
-        given = {"content-type": "application/json"} if body is not None else {}
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
-            "headers": [(k.encode(), v.encode()) for k, v in {**given, **(headers or {})}.items()],
-            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
-        }  # fmt: skip
-        messages: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body or b"", "more_body": False}
-
-        async def send(message: Any) -> None:
-            messages.append(message)
-
-        asyncio.run(self.front(scope, receive, send))
-        start = messages[0]
-        content = b"".join(message.get("body", b"") for message in messages[1:])
-        return start["status"], dict(start["headers"]), content
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from penstock.access.authenticator import Authenticator
-from penstock.access.principal import NotRecognizedError, Principal
+from penstock.access.principal import NotRecognizedError, Principal, Role
 from penstock.access.settings import AccessConfig
 from penstock_registry.server.access.rules import need_of
 from penstock_registry.server.errors import forbidden, unauthorized
@@ -54,6 +54,14 @@ class Guard:
         if not allowed:
             raise forbidden(need.role.name.capitalize(), need.resource)
         return principal
+
+    def trusts(self, authorization: str, role: Role) -> bool:
+        """Return whether this header is that of somebody known already who has the role for everything.
+
+        To such a caller a request that needs no more than that role is answered as to everybody where nobody is asked.
+        """
+        principal = self._authenticator.known(authorization)
+        return principal is not None and principal.may(role, None)
 
 
 def asked_by(principal: Principal | None) -> None:

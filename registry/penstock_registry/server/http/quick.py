@@ -44,7 +44,7 @@ class Asked:
 
 
 class QuickAnswers:
-    """Quick answers of a registry that is open to everybody. Only `post_waiting` waits; None leaves a request to the routes."""
+    """Quick answers to callers who may see everything. Only `post_waiting` waits; None leaves a request to the routes."""
 
     def __init__(self, registry: Registry, forwarder: Forwarder | None) -> None:
         self._registry = registry
