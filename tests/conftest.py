@@ -30,6 +30,9 @@ hypothesis.settings.register_profile(
     "default", deadline=None, max_examples=60, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.register_profile(
+    "brief", deadline=None, max_examples=10, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile(
     "soak", deadline=None, max_examples=3000, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 
@@ -38,15 +41,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak", action="store_true", help="run the tests marked soak too, and property tests with many examples"
     )
+    parser.addoption("--brief", action="store_true", help="run property tests with few examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "default")
+    profile = "soak" if config.getoption("--soak") else "brief" if config.getoption("--brief") else "default"
+    hypothesis.settings.load_profile(profile)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a broker, leave the long forms out, and run the quick tests first."""
+    """Mark what needs a broker, leave the long forms out, and run the quick tests first.
+
+    Where several processes share the tests, each has whole files; those of packaging stay together, as they share a build.
+    """
     for item in items:
+        item.add_marker(
+            pytest.mark.xdist_group("packaging" if item.get_closest_marker("packaging") else item.path.stem)
+        )
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
             # Sessions of seconds against a machine that may stall for as long: a second failure counts.
@@ -56,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
     items.sort(
-        key=lambda item: bool(item.get_closest_marker("broker")) + 2 * bool(item.get_closest_marker("packaging"))
+        key=lambda item: 2 * bool(item.get_closest_marker("broker")) + bool(item.get_closest_marker("packaging"))
     )
 
 
@@ -147,12 +158,13 @@ def mariadb() -> Iterator[MariaDbServer]:
 
 @pytest.fixture(autouse=True)
 def _log_levels() -> Iterator[None]:
-    """What a test says to ``/admin/loggers`` ends with the test."""
-    loggers = [
-        logging.getLogger(),
-        *(x for x in logging.root.manager.loggerDict.values() if isinstance(x, logging.Logger)),
-    ]
-    before = [(logger, logger.level) for logger in loggers]
+    """What a test says to ``/admin/loggers`` ends with the test, for loggers too that it was the first to name."""
+    before = {logger: logger.level for logger in _loggers()}
     yield
-    for logger, level in before:
-        logger.setLevel(level)
+    for logger in _loggers():
+        logger.setLevel(before.get(logger, logging.NOTSET))
+
+
+def _loggers() -> list[logging.Logger]:
+    named = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    return [logging.getLogger(), *named]

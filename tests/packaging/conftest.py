@@ -56,7 +56,8 @@ class Installation:
         return ran.stdout
 
     def pip_install(self, *what: str) -> None:
-        self.run("python", "-m", "pip", "install", "-q", "--disable-pip-version-check", *what)
+        # Without compiling: most of what comes with the extras is never imported here.
+        self.run("python", "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check", *what)
 
 
 @pytest.fixture(scope="session")

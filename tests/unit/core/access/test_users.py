@@ -44,6 +44,7 @@ def test_roles_include_the_lesser_ones() -> None:
         (f"alice:{hashed('x')}:king", "no role is called 'king'"), (f":{hashed('x')}", "line 1 is not user:bcrypt"),
         (f"a:{hashed('x')}\na:{hashed('x')}", "line 2: a has a line already"), ("# none", "has no users"),
     ],
+    ids=["no hash", "no colon", "no such role", "no name", "twice", "nobody"],  # the hashes differ from run to run
 )  # fmt: skip
 def test_a_wrong_users_file_is_told_without_what_stands_in_it(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "users"
