@@ -45,10 +45,10 @@ test: venv
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-quick test-servers
 
 test-servers: venv
-	$(PYTEST) -m "broker or packaging" -n 3 --dist loadgroup --durations=30 --durations-min=5
+	$(PYTEST) -m "broker or packaging" -n 3 --dist loadfile --durations=30 --durations-min=5
 
 test-quick: venv
-	$(PYTEST) -m "not broker and not packaging" -n 2 --dist loadgroup --durations=20 --durations-min=5
+	$(PYTEST) -m "not broker and not packaging" -n 2 --dist loadfile --durations=20 --durations-min=5
 
 .venv-newest/.installed: pyproject.toml
 	"$(NEWEST)" -m venv --clear .venv-newest
@@ -62,7 +62,7 @@ test-newest:
 else
 # Converters and transforms are met by their vectors. Random input in long hauls has nothing to do with the interpreter's version.
 test-newest: .venv-newest/.installed
-	.venv-newest/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup --brief --ignore-glob="*fuzzing.py" \
+	.venv-newest/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --brief --ignore-glob="*fuzzing.py" \
 		tests/unit/core tests/unit/connectors tests/vectors
 	.venv-newest/bin/mypy --cache-dir .venv-newest/mypy
 endif
