@@ -50,14 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a broker, leave the long forms out, and run the quick tests first.
-
-    Where several processes share the tests, each has whole files; those of packaging stay together, as they share a build.
-    """
+    """Mark what needs a broker, leave the long forms out, and run the quick tests first."""
     for item in items:
-        item.add_marker(
-            pytest.mark.xdist_group("packaging" if item.get_closest_marker("packaging") else item.path.stem)
-        )
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
             # Sessions of seconds against a machine that may stall for as long: a second failure counts.
