@@ -131,7 +131,8 @@ def check_memory(ask: Callable[[Any], Any], requests: list[Any]) -> None:
     finally:
         tracemalloc.stop()
     growth = [after - before for before, after in itertools.pairwise(sizes)]
-    assert growth[-1] < 500 * len(requests), f"bytes after each round: {sizes}"
+    # What leaks grows in every round; threads of other tests may grow in one.
+    assert min(growth) < 500 * len(requests), f"bytes after each round: {sizes}"
 
 
 def test_the_document_describes_every_operation(app: Any) -> None:
