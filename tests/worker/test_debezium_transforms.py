@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from lab.change_events import KEY, event, event_schema
 from penstock.api import SourceConnector, SourceTask
 from penstock.config import ConfigDef
-from penstock.data import SinkRecord, SourceRecord
+from penstock.data import ConnectRecord, SinkRecord, SourceRecord
+from penstock.telemetry.tracing import SentHeaders, trace_tasks
 from penstock.testing.harness import ConfigRefusedError, SinkHarness, SourceHarness, config_errors
 from penstock_connectors.file_stream_sink import FileStreamSinkConnector
 
@@ -122,6 +124,49 @@ def test_events_go_to_kafka_as_rows(mode: str, deleted: list[Any]) -> None:
         *deleted,
         (TOPIC, K2, {**GRACE_WRITTEN, **mark}),
     ]
+
+
+class InsertsTask(ChangesTask):
+    changes = (event("c", None, ADA),) * 5
+
+
+class Inserts(Changes):
+    @property
+    def task_class(self) -> type[SourceTask]:
+        return InsertsTask
+
+
+class Carrying:
+    """A trace that gives every record the same header."""
+
+    @contextmanager
+    def sending(self, records: Sequence[ConnectRecord]) -> Iterator[None]:
+        yield
+
+    putting = sending
+
+    def carry(self, headers: SentHeaders) -> SentHeaders:
+        return [*(headers or ()), ("traceparent", b"here")]
+
+
+@pytest.mark.parametrize(
+    ("connector", "config", "records"),
+    [(Inserts, {}, 5), (Inserts, UNWRAP, 5), (Changes, {}, 6), (Changes, UNWRAP, 4)],
+    ids=["a run", "a run of rows", "all kinds", "rows of all kinds"],
+)
+def test_every_record_carries_its_batchs_trace_whichever_way_it_goes(
+    connector: type[Changes], config: dict[str, str], records: int
+) -> None:
+    trace_tasks(lambda connector, task, show: Carrying())
+    try:
+        with SourceHarness(connector, {**JSON, **config}) as source:
+            source.poll()
+            sent = source.sent
+        assert len(sent) == records
+        carried = [[(header.key, header.value) for header in record.headers] for record in sent]
+        assert carried == [[("traceparent", b"here")]] * len(sent)
+    finally:
+        trace_tasks(None)
 
 
 def test_transforms_behind_it_work_on_the_rows() -> None:

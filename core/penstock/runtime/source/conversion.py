@@ -104,7 +104,7 @@ class SourceConversion:
         except ConversionError:
             return  # each record has it as its own error
         self._announce(after.topic, new_topic)
-        self._ways[shape] = SendWay(shape, after, bound.apply, bound.parts, key, value, self._headers)
+        self._ways[shape] = SendWay(shape, after, bound.apply, bound.parts, key, value, self._headers, self._carry)
 
     def _announce(self, topic: str, new_topic: Callable[[str], None]) -> None:
         if topic not in self._topics:

@@ -87,7 +87,7 @@ class SendWay(NamedTuple):
     value: Serializer
     headers: Callable[[str, Headers], list[tuple[str, str | bytes | None]]]
     #: Adds to the headers of each record that is sent; None where nothing is added.
-    carry: Callable[[SentHeaders], SentHeaders] | None = None
+    carry: Callable[[SentHeaders], SentHeaders] | None
 
 
 def straight_send(way: SendWay) -> StraightSend:
