@@ -13,7 +13,7 @@ help:
 	@echo "make test                      every test; fetches and starts a Kafka broker"
 	@echo "make test-quick                the tests that need neither a broker nor a package index"
 	@echo "make test-servers              the tests that need a broker, databases or a package index"
-	@echo "make test-newest               unit tests and types on a newer Python, where there is one"
+	@echo "make test-newest               the core's and connectors' unit tests, vectors and types on a newer Python, where there is one"
 	@echo "make check                     ruff, mypy, import-linter"
 	@echo "make bench                     throughput, beside the bare client's"
 	@echo "make bench-peer                the same configs on the JVM's worker and on this one"

@@ -1,5 +1,6 @@
 """Documentation that is checked: the README's tour is run as it stands, and links lead somewhere."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -45,3 +46,13 @@ def test_links_lead_to_files_that_are_there(page: Path) -> None:
 def test_every_page_stands_in_its_index(folder: str) -> None:
     index = set(LINK.findall((ROOT / folder / "README.md").read_text()))
     assert {page.name for page in (ROOT / folder).glob("*.md")} - {"README.md"} <= index
+
+
+def test_the_figures_beside_the_jvms_worker_are_those_of_the_last_run() -> None:
+    rows = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for kind, text in (("source", "sources between {} and {} of the"), ("sink", "sinks between {} and {},")):
+        ratios = [row["cpu_ratio"] for row in rows if row["case"].startswith(kind)]
+        assert text.format(f"{min(ratios):.2f}", f"{max(ratios):.2f}") in readme
+    at_work = [row["penstock_mb"] / row["jvm_mb"] for row in rows if row["case"].startswith(("source", "sink"))]
+    assert max(at_work) <= 0.25, "README: at work a quarter of its memory or less"
